@@ -1,0 +1,70 @@
+"""Process → dump file: the port, and which back end serves this system."""
+
+from __future__ import annotations
+
+import sys
+from typing import BinaryIO, Protocol
+
+from tray.errors import Unsupported
+from tray.model import Captured, Mode, Target, Window
+
+
+class Progress(Protocol):
+    """What a capture tells while it works, and asks.
+
+    Called from the capturing thread while the target may be frozen: it must
+    return at once and never wait for anything the target could hold.
+    """
+
+    def __call__(self, done: int, total: int) -> bool:
+        """Take note of ``done`` of ``total`` bytes; True asks the capture to stop."""
+
+
+class Capture(Protocol):
+    """Writes a dump of a live process and leaves the process as it was."""
+
+    format: str
+    """``elf-core`` or ``minidump``."""
+    suffix: str
+    """Ending of its files, with the dot."""
+
+    def target(self, pid: int, started: int | None = None, window: Window | None = None) -> Target:
+        """The process ``pid``, seen to be one that may be dumped.
+
+        Raises:
+            NoTarget: There is none, or it is a zombie or kernel thread.
+            TargetGone: ``started`` is given and the pid means another process now.
+            AccessDenied: The system forbids it; the text names the rule.
+            Refused: It keeps credentials or the system up, or is ourselves.
+        """
+
+    def estimate(self, target: Target, mode: Mode) -> int:
+        """About how many bytes a dump will take on disk, rather too many than too few."""
+
+    def write(self, target: Target, mode: Mode, file: BinaryIO, progress: Progress) -> Captured:
+        """Write a dump into ``file``, an empty one open for reading and writing.
+
+        Whatever happens, the target runs on as before when this returns or raises.
+
+        Raises:
+            TargetGone: It ended meanwhile.
+            AccessDenied: As for `target`; rules may have changed.
+            CaptureFailed: Nothing useful could be read.
+            Cancelled: ``progress`` asked to stop.
+            OSError: ``file`` cannot take more (``errno`` says why).
+        """
+
+
+def capture() -> Capture:
+    """The back end for this system.
+
+    Raises:
+        Unsupported: There is none.
+    """
+    if sys.platform == "linux":
+        from tray.capture.linux import LinuxCapture
+
+        return LinuxCapture()
+    raise Unsupported(
+        f"Hangshot cannot dump processes on {sys.platform} yet.", hint="It runs on Linux (x86-64)."
+    )

@@ -1,0 +1,302 @@
+"""The nouns: frozen values that every part shares. No I/O here.
+
+Sizes are bytes, durations seconds, times aware UTC, addresses plain ints in
+the target's own space.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+class Trigger(enum.StrEnum):
+    """Why a dump was taken."""
+
+    HOTKEY = "hotkey"
+    MENU = "menu"
+    CLI = "cli"
+    HANG = "hang"
+    CRASH = "crash"
+
+
+class Include(enum.Flag):
+    """What a dump keeps, in words that no system owns.
+
+    Each ``capture`` back end maps these once to what its system calls them.
+    """
+
+    STACKS = enum.auto()
+    """Every thread's stack and registers, and what a debugger needs to name the frames."""
+    GLOBALS = enum.auto()
+    """Every module's own data."""
+    HEAP = enum.auto()
+    """Private writable memory, and memory shared without a file."""
+    MAPPED_FILES = enum.auto()
+    """Everything else that can be read: code, and files mapped into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A dump type.
+
+    Attributes:
+        name: As in settings, on the command line and in file names.
+        include: What it keeps.
+        help: What it is good for, one short line.
+    """
+
+    name: str
+    include: Include
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was in front.
+
+    Attributes:
+        pid: Process that owns the window, in our own pid namespace.
+        title: May hold private text: shown to the user, never logged.
+        hung: Whether it stopped answering; None when that cannot be told.
+        thread: Thread id that owns the window, where the system knows it.
+    """
+
+    pid: int
+    title: str = ""
+    hung: bool | None = None
+    thread: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A process as it was when the key went down.
+
+    Attributes:
+        pid: Process id. Reused by the system, so never trust it alone.
+        started: Start time in clock ticks since boot (Linux) or FILETIME
+            (Windows). Opaque: only ever compared with ``==`` to tell whether
+            ``pid`` still means the same process.
+        name: What the user knows it by, without its folder.
+        executable: None where the system hides it, as for another user's process.
+        window: Its window, or None when it was picked by pid.
+    """
+
+    pid: int
+    started: int
+    name: str
+    executable: Path | None = None
+    window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something the dump should hold and does not.
+
+    Attributes:
+        what: The thing, as ``thread 812`` or ``7f00-8000 /dev/dri/card0``.
+        why: The cause, as ``device memory (VM_IO)``.
+        size: Bytes that are missing; 0 where that means nothing.
+    """
+
+    what: str
+    why: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One thread, stopped.
+
+    Attributes:
+        tid: Thread id.
+        name: Its own name (``comm``); empty where the dump does not say.
+        state: One letter of proc(5), from before it was stopped; empty if unknown.
+        waits_in: Kernel function it slept in (``wchan``); empty if unknown.
+        registers: General registers, in the system's own layout
+            (``struct user_regs_struct``, 216 bytes, on x86-64 Linux).
+        floating: FPU and SSE state (``struct user_fpregs_struct``, 512 bytes).
+        extended: XSAVE area with AVX and beyond; empty where there is none.
+        signal: ``siginfo_t`` of the stop, 128 bytes; empty where there is none.
+    """
+
+    tid: int
+    name: str = ""
+    state: str = ""
+    waits_in: str = ""
+    registers: bytes = b""
+    floating: bytes = b""
+    extended: bytes = b""
+    signal: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One mapping of the target's address space, with its file if it has one.
+
+    Attributes:
+        start: First address.
+        end: First address after it.
+        access: Four letters as in ``/proc/PID/maps``: ``rwxp``, ``-`` for what is missing.
+        offset: Offset of ``start`` in the file, in bytes.
+        path: File, or a name in brackets such as ``[heap]``; empty for anonymous memory.
+    """
+
+    start: int
+    end: int
+    access: str = "rw-p"
+    offset: int = 0
+    path: str = ""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A stretch of the target's address space in a dump (one ``PT_LOAD``).
+
+    Attributes:
+        start: First address.
+        size: Length in the target.
+        stored: How many bytes of it, from ``start`` on, the dump holds.
+            0 says only that the stretch was there.
+        access: Three letters, ``rwx`` or ``-``.
+    """
+
+    start: int
+    size: int
+    stored: int
+    access: str = "rw-"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """An executable or shared library in the target.
+
+    Attributes:
+        path: As the target saw it.
+        start: Lowest address it is mapped at.
+        end: First address after its last mapping.
+        build_id: Hexadecimal; empty where the dump does not hold it.
+    """
+
+    path: str
+    start: int
+    end: int
+    build_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A process at one instant, read from a dump or about to be written to one.
+
+    Attributes:
+        pid: Process id.
+        parent: Its parent's process id.
+        uid: Real user id.
+        gid: Real group id.
+        state: One letter of proc(5).
+        name: Short name, at most 15 bytes survive in a core file.
+        arguments: Command line, words separated by spaces; at most 79 bytes survive.
+        threads: The first is the one that a debugger shows first.
+        memory: Sorted by address, without overlap.
+        mappings: File mappings, the executable first.
+        auxv: The auxiliary vector as the kernel gave it: pairs of u64.
+    """
+
+    pid: int
+    parent: int = 0
+    uid: int = 0
+    gid: int = 0
+    state: str = "S"
+    name: str = ""
+    arguments: str = ""
+    threads: tuple[Thread, ...] = ()
+    memory: tuple[Memory, ...] = ()
+    mappings: tuple[Region, ...] = ()
+    auxv: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a back end tells about the dump it has just written.
+
+    Attributes:
+        format: ``elf-core`` or ``minidump``.
+        threads: As they were, without their registers.
+        frozen: Seconds from the first stopped thread to the last one let go.
+        method: How memory was read, as ``stop and copy``.
+        gaps: What is missing.
+    """
+
+    format: str
+    threads: tuple[Thread, ...]
+    frozen: float
+    method: str
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A finished file in the store, with what its sidecar says.
+
+    Attributes:
+        id: File name without its ending; unique in its folder.
+        path: The dump itself.
+        format: ``elf-core`` or ``minidump``.
+        mode: Name of the `Mode`.
+        trigger: Why it was taken.
+        target: Whom it shows.
+        taken: When the key went down.
+        seconds: From the start of the capture to the renamed file.
+        frozen: How long the target stood still.
+        method: How memory was read.
+        size: Apparent size, as ``ls -l`` shows it.
+        allocated: What it takes on the disk; holes take nothing.
+        threads: As they were, without their registers.
+        gaps: What is missing.
+        version: Hangshot's own.
+        system: Kernel and machine, one line.
+    """
+
+    id: str
+    path: Path
+    format: str
+    mode: str
+    trigger: Trigger
+    target: Target
+    taken: datetime
+    seconds: float
+    frozen: float
+    method: str
+    size: int
+    allocated: int
+    threads: tuple[Thread, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    version: str = ""
+    system: str = ""
+
+    @property
+    def sidecar(self) -> Path:
+        """Where its JSON sidecar lies."""
+        return self.path.with_suffix(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much the store may keep; the newest dump is kept whatever this says.
+
+    Attributes:
+        count: Number of dumps; 0 for no limit.
+        days: Age in days; 0 for no limit.
+        size: Bytes on disk, all together; 0 for no limit.
+    """
+
+    count: int = 0
+    days: int = 0
+    size: int = 0
