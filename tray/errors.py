@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class TrayError(Exception):
@@ -24,6 +24,18 @@ class TrayError(Exception):
         super().__init__(message)
         if hint is not None:
             self.hint = hint
+
+    def event(self) -> dict[str, Any]:
+        """The last JSON line of a command that ended with this error."""
+        return {
+            "schema": 1,
+            "event": "error",
+            "error": type(self).__name__,
+            "title": self.title,
+            "message": str(self),
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+        }
 
 
 class BadUsage(TrayError):
@@ -134,6 +146,14 @@ class Unsupported(TrayError):
 
     title = "Not possible here"
     exit_code = 13
+
+
+class Busy(TrayError):
+    """A dump runs already; one press is one dump, so another is answered, not queued."""
+
+    title = "One dump at a time"
+    exit_code = 14
+    hint = "Wait for its toast, then press again."
 
 
 class Cancelled(TrayError):
