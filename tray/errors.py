@@ -54,6 +54,13 @@ class NoTarget(TrayError):
     hint = "See 'hangshot dump --help' for the ways to name a process."
 
 
+class NoDump(NoTarget):
+    """There is no such dump in the store."""
+
+    title = "No such dump"
+    hint = "See 'hangshot list'."
+
+
 class TargetGone(TrayError):
     """The process ended before or while it was dumped."""
 
