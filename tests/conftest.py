@@ -1,0 +1,186 @@
+"""Markers and their reasons, log warnings that fail, and the fixtures that every tier shares.
+
+A test that needs something of the machine says so by a marker. Where that is
+missing the test is skipped, with one reason per marker, computed once.
+``HANGSHOT_REQUIRE=all`` (or a list of markers), set by ``.ci/run``, turns these
+skips into failures: a test that never runs tests nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from programs import Program, Workshop, found, launch
+
+# Fixtures that a tier's own module holds are found through this one.
+try:
+    from screen import screen  # noqa: F401
+except ImportError:
+    pass
+try:
+    from session import bus, notifyd, panel  # noqa: F401
+except ImportError:
+    pass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Tests never see the user's own settings, dumps, display language or colours.
+for _name in ("HANGSHOT_SETTINGS", "NO_COLOR", "FORCE_COLOR", "DEBUGINFOD_URLS", "LANGUAGE"):
+    os.environ.pop(_name, None)
+
+TRACED = """
+import ctypes, sys
+ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)  # PR_SET_PTRACER, any
+print("ready", flush=True)
+sys.stdin.read()
+"""
+TRACER = """
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+sys.exit(ctypes.get_errno() if libc.ptrace(0x4206, int(sys.argv[1]), None, None) else 0)  # PTRACE_SEIZE
+"""
+
+
+def _no_linux() -> str:
+    return "" if sys.platform == "linux" else "not Linux"
+
+
+def _no_ptrace() -> str:
+    if sys.platform != "linux":
+        return "not Linux"
+    if missing := found("gcc"):
+        return missing
+    with subprocess.Popen(
+        [sys.executable, "-c", TRACED], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        child.stdout.readline()
+        error = subprocess.run([sys.executable, "-c", TRACER, str(child.pid)], check=False).returncode
+        child.kill()
+    return f"ptrace is not allowed here ({os.strerror(error)})" if error else ""
+
+
+REASONS: dict[str, Callable[[], str]] = {
+    "linux": _no_linux,
+    "ptrace": _no_ptrace,
+    "x11": lambda: found("Xvfb", "openbox", "xdotool"),
+    "gdb": lambda: found("gdb", "gcore", "lldb|lldb-19|lldb-16", "eu-stack", "eu-readelf", "gcc", "g++"),
+    "desktop": lambda: found("Xvfb", "openbox", "xdotool", "xfce4-panel", "dbus-daemon", "import", "xclip"),
+    "wayland": lambda: found("sway", "foot"),
+    "java": lambda: found("java", "javac"),
+}
+
+
+@functools.cache
+def missing(marker: str) -> str:
+    """Why tests with this marker cannot run here; empty if they can."""
+    return REASONS[marker]()
+
+
+def required() -> set[str]:
+    """Markers whose lack fails a test."""
+    names = set(os.environ.get("HANGSHOT_REQUIRE", "").replace(",", " ").split())
+    return set(REASONS) if "all" in names else names
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or fail, a test that needs what is not here."""
+    for marker in item.iter_markers():
+        if marker.name not in REASONS or not (reason := missing(marker.name)):
+            continue
+        if marker.name in required():
+            pytest.fail(f"HANGSHOT_REQUIRE asks for '{marker.name}', but: {reason}", pytrace=False)
+        pytest.skip(f"{marker.name}: {reason}")
+
+
+class Warnings(logging.Handler):
+    """Keeps what our own loggers say at WARNING and above."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def messages(self) -> list[str]:
+        """The texts, in order."""
+        return [record.getMessage() for record in self.records]
+
+
+@pytest.fixture
+def expected_warnings() -> Warnings:
+    """What our loggers warned of; taking this fixture says that the test expects it."""
+    return Warnings()
+
+
+@pytest.fixture(autouse=True)
+def _no_unexpected_warnings(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A warning in the log that no test expects is a failure."""
+    expected = "expected_warnings" in request.fixturenames
+    handler = request.getfixturevalue("expected_warnings") if expected else Warnings()
+    logger = logging.getLogger("tray")
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    if not expected:
+        assert not handler.messages, f"unexpected log warnings: {handler.messages}"
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Builds target programs, each once a session."""
+    return Workshop(tmp_path_factory.mktemp("targets"))
+
+
+@pytest.fixture
+def target(workshop: Workshop) -> Iterator[Callable[..., Program]]:
+    """Starts targets: ``target("threads", "arg", settle=True)``; afterwards none may be harmed.
+
+    Unharmed means: it runs, nobody traces it, no thread is stopped that was not,
+    and no signal is pending, blocked or caught that was not.
+    """
+    programs: list[Program] = []
+
+    def start(name: str, *arguments: object, settle: bool = True, **settings) -> Program:
+        program = launch([*workshop.build(name), *map(str, arguments)], **settings)
+        programs.append(program)
+        if settle:
+            program.settle()
+            program.remember()
+        return program
+
+    try:
+        yield start
+        for program in programs:
+            program.assert_unharmed()
+    finally:
+        for program in programs:
+            program.end()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home of its own: settings, dumps and runtime files all land in here."""
+    folders = {
+        "HOME": "",
+        "XDG_CONFIG_HOME": "config",
+        "XDG_DATA_HOME": "data",
+        "XDG_STATE_HOME": "state",
+        "XDG_CACHE_HOME": "cache",
+        "XDG_RUNTIME_DIR": "run",
+    }
+    for variable, folder in folders.items():
+        path = tmp_path / "home" / folder
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        monkeypatch.setenv(variable, str(path))
+    return tmp_path / "home"

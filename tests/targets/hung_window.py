@@ -1,0 +1,69 @@
+"""A window that answers pings as long as its program runs: stop the program, and it hangs.
+
+Prints ``ready PID`` when the window is shown. Options: ``--title TEXT``,
+``--mute`` to promise no answers to pings, ``--type dock|desktop``,
+``--machine NAME`` for WM_CLIENT_MACHINE, ``--color NUMBER``.
+"""
+
+import argparse
+import os
+import socket
+
+from Xlib import X, Xatom
+from Xlib.display import Display
+
+
+def options() -> argparse.Namespace:
+    """What kind of window is wanted."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--title", default="A window that may hang")
+    parser.add_argument("--mute", action="store_true")
+    parser.add_argument("--type", choices=["dock", "desktop", "normal"], default="normal")
+    parser.add_argument("--machine", default=socket.gethostname())
+    parser.add_argument("--color", type=int, default=0x336699)
+    return parser.parse_args()
+
+
+def create(display: Display, wanted: argparse.Namespace):
+    """The window, with all its properties, not yet shown."""
+    root = display.screen().root
+    events = X.StructureNotifyMask | X.KeyPressMask
+    window = root.create_window(
+        40, 40, 400, 200, 0, X.CopyFromParent, background_pixel=wanted.color, event_mask=events
+    )
+    utf8 = display.get_atom("UTF8_STRING")
+    window.change_property(display.get_atom("_NET_WM_NAME"), utf8, 8, wanted.title.encode())
+    window.change_property(display.get_atom("_NET_WM_PID"), Xatom.CARDINAL, 32, [os.getpid()])
+    window.change_property(Xatom.WM_CLIENT_MACHINE, Xatom.STRING, 8, wanted.machine.encode())
+    kind = display.get_atom(f"_NET_WM_WINDOW_TYPE_{wanted.type.upper()}")
+    window.change_property(display.get_atom("_NET_WM_WINDOW_TYPE"), Xatom.ATOM, 32, [kind])
+    promises = ["WM_DELETE_WINDOW"] if wanted.mute else ["WM_DELETE_WINDOW", "_NET_WM_PING"]
+    window.set_wm_protocols([display.get_atom(name) for name in promises])
+    window.set_wm_class("hung_window", "HungWindow")
+    return window
+
+
+def answer(display: Display, message) -> bool:
+    """Answer a ping, or tell that the window shall close."""
+    asked = message.data[1]
+    if asked[0] == display.get_atom("_NET_WM_PING"):
+        root = display.screen().root
+        message.window = root
+        root.send_event(message, event_mask=X.SubstructureNotifyMask | X.SubstructureRedirectMask)
+    return asked[0] != display.get_atom("WM_DELETE_WINDOW")
+
+
+def main() -> None:
+    """Show the window and answer until it is closed."""
+    display = Display()
+    window = create(display, options())
+    window.map()
+    while True:
+        event = display.next_event()
+        if event.type == X.MapNotify:
+            print("ready", os.getpid(), flush=True)
+        if event.type == X.ClientMessage and not answer(display, event):
+            return
+
+
+main()
