@@ -136,6 +136,14 @@ class Bus:
         if loop is not None and not self._closed and not self._lost:
             loop.call_soon_threadsafe(run_safely, callback)
 
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Have a coroutine run on the bus thread; nobody waits for it. From any thread."""
+        loop = self._loop
+        if loop is None or self._closed or self._lost:
+            work.close()
+            return
+        asyncio.run_coroutine_threadsafe(_logged(work), loop)
+
     def call(
         self,
         peer: Peer,
@@ -312,3 +320,13 @@ class Bus:
             here = [served for served in self._served if served.path == message.path]
             return any(served.take(message, self._connection) for served in here)
         return False
+
+
+async def _logged(work: Coroutine[Any, Any, object]) -> None:
+    """``work``; what it raises is logged, for nobody waits for it."""
+    try:
+        await work
+    except BusError as error:
+        log.debug("On the session bus: %s", error.strerror)
+    except Exception:
+        log.exception("Work on the session bus failed")

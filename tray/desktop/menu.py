@@ -8,7 +8,10 @@ are made from its base class. So pystray is imported here and nowhere else.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _asked = os.environ.get("PYSTRAY_BACKEND")
 os.environ["PYSTRAY_BACKEND"] = "dummy"
@@ -25,4 +28,24 @@ Icon: Any = pystray.Icon
 Menu: Any = pystray.Menu
 MenuItem: Any = pystray.MenuItem
 
-__all__ = ["Icon", "Menu", "MenuItem"]
+
+
+class Item(Protocol):
+    """What a back end reads of a ``MenuItem``: snapshots, each asked for anew."""
+
+    text: str
+    checked: bool | None
+    radio: bool
+    default: bool
+    enabled: bool
+    submenu: Items | None
+
+
+class Items(Protocol):
+    """What a back end reads of a ``Menu``: its visible items."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """The items, without those that are not visible."""
+
+
+__all__ = ["Icon", "Item", "Items", "Menu", "MenuItem"]
