@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from tray.errors import Unsupported
-from tray.model import Captured, Mode, Target, Window
+
+if TYPE_CHECKING:
+    from tray.model import Captured, Mode, Target, Window
 
 
 class Progress(Protocol):
@@ -68,3 +70,27 @@ def capture() -> Capture:
     raise Unsupported(
         f"Hangshot cannot dump processes on {sys.platform} yet.", hint="It runs on Linux (x86-64)."
     )
+
+
+def started(pid: int) -> int:
+    """Start time of a process, for `Target.started`.
+
+    Raises:
+        NoTarget: There is no such process.
+        Unsupported: This system cannot tell.
+    """
+    if sys.platform == "linux":
+        from tray.capture import linux_target
+        from tray.ffi.linux import Kernel
+
+        return linux_target.started(Kernel(), pid)
+    raise Unsupported(f"Hangshot cannot look at processes on {sys.platform} yet.")
+
+
+def health() -> list[tuple[str, bool, str, str]]:
+    """What ``hangshot doctor`` says of this part: name, whether it is well, what was found, what to do."""
+    if sys.platform == "linux":
+        from tray.capture import linux_target
+
+        return [("rights", *linux_target.rights())]
+    return [("capture", False, f"Hangshot cannot dump processes on {sys.platform} yet", "")]

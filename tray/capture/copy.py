@@ -1,0 +1,191 @@
+"""The copy loop: bytes of a live process into their places in a file.
+
+The one place through which all memory passes. Nothing here allocates by the
+size of the target: two threads, one buffer each, and system calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tray.errors import Cancelled, TargetGone
+from tray.model import Gap
+
+if TYPE_CHECKING:
+    import array
+    from collections.abc import Iterator
+
+    from tray.capture import Progress
+
+PAGE = 4096
+CHUNK = 1 << 20
+"""Best of 256 KiB to 64 MiB in reading as in writing, measured on ext4."""
+COPIERS = 2
+_ZEROS = bytes(CHUNK)
+_ZERO_PAGE = bytes(PAGE)
+
+Job = tuple[int, int, int]
+"""Source position, length, place in the file."""
+Write = Callable[[memoryview, int], int]
+"""Writes bytes at a place; gives how many of them."""
+
+
+def jobs(runs: array.array[int], places: Iterator[tuple[int, int, int]]) -> Iterator[Job]:
+    """Pieces of at most `CHUNK` bytes to copy, in the order of their addresses.
+
+    Args:
+        runs: Start and end address of each run to copy, in turn, sorted.
+        places: Start and end address of each stretch in the file, and its file offset, sorted.
+    """
+    start = end = offset = 0
+    for index in range(0, len(runs), 2):
+        address, last = runs[index], runs[index + 1]
+        while address < last:
+            while end <= address:
+                start, end, offset = next(places)
+            address = max(address, start)
+            length = min(last, end, address + CHUNK) - address
+            if length <= 0:
+                break
+            yield address, length, offset + address - start
+            address += length
+
+
+@dataclass(slots=True)
+class Copy:
+    """One pass over a list of jobs.
+
+    Attributes:
+        read: Fills a buffer from a source position; fewer bytes before what cannot be read,
+            0 when the source is gone, ``OSError`` where nothing can be read.
+        write: Writes at a place of the output, never through its position.
+        progress: Told after each piece.
+        total: Bytes that all jobs together have; for ``progress``.
+        done: Bytes dealt with so far.
+        gaps: What could not be read.
+        name: What the source is called in a `Gap`, from its position.
+    """
+
+    read: Callable[[memoryview, int], int]
+    write: Write
+    progress: Progress
+    total: int
+    done: int = 0
+    gaps: list[Gap] = field(default_factory=list)
+    name: Callable[[int, int], str] = lambda start, end: f"{start:x}-{end:x}"
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _error: BaseException | None = None
+    _lost: list[list[int]] = field(default_factory=list)
+
+    def run(self, work: Iterator[Job]) -> None:
+        """Do all jobs with `COPIERS` threads, this one among them.
+
+        Raises:
+            Cancelled: ``progress`` asked to stop.
+            TargetGone: The source is gone.
+            OSError: The output cannot take more.
+        """
+        others = [threading.Thread(target=self._work, args=(work,), daemon=True) for _ in range(COPIERS - 1)]
+        for other in others:
+            other.start()
+        self._work(work)
+        for other in others:
+            other.join()
+        self.gaps += [
+            Gap(self.name(start, end), "could not be read", end - start) for start, end in self._joined()
+        ]
+        if self._error:
+            raise self._error
+
+    def _work(self, work: Iterator[Job]) -> None:
+        buffer = bytearray(CHUNK)
+        try:
+            while job := self._next(work):
+                self._one(buffer, *job)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that called
+            with self._lock:
+                self._error = self._error or error
+
+    def _next(self, work: Iterator[Job]) -> Job | None:
+        """The next job; None when there is none, or another thread has failed."""
+        with self._lock:
+            if self._error:
+                return None
+            if self.progress(self.done, self.total):
+                raise Cancelled("The dump was stopped.")
+            return next(work, None)
+
+    def _one(self, buffer: bytearray, address: int, length: int, place: int) -> None:
+        position = 0
+        view = memoryview(buffer)
+        while position < length:
+            count = self._filled(view[: length - position], address + position)
+            if count:
+                _store(buffer, count, self.write, place + position)
+                position += count
+            else:
+                self._lose(address + position, PAGE)
+                position += PAGE - (address + position) % PAGE
+        with self._lock:
+            self.done += length
+
+    def _filled(self, view: memoryview, address: int) -> int:
+        """How many bytes could be read; 0 where the first page cannot."""
+        try:
+            count = self.read(view, address)
+        except OSError as error:
+            if error.errno in (errno.EIO, errno.EFAULT, errno.ENXIO, errno.EINVAL):
+                return 0
+            raise
+        if not count:
+            raise TargetGone("The process ended while its memory was being read.")
+        return count
+
+    def _lose(self, address: int, size: int) -> None:
+        with self._lock:
+            self._lost.append([address, address + size])
+
+    def _joined(self) -> list[list[int]]:
+        """Lost pages as runs."""
+        runs: list[list[int]] = []
+        for start, end in sorted(self._lost):
+            if runs and runs[-1][1] >= start:
+                runs[-1][1] = max(end, runs[-1][1])
+            else:
+                runs.append([start, end])
+        return runs
+
+
+def _store(buffer: bytearray, count: int, write: Write, place: int) -> None:
+    """Write the first ``count`` bytes of a buffer, leaving pages of zeros as holes."""
+    firsts = buffer[:count:PAGE]
+    if not any(firsts) and buffer.startswith(_ZEROS if count == CHUNK else _ZEROS[:count]):
+        return
+    begin = 0
+    position = firsts.find(0)
+    while position >= 0:
+        start = position * PAGE
+        end = _zeros_until(buffer, start, count)
+        if end > start:
+            _write(memoryview(buffer)[begin:start], write, place + begin)
+            begin = end
+        position = firsts.find(0, max(position + 1, end // PAGE))
+    _write(memoryview(buffer)[begin:count], write, place + begin)
+
+
+def _zeros_until(buffer: bytearray, start: int, count: int) -> int:
+    """End of the run of zero pages that begins at ``start``; ``start`` itself if there is none."""
+    while start + PAGE <= count and buffer.startswith(_ZERO_PAGE, start):
+        start += PAGE
+    return start
+
+
+def _write(view: memoryview, write: Write, place: int) -> None:
+    """Write all of a view at its place."""
+    while view:
+        count = write(view, place)
+        view, place = view[count:], place + count

@@ -1,0 +1,106 @@
+"""Live process → ELF core file, on Linux x86-64."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from tray.capture import linux_maps, linux_target
+from tray.capture.linux_run import Run
+from tray.errors import CaptureFailed, TargetGone, Unsupported
+from tray.ffi.linux import Kernel
+from tray.model import Include
+
+if TYPE_CHECKING:
+    from tray.capture import Progress
+    from tray.model import Captured, Mode, Target, Window
+
+STALL = 60.0
+"""Seconds without a byte written after which the target is let go whatever happens."""
+_LAST_RESORT = 5.0
+_MINI_BASE, _MINI_THREAD, _MINI_MODULE = 160 << 10, 12 << 10, 8 << 10
+
+
+class LinuxCapture:
+    """The `tray.capture.Capture` of Linux."""
+
+    format = "elf-core"
+    suffix = ".core"
+
+    def __init__(self, kernel: Kernel | None = None) -> None:
+        if platform.machine() != "x86_64":
+            raise Unsupported(
+                f"Hangshot cannot dump processes on {platform.machine()} yet.", hint="It needs x86-64."
+            )
+        self._kernel = kernel or Kernel()
+
+    def target(self, pid: int, started: int | None = None, window: Window | None = None) -> Target:
+        """See `tray.capture.Capture.target`."""
+        return linux_target.target(self._kernel, pid, started, window)
+
+    def estimate(self, target: Target, mode: Mode) -> int:
+        """See `tray.capture.Capture.estimate`; reads two small files of /proc."""
+        try:
+            status = self._kernel.text(f"/proc/{target.pid}/status")
+            mapped = linux_maps.mapped(self._kernel.lines(f"/proc/{target.pid}/maps"))
+        except OSError as error:
+            raise TargetGone(f"{target.name} ({target.pid}) ended.") from error
+        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        threads = int(fields.get("Threads", "1"))
+        modules = len({mapping.path for mapping in mapped if mapping.inode})
+        total = _MINI_BASE + threads * _MINI_THREAD + modules * _MINI_MODULE
+        if Include.HEAP in mode.include:
+            total += sum(_kilobytes(fields.get(key, "0")) for key in ("RssAnon", "RssShmem", "VmSwap"))
+        if Include.MAPPED_FILES in mode.include:
+            total += sum(mapping.size for mapping in mapped if mapping.inode and not mapping.fileless)
+        return total
+
+    def write(self, target: Target, mode: Mode, file: BinaryIO, progress: Progress) -> Captured:
+        """See `tray.capture.Capture.write`.
+
+        The work is done on a thread of its own, because the kernel lets go of
+        every traced thread when the tracing thread ends, however that comes about.
+        """
+        run = Run(self._kernel, target, mode, file, progress)
+        worker = threading.Thread(target=run.main, name="capture", daemon=True)
+        worker.start()
+        try:
+            _join(worker, run)
+        except BaseException:
+            run.cancelled = True
+            worker.join(STALL)
+            raise
+        if run.error:
+            raise run.error
+        return run.captured()
+
+
+def _join(worker: threading.Thread, run: Run) -> None:
+    """Wait for the worker; give up when nothing moves, as on a disk that hangs."""
+    seen, since = -1, time.monotonic()
+    while worker.is_alive():
+        worker.join(1.0)
+        if run.moved != seen or not run.frozen:
+            seen, since = run.moved, time.monotonic()
+        elif time.monotonic() - since > STALL:
+            threading.Thread(target=_end_ourselves, daemon=True).start()
+            raise CaptureFailed(
+                f"Nothing could be written for {STALL:.0f} seconds, so the app was let go.",
+                hint="Does the disk with the dump folder answer? Set another folder in the settings.",
+            )
+
+
+def _end_ourselves() -> None:
+    """End this process if it cannot end by itself: a thread that hangs in a write holds the target still."""
+    import signal
+
+    time.sleep(_LAST_RESORT)
+    os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+
+
+def _kilobytes(text: str) -> int:
+    """Bytes of a value like ``123 kB``."""
+    return int(text.split(maxsplit=1)[0]) << 10

@@ -1,0 +1,125 @@
+"""The files behind a process's mappings, opened so that reading them does not touch the process.
+
+Reading a mapping through the process would bring pages into its page tables, and
+in shared memory even make new ones. Reading the file gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import array
+    from collections.abc import Iterable
+
+    from tray.capture.linux_maps import Mapping
+    from tray.ffi.linux import Kernel
+
+_MOST_OPEN = 4096
+
+
+class Files:
+    """Descriptors by device and inode; `close` them."""
+
+    def __init__(self, kernel: Kernel, pid: int) -> None:
+        self._kernel = kernel
+        self._pid = pid
+        self._open: dict[tuple[tuple[int, int], int], int | None] = {}
+        self._own: dict[tuple[int, int], str] | None = None
+
+    def open(self, mappings: Iterable[Mapping]) -> None:
+        """Open the files of these mappings now, before the process stands still: a file may be served by it."""
+        for mapping in mappings:
+            self._find(mapping)
+
+    def descriptor(self, mapping: Mapping) -> int | None:
+        """The file behind a mapping, seen to be that very file; None where it cannot be had."""
+        return self._open.get((mapping.device, mapping.inode))
+
+    def close(self) -> None:
+        """Close all."""
+        for descriptor in self._open.values():
+            if descriptor is not None:
+                os.close(descriptor)
+        self._open.clear()
+
+    def data(self, mapping: Mapping, descriptor: int) -> array.array[int]:
+        """Start and end, in turn, of the addresses at which the file holds data; the rest are holes."""
+        import array
+
+        from tray.ffi.linux import SEEK_DATA, SEEK_HOLE
+
+        runs = array.array("Q")
+        position, last = mapping.offset, mapping.offset + mapping.size
+        while position < last:
+            try:
+                start = os.lseek(descriptor, position, SEEK_DATA)
+            except OSError:  # ENXIO: nothing but a hole until the end
+                break
+            position = min(os.lseek(descriptor, start, SEEK_HOLE), last)
+            if start < last:
+                runs.extend(
+                    (mapping.start + start - mapping.offset, mapping.start + position - mapping.offset)
+                )
+        return runs
+
+    def _find(self, mapping: Mapping) -> None:
+        key = (mapping.device, mapping.inode)
+        if key in self._open or len(self._open) >= _MOST_OPEN:
+            return
+        self._open[key] = None
+        for path in self._paths(mapping):
+            try:
+                if not _same(os.stat(path), mapping):
+                    continue
+                descriptor = self._kernel.open(path)
+            except OSError:
+                continue
+            if _same(os.fstat(descriptor), mapping):
+                self._open[key] = descriptor
+                return
+            os.close(descriptor)
+
+    def _paths(self, mapping: Mapping) -> Iterable[str]:
+        """Ways to the file: by the mapping (a privilege), by name, by a descriptor that the process holds."""
+        yield f"/proc/{self._pid}/map_files/{mapping.start:x}-{mapping.end:x}"
+        if not mapping.deleted:
+            yield f"/proc/{self._pid}/root{mapping.path}"
+        if mapping.deleted or mapping.fileless:
+            if self._own is None:
+                self._own = _descriptors(self._pid)
+            if path := self._own.get((_device(mapping), mapping.inode)):
+                yield path
+
+
+def _descriptors(pid: int) -> dict[tuple[int, int], str]:
+    """The process's open files that have no name, by device and inode."""
+    found: dict[tuple[int, int], str] = {}
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return found
+    for name in names:
+        path = f"/proc/{pid}/fd/{name}"
+        try:
+            if os.readlink(path).endswith("(deleted)"):
+                status = os.stat(path)
+                found[status.st_dev, status.st_ino] = path
+        except OSError:
+            continue
+    return found
+
+
+def _device(mapping: Mapping) -> int:
+    return os.makedev(*mapping.device) if sys.platform != "win32" else 0
+
+
+def _same(status: os.stat_result, mapping: Mapping) -> bool:
+    """Whether this is the mapping's file, and one whose reading has no effects."""
+    import stat
+
+    return (
+        stat.S_ISREG(status.st_mode) and status.st_ino == mapping.inode and status.st_dev == _device(mapping)
+    )

@@ -1,0 +1,305 @@
+"""Holding every thread of a process still, and letting it go as if nothing had been.
+
+Source: ptrace(2); signal(7), "Interruption of system calls by stop signals".
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tray.errors import AccessDenied, CaptureFailed, TargetGone, Unsupported
+from tray.ffi import linux as ffi
+from tray.model import Gap, Thread
+
+if TYPE_CHECKING:
+    from tray.ffi.linux import Kernel
+
+PATIENCE = 0.5
+"""Seconds that a thread may take to stop; one in uninterruptible sleep (D) may take for ever."""
+_EINTR = (-errno.EINTR) & 0xFFFFFFFFFFFFFFFF
+_ROUNDS = 100
+
+
+@dataclass(slots=True)
+class _Held:
+    """A thread that is traced: what it is stopped at, and its registers as they were found."""
+
+    tid: int
+    stopped: bool = False
+    deliver: int = 0
+    was: str = ""
+    name: str = ""
+    waits_in: str = ""
+    rewind: bytes = b""
+
+
+@dataclass(slots=True)
+class Freeze:
+    """A process whose threads stand still between `stop` and `release`.
+
+    Must be made, used and released on one thread. When that thread ends, the
+    kernel lets go of whatever is still held.
+
+    Attributes:
+        kernel: The requests.
+        pid: Process.
+        seconds: How long it stood still, after `release`.
+        gaps: Threads that could not be stopped or read.
+    """
+
+    kernel: Kernel
+    pid: int
+    seconds: float = 0.0
+    gaps: list[Gap] = field(default_factory=list)
+    _held: dict[int, _Held] = field(default_factory=dict)
+    _since: float = 0.0
+
+    def stop(self) -> None:
+        """Stop every thread, also those that start meanwhile.
+
+        Raises:
+            TargetGone: No thread is left.
+            AccessDenied: The kernel forbids it.
+            CaptureFailed: No thread stops. Like all errors here: `release` must still be called.
+        """
+        refused: OSError | None = None
+        for _ in range(_ROUNDS):
+            fresh = [tid for tid in self._listed() if tid not in self._held]
+            if not fresh:
+                break
+            for tid in fresh:
+                refused = self._seize(tid) or refused
+            self._since = self._since or time.monotonic()
+            for tid in fresh:
+                self._interrupt(tid)
+            self._wait([self._held[tid] for tid in fresh if tid in self._held])
+        held = [held for held in self._held.values() if held.stopped]
+        if not held:
+            self._explain(refused)
+
+    def threads(self, first: int | None) -> tuple[Thread, ...]:
+        """Every stopped thread with its registers; ``first``, else the main one, leads.
+
+        Raises:
+            TargetGone: The process ended while it was read.
+            CaptureFailed: Not one thread's registers could be read.
+        """
+        found = [thread for held in self._held.values() if held.stopped and (thread := self._read(held))]
+        if not found:
+            if not os.path.exists(f"/proc/{self.pid}/task"):
+                raise TargetGone(f"Process {self.pid} ended while it was being read.")
+            raise CaptureFailed(f"No thread of process {self.pid} could be read.")
+        return tuple(
+            sorted(found, key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
+        )
+
+    def release(self) -> None:
+        """Let every thread go on as before. Never raises; callable twice."""
+        for held in self._held.values():
+            if held.stopped:
+                self._let_go(held)
+        if self._since:
+            self.seconds = time.monotonic() - self._since
+            self._since = 0.0
+        self._held = {tid: held for tid, held in self._held.items() if not held.stopped}
+
+    def _listed(self) -> list[int]:
+        try:
+            return self.kernel.threads(self.pid)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ESRCH) and not self._held:
+                raise TargetGone(f"Process {self.pid} ended before it could be dumped.") from error
+            if not self._held:
+                raise
+            return []
+
+    def _seize(self, tid: int) -> OSError | None:
+        """Begin to trace one thread; the error, if another one than that it has ended."""
+        try:
+            held = _before(self.kernel, self.pid, tid)
+            self.kernel.seize(tid)
+        except OSError as error:
+            self._held[tid] = _Held(tid)
+            if error.errno in (errno.ESRCH, errno.ENOENT):
+                return None
+            self.gaps.append(Gap(f"thread {tid}", f"could not be stopped: {error.strerror}"))
+            return error
+        self._held[tid] = held
+        return None
+
+    def _interrupt(self, tid: int) -> None:
+        try:
+            if self._held[tid].was:
+                self.kernel.interrupt(tid)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                self.gaps.append(Gap(f"thread {tid}", f"could not be stopped: {error.strerror}"))
+
+    def _wait(self, fresh: list[_Held]) -> None:
+        """Wait until each has stopped or ended, or patience is at its end."""
+        deadline = time.monotonic() + PATIENCE
+        pause = 0.00005
+        waiting = [held for held in fresh if held.was]
+        while waiting:
+            waiting = [held for held in waiting if not self._has_stopped(held)]
+            if not waiting:
+                return
+            if time.monotonic() > deadline:
+                break
+            time.sleep(pause)
+            pause = min(2 * pause, 0.005)
+        self.gaps += [
+            Gap(f"thread {held.tid}", "did not stop: it sits in an uninterruptible system call")
+            for held in waiting
+        ]
+
+    def _has_stopped(self, held: _Held) -> bool:
+        """Whether there is nothing more to wait for: it stopped, or it ended."""
+        try:
+            status = self.kernel.wait(held.tid)
+        except ChildProcessError:
+            return True
+        except OSError as error:
+            self.gaps.append(Gap(f"thread {held.tid}", f"could not be waited for: {error.strerror}"))
+            return True
+        if status is None:
+            return False
+        if status & 0xFF == 0x7F:  # noqa: PLR2004 - WIFSTOPPED
+            held.stopped = True
+            held.deliver = ffi.stop_signal(status)
+        return True
+
+    def _explain(self, refused: OSError | None) -> None:
+        """Raise what it means that not one thread stopped."""
+        if refused and refused.errno in (errno.EPERM, errno.EACCES):
+            raise AccessDenied(
+                f"The system does not let this user stop process {self.pid}.", hint="See 'hangshot doctor'."
+            )
+        if refused:
+            raise CaptureFailed(f"Process {self.pid} could not be stopped: {refused.strerror}.")
+        if any(held.was for held in self._held.values()) and os.path.exists(f"/proc/{self.pid}"):
+            raise CaptureFailed(
+                f"No thread of process {self.pid} stops: all sit in uninterruptible system calls.",
+                hint="It waits for the kernel, as for a dead disk or network share. Try again when that answers.",
+            )
+        raise TargetGone(f"Process {self.pid} ended before it could be dumped.")
+
+    def _read(self, held: _Held) -> Thread | None:
+        """One thread's registers and name; None (and a gap) if the general registers cannot be had."""
+        try:
+            registers = self.kernel.regset(held.tid, ffi.NT_PRSTATUS)
+        except OSError as error:
+            if error.errno == errno.ESRCH:
+                held.stopped = False
+            self.gaps.append(Gap(f"thread {held.tid}", f"registers could not be read: {error.strerror}"))
+            return None
+        if len(registers) != ffi.REGISTERS_SIZE:
+            raise Unsupported(
+                f"Process {self.pid} is a 32-bit program.",
+                hint="Use gdb's gcore for it; Hangshot reads 64-bit ones.",
+            )
+        held.rewind = self._rewound(held, registers)
+        return Thread(
+            held.tid,
+            held.name,
+            held.was,
+            held.waits_in,
+            registers,
+            self._optional(held.tid, ffi.NT_PRFPREG, "floating-point registers"),
+            self._optional(held.tid, ffi.NT_X86_XSTATE, "AVX registers"),
+            self._siginfo(held.tid) if held.deliver else b"",
+        )
+
+    def _optional(self, tid: int, kind: int, what: str) -> bytes:
+        try:
+            return self.kernel.regset(tid, kind)
+        except OSError as error:
+            if error.errno not in (errno.ENODEV, errno.EINVAL):
+                self.gaps.append(Gap(f"{what} of thread {tid}", error.strerror or str(error)))
+            return b""
+
+    def _siginfo(self, tid: int) -> bytes:
+        try:
+            return self.kernel.siginfo(tid)
+        except OSError:
+            return b""
+
+    def _rewound(self, held: _Held, registers: bytes) -> bytes:
+        """Registers that enter the interrupted system call again; empty where the kernel does so itself.
+
+        Some calls end with EINTR after any stop, so that being dumped would
+        show: epoll_wait has been seen to return early under gdb's gcore. The
+        call has done nothing, so it is entered again. Not if a signal is about
+        to be handled, or was: then the program must see its EINTR.
+        """
+        values = list(struct.unpack("<27Q", registers))
+        if values[ffi.RAX] != _EINTR or values[ffi.ORIG_RAX] not in ffi.NOT_RESTARTED:
+            return b""
+        if held.deliver or held.was in "Tt" or self._signal_pending(held.tid):
+            return b""
+        if self._code_before(values[ffi.RIP]) != ffi.SYSCALL_INSTRUCTION:
+            return b""
+        values[ffi.RAX] = values[ffi.ORIG_RAX]
+        values[ffi.RIP] -= len(ffi.SYSCALL_INSTRUCTION)
+        return struct.pack("<27Q", *values)
+
+    def _signal_pending(self, tid: int) -> bool:
+        """Whether an unblocked signal waits for the thread; True where that cannot be told."""
+        try:
+            fields = dict(
+                line.split(":", 1)
+                for line in self.kernel.text(f"/proc/{self.pid}/task/{tid}/status").splitlines()
+                if line.startswith(("Sig", "Shd"))
+            )
+            pending, shared, blocked = (int(fields[key], 16) for key in ("SigPnd", "ShdPnd", "SigBlk"))
+        except (OSError, KeyError, ValueError):
+            return True
+        return bool((pending | shared) & ~blocked)
+
+    def _code_before(self, address: int) -> bytes:
+        """The two bytes of code before ``address``; empty where they cannot be read."""
+        buffer = bytearray(len(ffi.SYSCALL_INSTRUCTION))
+        try:
+            descriptor = self.kernel.open(f"/proc/{self.pid}/mem")
+        except OSError:
+            return b""
+        try:
+            count = self.kernel.read_memory(descriptor, memoryview(buffer), address - len(buffer))
+            return bytes(buffer[:count])
+        except OSError:
+            return b""
+        finally:
+            os.close(descriptor)
+
+    def _let_go(self, held: _Held) -> None:
+        """Detach one stopped thread, and try once more if that fails, for nothing else may be left to do."""
+        if held.rewind:
+            try:
+                self.kernel.set_regset(held.tid, ffi.NT_PRSTATUS, held.rewind)
+            except OSError as error:
+                self.gaps.append(Gap(f"thread {held.tid}", f"may see one EINTR: {error.strerror}"))
+        for _ in range(2):
+            try:
+                self.kernel.detach(held.tid, held.deliver)
+            except OSError as error:
+                if error.errno == errno.ESRCH:
+                    return
+            else:
+                return
+
+
+def _before(kernel: Kernel, pid: int, tid: int) -> _Held:
+    """What only the running thread tells: its state, and the kernel function it sleeps in."""
+    folder = f"/proc/{pid}/task/{tid}"
+    stat = kernel.text(f"{folder}/stat")
+    name, rest = stat[stat.index("(") + 1 : stat.rindex(")")], stat[stat.rindex(")") + 2 :]
+    try:
+        waits_in = kernel.text(f"{folder}/wchan")
+    except OSError:
+        waits_in = ""
+    return _Held(tid, was=rest[:1] or "?", name=name, waits_in="" if waits_in == "0" else waits_in)

@@ -1,0 +1,195 @@
+"""What a Linux process has mapped, and which of those pages hold something of its own.
+
+Source: proc_pid_maps(5), proc_pid_smaps(5), proc_pid_pagemap(5).
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tray.ffi import linux as ffi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tray.ffi.linux import Kernel
+
+_HEAD = re.compile(
+    r"([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)\n?", re.DOTALL
+)
+_DELETED = " (deleted)"
+_PAGEMAP_STEP = 1 << 16
+_LARGEST_ADDRESS = 1 << 47
+
+DONT_DUMP, DEVICE, RAW_PAGES = "dd", "io", "pf"
+"""VmFlags that keep a mapping out of a dump."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One line of ``/proc/PID/maps``.
+
+    Attributes:
+        start: First address.
+        end: First address after it.
+        access: ``rwxp`` or ``rwxs``, ``-`` for what is missing.
+        offset: In the file, bytes.
+        device: ``st_dev`` of the file.
+        inode: 0 for anonymous memory.
+        path: As the kernel shows it, without " (deleted)".
+        deleted: Whether the file has no name any more.
+        flags: VmFlags, two letters each; empty until `flagged` has read them.
+    """
+
+    start: int
+    end: int
+    access: str
+    offset: int
+    device: tuple[int, int]
+    inode: int
+    path: str
+    deleted: bool = False
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return self.end - self.start
+
+    @property
+    def shared(self) -> bool:
+        """Whether writes are seen by others."""
+        return self.access[3] == "s"
+
+    @property
+    def fileless(self) -> bool:
+        """Shared memory that no file on a disk backs: its contents exist only in memory."""
+        return self.inode != 0 and (
+            self.path.startswith(("/memfd:", "/SYSV", "/dev/shm/"))  # noqa: S108 - recognised, not used
+            or (self.path == "/dev/zero" and self.deleted)
+            or (self.path.startswith("/drm mm object") and self.deleted)
+        )
+
+    @property
+    def special(self) -> bool:
+        """A page the kernel lends every process; it says nothing about this one."""
+        return self.path.startswith(("[vvar", "[vsyscall"))
+
+    def __str__(self) -> str:
+        """For a `Gap`."""
+        return f"{self.start:x}-{self.end:x} {self.path}".rstrip()
+
+
+def parse(line: str) -> Mapping | None:
+    """One line of ``maps``, or None for a line that is not one (``smaps`` has others between)."""
+    match = _HEAD.fullmatch(line)
+    if not match:
+        return None
+    start, end, access, offset, major, minor, inode, path = match.groups()
+    deleted = path.endswith(_DELETED)
+    return Mapping(
+        int(start, 16),
+        int(end, 16),
+        access,
+        int(offset, 16),
+        (int(major, 16), int(minor, 16)),
+        int(inode),
+        path.removesuffix(_DELETED) if deleted else path,
+        deleted,
+    )
+
+
+def mapped(lines: Iterable[str]) -> list[Mapping]:
+    """The mappings of ``/proc/PID/maps``, in the order of their addresses."""
+    return [found for line in lines if (found := parse(line)) and found.start < _LARGEST_ADDRESS]
+
+
+def flags(lines: Iterable[str]) -> dict[tuple[int, int], frozenset[str]]:
+    """VmFlags by start and end, from ``/proc/PID/smaps``; few sets, shared by many mappings."""
+    found: dict[tuple[int, int], frozenset[str]] = {}
+    known: dict[str, frozenset[str]] = {}
+    place = (0, 0)
+    for line in lines:
+        if line.startswith("VmFlags:"):
+            if line not in known:
+                known[line] = frozenset(line.split()[1:])
+            found[place] = known[line]
+        elif "-" in line[:17] and (mapping := parse(line)):
+            place = (mapping.start, mapping.end)
+    return found
+
+
+def with_flags(mapping: Mapping, known: dict[tuple[int, int], frozenset[str]]) -> Mapping:
+    """The mapping with its VmFlags, if they are known."""
+    found = known.get((mapping.start, mapping.end))
+    return replace(mapping, flags=found) if found else mapping
+
+
+class Pages:
+    """Which pages of a stopped process are there; closes its descriptor at the end of a ``with``."""
+
+    def __init__(self, kernel: Kernel, pid: int) -> None:
+        self._kernel = kernel
+        self._descriptor = kernel.open(f"/proc/{pid}/pagemap")
+        self._scan = True
+
+    def close(self) -> None:
+        """Close the page map."""
+        import os
+
+        os.close(self._descriptor)
+
+    def own(self, mapping: Mapping) -> array.array[int]:
+        """Start and end, in turn, of the runs of pages that are the process's own: written, and not the zero page.
+
+        Shared file pages and pages that were never touched are not among them.
+        """
+        skip = ffi.PAGE_IS_PFNZERO if not mapping.inode else ffi.PAGE_IS_PFNZERO | ffi.PAGE_IS_FILE
+        return self._runs(mapping, skip, file_counts=not mapping.inode)
+
+    def present(self, mapping: Mapping) -> array.array[int]:
+        """As `own`, but pages of files count as well if this process has them in its page tables."""
+        return self._runs(mapping, 0, file_counts=True)
+
+    def _runs(self, mapping: Mapping, skip: int, *, file_counts: bool) -> array.array[int]:
+        if self._scan:
+            try:
+                return self._kernel.scan_pages(
+                    self._descriptor,
+                    mapping.start,
+                    mapping.end,
+                    skip=skip,
+                    want=ffi.PAGE_IS_PRESENT | ffi.PAGE_IS_SWAPPED,
+                )
+            except OSError as error:
+                if error.errno not in (errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
+                    raise
+                self._scan = False
+        return _joined(self._entries(mapping, file_counts=file_counts))
+
+    def _entries(self, mapping: Mapping, *, file_counts: bool) -> Iterator[int]:
+        """Addresses of the pages that count, from the page map itself."""
+        held = 1 << ffi.PM_PRESENT | 1 << ffi.PM_SWAP
+        of_file = 0 if file_counts else 1 << ffi.PM_FILE
+        for start in range(mapping.start, mapping.end, _PAGEMAP_STEP * ffi.PAGE):
+            count = min(_PAGEMAP_STEP, (mapping.end - start) // ffi.PAGE)
+            entries = self._kernel.pagemap(self._descriptor, start, count)
+            if any(entries):
+                for index, entry in enumerate(entries):
+                    if entry & held and not entry & of_file:
+                        yield start + index * ffi.PAGE
+
+
+def _joined(pages: Iterable[int]) -> array.array[int]:
+    """Runs of neighbouring pages: start and end in turn."""
+    runs = array.array("Q")
+    for address in pages:
+        if runs and runs[-1] == address:
+            runs[-1] = address + ffi.PAGE
+        else:
+            runs.extend((address, address + ffi.PAGE))
+    return runs

@@ -1,0 +1,251 @@
+"""One capture on Linux, by stopping and copying.
+
+Its order: open what is needed, stop all threads, read registers and the memory
+map, copy the process's own memory, let go; then copy what comes from files only.
+
+Source: core(5), ptrace(2), proc(5).
+"""
+
+from __future__ import annotations
+
+import array
+import bisect
+import errno
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO
+
+from tray.capture import linux_maps, linux_mini, linux_plan, linux_target
+from tray.capture.copy import Copy, jobs
+from tray.capture.linux_files import Files
+from tray.capture.linux_freeze import Freeze
+from tray.errors import AccessDenied, CaptureFailed, TargetGone
+from tray.formats import core
+from tray.model import Captured, Include, Region, Snapshot, Thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tray.capture import Progress
+    from tray.capture.linux_maps import Mapping
+    from tray.ffi.linux import Kernel
+    from tray.model import Gap, Mode, Target
+
+
+class Run:
+    """One capture; `main` does it, on the thread that traces.
+
+    Attributes:
+        cancelled: Set from outside to have it stop.
+        frozen: Whether the target may be standing still.
+        moved: Bytes copied so far.
+        error: What went wrong, after `main`.
+    """
+
+    def __init__(
+        self, kernel: Kernel, target: Target, mode: Mode, file: BinaryIO, progress: Progress
+    ) -> None:
+        self.kernel, self.target, self.mode, self.file = kernel, target, mode, file
+        self.progress = progress
+        self.cancelled = False
+        self.frozen = False
+        self.moved = 0
+        self.error: BaseException | None = None
+        self.freeze = Freeze(kernel, target.pid)
+        self.threads: tuple[Thread, ...] = ()
+        self.plan = linux_plan.Plan()
+        self._gaps: list[Gap] = []
+        self._offsets: tuple[int, ...] = ()
+        self._mapped: list[Mapping] = []
+
+    def captured(self) -> Captured:
+        """What came of it."""
+        gaps = (*self.freeze.gaps, *self.plan.gaps, *self._gaps)
+        told = tuple(Thread(t.tid, t.name, t.state, t.waits_in) for t in self.threads)
+        return Captured("elf-core", told, self.freeze.seconds, "stop and copy", gaps)
+
+    def main(self) -> None:
+        """Everything, on the tracing thread; what goes wrong is left in ``error``."""
+        try:
+            with ExitStack() as open_files:
+                self._capture(open_files)
+        except OSError as error:
+            self.error = self._meaning(error)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            self.error = error
+
+    def _meaning(self, error: OSError) -> BaseException:
+        """A failed request about the target in our words; others, as a full disk, stay as they are."""
+        if error.errno in (errno.EPERM, errno.EACCES):
+            return AccessDenied(
+                f"{self.target.name} cannot be read: {error.strerror}.", hint="See 'hangshot doctor'."
+            )
+        if not os.path.exists(f"/proc/{self.target.pid}/task"):
+            return TargetGone(f"{self.target.name} ({self.target.pid}) ended while it was being dumped.")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+            return error
+        return CaptureFailed(f"{self.target.name} could not be dumped: {error.strerror}.")
+
+    def _capture(self, open_files: ExitStack) -> None:
+        pid = self.target.pid
+        memory = self.kernel.open(f"/proc/{pid}/mem")
+        open_files.callback(os.close, memory)
+        pages = linux_maps.Pages(self.kernel, pid)
+        open_files.callback(pages.close)
+        files = Files(self.kernel, pid)
+        open_files.callback(files.close)
+        flags = self._look_around(files)
+        try:
+            self.frozen = True
+            self.freeze.stop()
+            self._check_identity()
+            self._write_head(self._plan(memory, pages, files, flags))
+            self._copy(
+                self.plan.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address)
+            )
+            self._copy_parts(live=True)
+        finally:
+            self.freeze.release()
+            self.frozen = False
+        self._copy_parts(live=False)
+
+    def _look_around(self, files: Files) -> dict[tuple[int, int], frozenset[str]]:
+        """What can be found out before the target is stopped: mapping flags, and the files behind them."""
+        pid = self.target.pid
+        flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
+        if Include.HEAP in self.mode.include:
+            mapped = linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps"))
+            files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
+        return flags
+
+    def _from_file(self, mapping: Mapping) -> bool:
+        return not mapping.shared or mapping.fileless or Include.MAPPED_FILES in self.mode.include
+
+    def _check_identity(self) -> None:
+        """The pid may have changed hands between the choice of the target and the stop."""
+        if linux_target.started(self.kernel, self.target.pid) != self.target.started:
+            raise TargetGone(f"{self.target.name} ({self.target.pid}) ended before it could be dumped.")
+
+    def _plan(
+        self,
+        memory: int,
+        pages: linux_maps.Pages,
+        files: Files,
+        flags: dict[tuple[int, int], frozenset[str]],
+    ) -> Snapshot:
+        """Everything about the stopped target but its memory."""
+        pid = self.target.pid
+        window = self.target.window
+        self.threads = self.freeze.threads(window.thread if window else None)
+        mappings = self._mapped = self._mappings(flags)
+        auxv = self.kernel.bytes(f"/proc/{pid}/auxv")
+        if Include.HEAP in self.mode.include:
+            self.plan = linux_plan.large(mappings, self.mode.include, pages, files)
+        else:
+            read = _reader(self.kernel, memory)
+            wanted = linux_mini.pages(self.threads, mappings, auxv, read, pages.own)
+            self.plan = linux_plan.small(mappings, wanted)
+        return self._snapshot(mappings, auxv)
+
+    def _mappings(self, flags: dict[tuple[int, int], frozenset[str]]) -> list[Mapping]:
+        """The memory map, each mapping with its flags; those are read anew if the map has changed since."""
+        pid = self.target.pid
+        mapped = linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps"))
+        if any((mapping.start, mapping.end) not in flags for mapping in mapped):
+            flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
+        return [linux_maps.with_flags(mapping, flags) for mapping in mapped]
+
+    def _snapshot(self, mappings: list[Mapping], auxv: bytes) -> Snapshot:
+        pid = self.target.pid
+        stat = self.kernel.text(f"/proc/{pid}/stat")
+        fields = stat[stat.rindex(")") + 2 :].split()
+        owner = self.kernel.text(f"/proc/{pid}/status").split("\nUid:", 1)[1].split()
+        group = self.kernel.text(f"/proc/{pid}/status").split("\nGid:", 1)[1].split()
+        return Snapshot(
+            pid=pid,
+            parent=int(fields[1]),
+            uid=int(owner[0]),
+            gid=int(group[0]),
+            state=self.threads[0].state,
+            name=stat[stat.index("(") + 1 : stat.rindex(")")],
+            arguments=self.kernel.text(f"/proc/{pid}/cmdline").replace("\0", " ").rstrip(),
+            threads=self.threads,
+            memory=tuple(self.plan.memory),
+            mappings=tuple(_file_mappings(mappings, self.target)),
+            auxv=auxv,
+        )
+
+    def _write_head(self, snapshot: Snapshot) -> None:
+        """Write headers and notes, and give the file its length: what is not written stays a hole."""
+        place = core.layout(snapshot)
+        self._offsets = place.offsets
+        os.ftruncate(self.file.fileno(), place.size)
+        view, position = memoryview(place.head), 0
+        while position < len(view):
+            position += self._write(view[position:], position)
+
+    def _write(self, view: memoryview, place: int) -> int:
+        return self.kernel.write(self.file.fileno(), view, place)
+
+    def _copy(self, runs: array.array[int], read: Callable[[memoryview, int], int]) -> None:
+        """Copy runs of the target's address space to their places in the file."""
+        copy = Copy(read, self._write, self._told, self.plan.size, done=self.moved, name=self._name)
+        try:
+            copy.run(jobs(runs, self._places()))
+        finally:
+            self.moved = copy.done
+            self._gaps += copy.gaps
+
+    def _copy_parts(self, *, live: bool) -> None:
+        """Copy what comes from files; what lies behind the end of a file is a gap, as it is for the target."""
+        parts = [part for part in self.plan.parts if part.live == live]
+        starts = [part.start for part in parts]
+
+        def read(buffer: memoryview, address: int) -> int:
+            part = parts[bisect.bisect_right(starts, address) - 1]
+            offset = part.mapping.offset + address - part.mapping.start
+            return self.kernel.read_file(part.descriptor, buffer, offset)
+
+        self._copy(array.array("Q", (edge for part in parts for edge in (part.start, part.end))), read)
+
+    def _places(self) -> Iterator[tuple[int, int, int]]:
+        for piece, offset in zip(self.plan.memory, self._offsets, strict=True):
+            if piece.stored:
+                yield piece.start, piece.start + piece.stored, offset
+
+    def _told(self, done: int, total: int) -> bool:
+        self.moved = done
+        return self.progress(done, total) or self.cancelled
+
+    def _name(self, start: int, end: int) -> str:
+        """A stretch of memory, for a gap, with its file."""
+        path = next((m.path for m in self._mapped if m.start <= start < m.end), "")
+        return f"{start:x}-{end:x} {path}".rstrip()
+
+
+def _reader(kernel: Kernel, memory: int) -> Callable[[int, int], bytes]:
+    """Small reads of a stopped target's memory; nothing where it cannot be read."""
+
+    def read(address: int, size: int) -> bytes:
+        buffer = bytearray(size)
+        try:
+            return bytes(buffer[: kernel.read_memory(memory, memoryview(buffer), address)])
+        except (OSError, OverflowError):
+            return b""
+
+    return read
+
+
+def _file_mappings(mappings: Iterable[Mapping], target: Target) -> list[Region]:
+    """The mapped files for debuggers, the executable first: lldb takes the first for it.
+
+    Fileless memory is left out, for its names are no files. Of a deleted file the
+    name is kept: a debugger compares build ids before it trusts another file there.
+    """
+    found = [
+        Region(m.start, m.end, m.access, m.offset, m.path)
+        for m in mappings
+        if m.inode and not m.fileless and m.path.startswith("/")
+    ]
+    executable = str(target.executable)
+    return sorted(found, key=lambda region: (region.path != executable, region.start))

@@ -1,0 +1,1 @@
+"""Foreign prototypes, structs and constants; no decisions."""

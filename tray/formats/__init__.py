@@ -1,0 +1,1 @@
+"""Bytes of dump files ↔ `Snapshot`. Pure: no process, no clock, no network."""
