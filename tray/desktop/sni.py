@@ -71,6 +71,7 @@ class SniIcon(Icon):  # type: ignore[misc]  # pystray has no types
         self._errands = errands
         self._attention = False
         self._own_name = f"{INTERFACE}-{os.getpid()}-1"
+        self._mark = b""
         self._pixmaps: list[list[object]] = []
         self._stopped = threading.Event()
         self._dbusmenu = DBusMenu(bus, self._clicked, lambda: errands.post(opening))
@@ -119,9 +120,12 @@ class SniIcon(Icon):  # type: ignore[misc]  # pystray has no types
         self._bus.emit(self._served, "NewToolTip")
 
     def _update_menu(self) -> None:
-        images: Sequence[Image] = self.icon or ()
-        mark = next((picture.png(image) for image in images if image.width == MARK_SIZE), b"")
-        self._dbusmenu.show(self.menu, mark)
+        # The first look stays: the menu does not flicker with the icon.
+        images: Sequence[Image] = () if self._mark else self.icon or ()
+        for image in images:
+            if image.width == MARK_SIZE:
+                self._mark = picture.png(image)
+        self._dbusmenu.show(self.menu, self._mark)
 
     def _run(self) -> None:
         self._run_detached()
