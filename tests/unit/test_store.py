@@ -1,0 +1,601 @@
+"""The store, on a folder of its own."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import sys
+from collections import namedtuple
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tray.errors import NoDump, StoreFull, StoreUnusable
+from tray.model import Dump, Retention, Target, Trigger
+from tray.modes import MODES
+from tray.store import Store, folder, names
+
+MINI = MODES["mini"]
+TARGET = Target(42, 7, "my app")
+TAKEN = datetime(2026, 11, 22, 19, 56, 5, tzinfo=UTC)
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes and links")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store whose folder is not there yet."""
+    return Store(tmp_path / "state" / "dumps", Retention(count=20))
+
+
+def begin(store, taken=TAKEN, target=TARGET, **more):
+    """A dump begun with little to say."""
+    return store.begin(target, MINI, ".core", taken, need=0, **more)
+
+
+def describe(partial, taken=TAKEN, target=TARGET):
+    """What `finish` asks for."""
+    return lambda size, allocated: Dump(
+        partial.id,
+        partial.path,
+        "elf-core",
+        "mini",
+        Trigger.CLI,
+        target,
+        taken,
+        1.0,
+        0.5,
+        "",
+        size,
+        allocated,
+    )
+
+
+def take(store, taken=TAKEN, target=TARGET, content=b"x", **more):
+    """A finished dump."""
+    with begin(store, taken, target, **more) as partial:
+        partial.file.write(content)
+        return partial.finish(describe(partial, taken, target))
+
+
+def listed(where):
+    """Names in a folder."""
+    return sorted(path.name for path in where.iterdir())
+
+
+def test_a_finished_dump_has_its_name_and_sidecar(store):
+    """Both files have their final names, nothing else is there, and sizes are true."""
+    dump = take(store, content=b"12345")
+    stem = names.stem(TARGET, "mini", TAKEN)
+    assert listed(store.folder) == [f"{stem}.core", f"{stem}.json"]
+    assert dump.path.read_bytes() == b"12345"
+    assert (dump.id, dump.size) == (stem, 5)
+    assert json.loads(dump.sidecar.read_bytes())["schema"] == 1
+
+
+def test_until_it_is_finished_no_final_name_is_there(store):
+    """Whoever looks meanwhile sees a partial only."""
+    with begin(store) as partial:
+        partial.file.write(b"half")
+        assert listed(store.folder) == [f"{names.stem(TARGET, 'mini', TAKEN)}.core.partial"]
+        assert store.dumps() == []
+    assert listed(store.folder) == []
+
+
+def test_an_abandoned_dump_leaves_nothing(store):
+    """Also when the block ends by an error, and when abandoned twice."""
+    with pytest.raises(KeyboardInterrupt), begin(store) as partial:
+        raise KeyboardInterrupt
+    partial.abandon()
+    assert listed(store.folder) == []
+    assert partial.file.closed
+
+
+def test_a_failing_description_leaves_nothing(store):
+    """Whatever goes wrong in finish, no file stays."""
+
+    def fail(size, allocated):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), begin(store) as partial:
+        partial.finish(fail)
+    assert listed(store.folder) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_in_the_middle_is_said(store, number):
+    """The partial is removed and the error says why."""
+    with pytest.raises(StoreFull) as caught, begin(store):
+        raise OSError(number, os.strerror(number))
+    assert folder.FULL[number] in str(caught.value)
+    assert listed(store.folder) == []
+
+
+def test_another_failure_while_writing_stays_what_it_is(store):
+    """Only what means full is turned into StoreFull."""
+    with pytest.raises(OSError, match="Input/output") as caught, begin(store):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    assert caught.value.errno == errno.EIO
+
+
+@pytest.mark.parametrize(("number", "error"), [(errno.ENOSPC, StoreFull), (errno.EIO, StoreUnusable)])
+def test_a_failing_sync_is_said(store, monkeypatch, number, error):
+    """Some disks tell only at the sync that they are full."""
+
+    def fail(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    with begin(store) as partial:
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(error):
+            partial.finish(describe(partial))
+    assert listed(store.folder) == []
+
+
+@pytest.mark.parametrize("failing", range(1, 5))
+def test_a_file_system_call_that_fails_in_finish_leaves_nothing(store, monkeypatch, failing):
+    """Link and unlink of both files: each may fail, and nothing half-named stays."""
+    calls = 0
+    link, unlink, rename = os.link, Path.unlink, Path.rename
+
+    def counted(call):
+        def wrapped(*arguments, **more):
+            nonlocal calls
+            calls += 1
+            if calls == failing:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return call(*arguments, **more)
+
+        return wrapped
+
+    def refuse(*arguments):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with begin(store) as partial:
+        monkeypatch.setattr(os, "link", counted(link))
+        monkeypatch.setattr(Path, "unlink", counted(unlink))
+        monkeypatch.setattr(Path, "rename", refuse)
+        with pytest.raises(StoreUnusable):
+            partial.finish(describe(partial))
+    monkeypatch.setattr(Path, "rename", rename)
+    assert listed(store.folder) == []
+
+
+def test_a_file_system_without_links_gets_a_rename(store, monkeypatch):
+    """FAT has no hard links; the dump still gets its name."""
+
+    def refuse(*arguments, **more):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert take(store).path.exists()
+    assert len(listed(store.folder)) == 2
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_name_taken_meanwhile_is_never_overwritten(store, tmp_path, monkeypatch, links):
+    """A stranger's file that appears while the dump is written survives it."""
+    if not links:
+
+        def refuse(*arguments, **more):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "link", refuse)
+    where = tmp_path / "mine.core"
+    with begin(store, output=where) as partial:
+        where.write_bytes(b"precious")
+        with pytest.raises(StoreUnusable):
+            partial.finish(describe(partial))
+    assert where.read_bytes() == b"precious"
+    assert listed(tmp_path) == ["mine.core"]
+
+
+@posix
+def test_modes_are_private_whatever_the_umask(store):
+    """Folder 0700, files 0600: umask 0 gives others nothing, umask 0777 takes us nothing."""
+    for umask, pid in ((0, 1), (0o777, 2)):
+        before = os.umask(umask)
+        try:
+            dump = take(store, target=Target(pid, 1, "app"))
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(dump.path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(dump.sidecar.stat().st_mode) == 0o600
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+
+
+@posix
+def test_an_open_folder_of_ours_is_tightened(store):
+    """A wider mode is taken back when only dumps lie in it."""
+    store.folder.mkdir(parents=True)
+    (store.folder / "a_1_20261122-195605_mini.core").touch()
+    (store.folder / "a_1_20261122-195605_mini.json.partial").touch()
+    store.folder.chmod(0o777)
+    take(store)
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+
+
+@posix
+def test_a_folder_with_other_things_keeps_its_mode(store, expected_warnings):
+    """Somebody who sets folder to /home must not find it closed; it is said, and dumps are 0600."""
+    store.folder.mkdir(parents=True)
+    (store.folder / "letters.txt").touch()
+    store.folder.chmod(0o755)
+    dump = take(store)
+    assert "others may look into" in expected_warnings.messages[0]
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE(dump.path.stat().st_mode) == 0o600
+
+
+@posix
+def test_a_folder_that_others_may_write_is_refused(store):
+    """There others could swap a dump or plant one."""
+    store.folder.mkdir(parents=True)
+    (store.folder / "letters.txt").touch()
+    store.folder.chmod(0o775)
+    with pytest.raises(StoreUnusable, match="Other users may write") as caught:
+        begin(store)
+    assert f"chmod go-w {store.folder}" in caught.value.hint
+
+
+@posix
+def test_a_folder_of_another_user_is_refused(store, monkeypatch):
+    """Its owner could read every dump."""
+    store.folder.mkdir(parents=True)
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    with pytest.raises(StoreUnusable, match="belongs to"):
+        begin(store)
+
+
+@posix
+def test_an_owner_without_a_name_is_told_by_number():
+    """A removed account, or one from a container."""
+    assert folder._owner(4_000_000_000) == "user 4000000000"
+
+
+@posix
+def test_a_file_system_without_modes_is_accepted(store, monkeypatch, expected_warnings):
+    """FAT cannot be tightened; if only reading is open, the dump is taken and it is said."""
+    store.folder.mkdir(parents=True)
+    store.folder.chmod(0o755)
+
+    def refuse(*arguments):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    take(store)
+    assert "others may look into" in expected_warnings.messages[0]
+
+
+def test_a_file_in_place_of_the_folder_is_said(store):
+    """Cause and next step."""
+    store.folder.parent.mkdir()
+    store.folder.touch()
+    with pytest.raises(StoreUnusable, match="is a file, not a folder") as caught:
+        begin(store)
+    assert "--output" in caught.value.hint
+    with pytest.raises(StoreUnusable, match="cannot be read"):
+        store.dumps()
+
+
+def test_a_folder_under_a_file_is_said(tmp_path):
+    """No folder can be made there."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnusable, match="cannot be written: Not a directory"):
+        begin(Store(tmp_path / "file" / "dumps", Retention()))
+
+
+def test_a_refusing_disk_is_said(store, monkeypatch):
+    """A read-only file system, at the moment the file is made."""
+    store.make()
+
+    def refuse(*arguments):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(StoreUnusable, match="Read-only file system"):
+        begin(store)
+
+
+def test_dumps_of_one_second_get_a_number(store):
+    """A counter tells them apart; a lone sidecar or partial also takes a name."""
+    stem = names.stem(TARGET, "mini", TAKEN)
+    first, second = take(store), take(store)
+    assert (first.id, second.id) == (stem, f"{stem}-2")
+    (store.folder / f"{stem}-3.json").touch()
+    (store.folder / f"{stem}-4.core").symlink_to("nowhere")
+    (store.folder / f"{stem}-5.core.partial").symlink_to("nowhere")
+    assert take(store).id == f"{stem}-6"
+
+
+def test_a_thousand_dumps_a_second_are_too_many(store, monkeypatch):
+    """The search for a free name ends."""
+    monkeypatch.setattr("tray.store.partial.ATTEMPTS", 2)
+    take(store)
+    with pytest.raises(StoreUnusable, match="too many dumps"):
+        begin(store)
+
+
+def test_too_little_space_is_said_before_anything_is_written(store, monkeypatch):
+    """The estimate and the reserve must both fit."""
+    usage = namedtuple("usage", "total used free")  # noqa: PYI024
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10**9, 0, 10**6 + folder.RESERVE))
+    store.begin(TARGET, MINI, ".core", TAKEN, need=10**6).abandon()
+    with pytest.raises(StoreFull, match=r"may need 1\.0 MB and 67 MB to spare; .* has 68 MB left"):
+        store.begin(TARGET, MINI, ".core", TAKEN, need=10**6 + 1)
+    assert listed(store.folder) == []
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_unknown_free_space_is_no_objection(store, monkeypatch, known):
+    """Some network file systems cannot tell, or tell 0 of 0."""
+    usage = namedtuple("usage", "total used free")  # noqa: PYI024
+
+    def tell(path):
+        if known:
+            return usage(0, 0, 0)
+        raise OSError(errno.ENOSYS, "")
+
+    monkeypatch.setattr("shutil.disk_usage", tell)
+    store.begin(TARGET, MINI, ".core", TAKEN, need=10**15).abandon()
+
+
+def test_stale_partials_go_and_live_ones_stay(store):
+    """The next start removes what a killed writer left, strangers' files excepted."""
+    store.make()
+    stale = ["a_1_20261122-195605_mini.core.partial", "a_1_20261122-195605_mini.json.partial"]
+    for name in (*stale, "firefox.tar.xz.partial"):
+        (store.folder / name).touch()
+    (store.folder / "b_1_20261122-195605_mini.core.partial").mkdir()
+    with begin(store) as live:
+        kept = {"firefox.tar.xz.partial", "b_1_20261122-195605_mini.core.partial", live.partial.name}
+        assert set(listed(store.folder)) == kept
+        assert store.sweep() == []
+        assert live.partial.exists()
+
+
+def test_a_sweep_without_a_folder_finds_nothing(store):
+    """Nor does it make one."""
+    assert store.sweep() == []
+    assert not store.folder.exists()
+
+
+@posix
+def test_a_live_sidecar_is_not_swept(store):
+    """The unfinished sidecar is locked like the dump, until both have their names."""
+    swept = []
+
+    def describe_and_sweep(path, identity=None):
+        swept.extend(store.sweep())
+        return os_link(path, identity)
+
+    os_link = os.link
+    with begin(store) as partial, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "link", describe_and_sweep)
+        partial.finish(describe(partial))
+    assert swept == []
+    assert len(listed(store.folder)) == 2
+
+
+@posix
+def test_a_partial_swept_while_it_was_made_is_made_again(store, monkeypatch):
+    """Between making and locking a sweep may come first; the dump takes another file."""
+    real, calls = folder.lock, []
+
+    def slow(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 1:
+            assert len(store.sweep()) == 1
+        return real(descriptor)
+
+    monkeypatch.setattr("tray.store.partial.lock", slow)
+    assert take(store).path.exists()
+    assert len(listed(store.folder)) == 2
+
+
+@posix
+def test_a_lock_that_a_sweep_holds_makes_the_writer_take_another_name(store, monkeypatch):
+    """A sweep that has the lock is about to remove the file."""
+    answers = iter([False])
+    monkeypatch.setattr("tray.store.partial.lock", lambda descriptor: next(answers, True))
+    assert take(store).id.endswith("-2")
+
+
+@posix
+def test_a_file_system_without_locks_still_takes_dumps(store, monkeypatch):
+    """And is not swept: nobody can tell which writers live."""
+
+    def refuse(descriptor):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("tray.store.folder.lock", refuse)
+    monkeypatch.setattr("tray.store.partial.lock", refuse)
+    store.make()
+    (store.folder / "a_1_20261122-195605_mini.core.partial").touch()
+    assert take(store).path.exists()
+    assert "a_1_20261122-195605_mini.core.partial" in listed(store.folder)
+
+
+def test_output_may_be_a_folder(store, tmp_path):
+    """The name is ours, the folder and its mode the user's; the store stays untouched."""
+    where = tmp_path / "here"
+    where.mkdir(mode=0o755)
+    where.chmod(0o755)
+    dump = take(store, output=str(where))
+    assert dump.path == where / f"{names.stem(TARGET, 'mini', TAKEN)}.core"
+    assert not store.folder.exists()
+    assert where.stat().st_mode & 0o777 in (0o755, 0o777)
+
+
+def test_output_that_ends_in_a_slash_is_made(store, tmp_path):
+    """A folder that the user clearly means, private like ours."""
+    dump = take(store, output=f"{tmp_path}/new/deep/")
+    assert dump.path.parent == tmp_path / "new" / "deep"
+
+
+def test_output_may_be_a_file(store, tmp_path, monkeypatch):
+    """Its name is the user's, and relative to where the user is."""
+    monkeypatch.chdir(tmp_path)
+    dump = take(store, output="mine.core")
+    assert dump.path == tmp_path / "mine.core"
+    assert listed(tmp_path) == ["mine.core", "mine.json"]
+    assert dump.id == "mine"
+
+
+@pytest.mark.parametrize("taken", ["mine.core", "mine.json"])
+def test_output_never_overwrites(store, tmp_path, taken):
+    """Neither the dump's nor the sidecar's name may be taken."""
+    (tmp_path / taken).write_text("precious")
+    with pytest.raises(StoreUnusable, match=f"{taken} exists already"):
+        begin(store, output=tmp_path / "mine.core")
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        ("nowhere/mine.core", "There is no folder"),
+        ("mine.json", "its own sidecar"),
+        ("file/", "is a file, not a folder"),
+        ("file/x/", "Not a directory"),
+    ],
+)
+def test_output_that_cannot_be_is_said(store, tmp_path, output, cause):
+    """Each with its cause and what to do."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnusable, match=cause) as caught:
+        begin(store, output=f"{tmp_path}/{output}")
+    assert caught.value.hint
+
+
+def test_the_list_is_newest_first(store):
+    """By when the key went down, not by file times."""
+    old = take(store, TAKEN - timedelta(days=1))
+    new = take(store, TAKEN)
+    os.utime(old.path)
+    assert store.dumps() == [new, old]
+
+
+def test_no_folder_is_an_empty_list(store):
+    """And is not made by looking."""
+    assert store.dumps() == []
+    assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"schema": 9}', b"\xff"])
+def test_a_dump_with_a_bad_sidecar_is_still_listed(store, content):
+    """With what its name tells."""
+    dump = take(store)
+    dump.sidecar.unlink()
+    if content is not None:
+        dump.sidecar.write_bytes(content)
+    (found,) = store.dumps()
+    assert (found.path, found.target.name, found.taken) == (dump.path, "my_app", TAKEN)
+
+
+def test_strangers_in_the_folder_are_not_listed(store):
+    """A file that we did not name and that has no sidecar is not ours."""
+    take(store)
+    for name in ("holiday.core", "notes.txt", "x_1_20261122-195605_mini.zip", "dump.dmp"):
+        (store.folder / name).touch()
+    assert len(store.dumps()) == 1
+
+
+def test_a_renamed_dump_is_listed_and_never_expires(store):
+    """Whoever renames a dump with its sidecar wants to keep it."""
+    dump = take(store, TAKEN - timedelta(days=99))
+    dump.path.rename(store.folder / "the bug.core")
+    dump.sidecar.rename(store.folder / "the bug.json")
+    take(store)
+    store.retention = Retention(1, 1, 1)
+    assert [found.id for found in store.dumps()] == [names.stem(TARGET, "mini", TAKEN), "the bug"]
+    assert store.prune() == []
+
+
+def test_prune_takes_a_dump_and_what_lies_beside_it(store):
+    """Dump, sidecar, report; not the newest, not a stranger's, not one being written."""
+    old, new = take(store, TAKEN - timedelta(days=1)), take(store)
+    old.path.with_suffix(".txt").touch()
+    (store.folder / "holiday.core").touch()
+    store.retention = Retention(count=1)
+    with begin(store, TAKEN - timedelta(days=2)) as live:
+        assert store.prune() == [old.path]
+        assert set(listed(store.folder)) == {
+            new.path.name,
+            new.sidecar.name,
+            "holiday.core",
+            live.partial.name,
+        }
+
+
+@posix
+def test_a_dump_between_its_renames_is_not_pruned(store):
+    """It is listed already, but its writer is not done: the sidecar would be left alone."""
+    take(store)
+    store.retention = Retention(count=1)
+    with begin(store, TAKEN - timedelta(days=9)) as partial:
+        os.link(partial.partial, partial.path)
+        assert [dump.path for dump in store.expired()] == [partial.path]
+        assert store.prune() == []
+        partial.path.unlink()
+
+
+def test_a_dump_that_cannot_be_removed_does_not_stop_the_others(store, monkeypatch, expected_warnings):
+    """It is said, and the rest goes."""
+    ages = [take(store, TAKEN - timedelta(days=days)) for days in range(3)]
+    real = Path.unlink
+
+    def stubborn(path, **more):
+        if path == ages[1].path:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        real(path, **more)
+
+    monkeypatch.setattr(Path, "unlink", stubborn)
+    store.retention = Retention(count=1)
+    assert store.prune() == [ages[2].path]
+    assert "could not be removed" in expected_warnings.messages[0]
+
+
+def test_a_dump_that_is_gone_was_not_removed_by_us(store):
+    """Two prunes at once tell of it once."""
+    dump = take(store)
+    dump.path.unlink()
+    from tray.store import _remove
+
+    assert _remove(dump.path) is False
+
+
+def test_find_by_last_id_prefix_name_and_path(store, tmp_path):
+    """Each way a user may name a dump."""
+    old = take(store, TAKEN - timedelta(days=1), Target(1, 1, "older"))
+    new = take(store)
+    assert store.find("last") == new.path
+    assert store.find(old.id) == old.path
+    assert store.find(old.path.name) == old.path
+    assert store.find("older") == old.path
+    elsewhere = tmp_path / "some.core"
+    elsewhere.touch()
+    assert store.find(str(elsewhere)) == elsewhere
+
+
+def test_find_says_what_is_wrong(store):
+    """Nothing there, no such, more than one."""
+    with pytest.raises(NoDump, match="There is no dump in"):
+        store.find("last")
+    for minute in range(7):
+        take(store, TAKEN + timedelta(minutes=minute))
+    with pytest.raises(NoDump, match="no dump called 'nope'"):
+        store.find("nope")
+    with pytest.raises(NoDump, match=r"7 dumps start with 'my_app': .*, …\.$"):
+        store.find("my_app")
+    with pytest.raises(NoDump, match="no dump called ''"):
+        store.find("")
+
+
+def test_an_id_that_starts_another_is_found(store):
+    """Exact beats prefix: the first of two dumps of one second can be named."""
+    first, _second = take(store), take(store)
+    assert store.find(first.id) == first.path

@@ -1,0 +1,265 @@
+"""The folder on the disk: private, with room, free of what dead writers left."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import stat
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray import sizes
+from tray.errors import StoreFull, StoreUnusable, TrayError
+from tray.store import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
+
+RESERVE = 64 << 20
+"""Bytes that a dump must leave free: other programs write too."""
+
+OTHERS = 0o077
+OTHERS_WRITE = 0o022
+
+FULL = {
+    errno.ENOSPC: "The disk is full",
+    errno.EDQUOT: "Your disk quota is used up",
+    errno.EFBIG: "The file system or a limit allows no file this big",
+}
+"""Errors that mean the dump does not fit, not that the folder is wrong."""
+
+
+def trouble(path: Path, error: OSError) -> TrayError:
+    """What to tell a user whose dump could not be written there."""
+    cause = error.strerror or type(error).__name__
+    if error.errno in FULL:
+        return StoreFull(f"{FULL[error.errno]}: {path} could not be written.")
+    return StoreUnusable(f"{path} cannot be written: {cause}.")
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder if need be, and sure that only its owner can look into it.
+
+    An existing folder of ours is tightened if nothing but dumps lies in it: a
+    setting of ``/home`` must never lock everybody out of it.
+
+    Raises:
+        StoreUnusable: It is no folder, another user's, or one that others may write.
+    """
+    try:
+        _make(folder)
+        if sys.platform != "win32":
+            _keep_private(folder)
+    except FileExistsError:
+        raise StoreUnusable(f"{folder} is a file, not a folder.") from None
+    except OSError as error:
+        raise trouble(folder, error) from error
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that only we can enter, whatever the umask, unless it is there."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True)
+        folder.chmod(0o700)
+
+
+if sys.platform != "win32":
+
+    def _keep_private(folder: Path) -> None:
+        """Tighten our folder; refuse one in which others could swap or plant files."""
+        found = folder.stat()
+        if found.st_uid != os.geteuid():
+            raise StoreUnusable(f"{folder} belongs to {_owner(found.st_uid)}, who could read your dumps.")
+        if found.st_mode & OTHERS and _only_dumps(folder):
+            _tighten(folder, found.st_mode)
+            found = folder.stat()
+        if found.st_mode & OTHERS_WRITE and not found.st_mode & stat.S_ISVTX:
+            raise StoreUnusable(
+                f"Other users may write into {folder}.",
+                hint=f"Run 'chmod go-w {folder}', or set a folder of its own for dumps in the settings.",
+            )
+        if found.st_mode & OTHERS:
+            log.warning("others may look into %s; the dumps themselves stay private", folder)
+
+    def _owner(uid: int) -> str:
+        """A user's name, or number if it has none."""
+        import pwd
+
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return f"user {uid}"
+
+    def _tighten(folder: Path, mode: int) -> None:
+        """Take others' rights away, where the file system has such a thing as rights."""
+        try:
+            folder.chmod(stat.S_IMODE(mode) & ~OTHERS)
+        except PermissionError as error:
+            log.debug("%s keeps its mode: %s", folder, error)
+
+
+def _only_dumps(folder: Path) -> bool:
+    """Whether nothing lies in the folder but what we named."""
+    with os.scandir(folder) as entries:
+        return all(_ours(entry.name) for entry in entries)
+
+
+def _ours(name: str) -> bool:
+    """Whether we would have given a file this name."""
+    return names.is_partial(name) or names.parse(os.path.splitext(name)[0]) is not None  # noqa: PTH122
+
+
+def chosen(output: str | Path) -> tuple[Path, Path | None]:
+    """Folder and file that ``--output`` means; no file if it names a folder.
+
+    A folder that exists is left as it is. One that ends in a slash is made.
+
+    Raises:
+        StoreUnusable: The folder cannot be, or the file exists.
+    """
+    text = os.fspath(output)
+    path = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links
+    if text.endswith(("/", os.sep)) or path.is_dir():
+        _make_chosen(path)
+        return path, None
+    if not path.parent.is_dir():
+        raise StoreUnusable(f"There is no folder {path.parent}.", hint="Make it, or give another --output.")
+    _refuse_existing(path)
+    return path.parent, path
+
+
+def _make_chosen(folder: Path) -> None:
+    """Make the folder that ``--output`` names, private like ours, unless it is there."""
+    try:
+        _make(folder)
+    except FileExistsError:
+        raise StoreUnusable(f"{folder} is a file, not a folder.", hint="Give another --output.") from None
+    except OSError as error:
+        raise trouble(folder, error) from error
+
+
+def _refuse_existing(path: Path) -> None:
+    """A chosen name must be free, and its sidecar's too: nothing is ever overwritten."""
+    sidecar = path.with_suffix(names.SIDECAR)
+    if sidecar == path:
+        raise StoreUnusable(f"{path} would be its own sidecar.", hint="Let the name end in .core.")
+    for taken in (path, sidecar):
+        if os.path.lexists(taken):
+            raise StoreUnusable(f"{taken} exists already.", hint="Give another --output, or remove it first.")
+
+
+def check_space(folder: Path, need: int) -> None:
+    """See that ``need`` bytes and a reserve are free; no objection where nobody can tell.
+
+    Raises:
+        StoreFull: They are not.
+    """
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError as error:
+        log.debug("free space of %s is unknown: %s", folder, error)
+        return
+    if usage.total > 0 and usage.free < need + RESERVE:
+        raise StoreFull(
+            f"The dump may need {sizes.shown(need)} and {sizes.shown(RESERVE)} to spare; "
+            f"{folder} has {sizes.shown(usage.free)} left."
+        )
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what writers that were killed left unfinished; a live writer's files stay."""
+    stale = [path for path in _partials(folder) if _remove_unwritten(path)]
+    for path in stale:
+        log.info("removed %s, left by a dump that was cut off", path)
+    return stale
+
+
+def _partials(folder: Path) -> Iterator[Path]:
+    """Our unfinished files, a dead writer's or not."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                entry.name
+                for entry in entries
+                if names.is_partial(entry.name) and entry.is_file(follow_symlinks=False)
+            ]
+    except OSError:
+        return
+    yield from (folder / name for name in found)
+
+
+def _remove_unwritten(path: Path) -> bool:
+    """Remove a partial unless its writer lives.
+
+    The lock is held across the removal, so that a writer which has just made the
+    file finds either its lock taken or its file gone, and makes another.
+    """
+    try:
+        if sys.platform == "win32":
+            path.unlink()  # a live writer's handle forbids it
+            return True
+        with _opened(path) as descriptor:
+            if lock(descriptor):
+                path.unlink()
+                return True
+    except OSError as error:
+        log.debug("%s stays: %s", path, error)
+    return False
+
+
+def written(path: Path) -> bool:
+    """Whether a live writer still has the file."""
+    if sys.platform == "win32":
+        return False
+    try:
+        with _opened(path) as descriptor:
+            return not lock(descriptor)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A file open for nothing but its lock; never a link, never waiting at a FIFO."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def lock(descriptor: int) -> bool:
+    """Take the writer's lock, held until the file is closed; False where another has it.
+
+    Raises:
+        OSError: This file system has no locks.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def sync(folder: Path) -> None:
+    """Bring renames to the disk; file systems that cannot sync a folder have done so already."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        log.debug("%s could not be synced: %s", folder, error)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,203 @@
+"""Dump ↔ JSON: the file beside a dump, and the events of the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tray.model import Dump, Gap, Target, Thread, Trigger, Window
+from tray.store.names import FORMATS, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA = 1
+
+
+def as_json(dump: Dump) -> dict[str, Any]:
+    """All that is known about a dump, in what JSON can hold."""
+    target = dump.target
+    return {
+        "id": dump.id,
+        "path": str(dump.path),
+        "sidecar": str(dump.sidecar),
+        "format": dump.format,
+        "mode": dump.mode,
+        "trigger": dump.trigger.value,
+        "taken": dump.taken.isoformat(),
+        "size": dump.size,
+        "allocated": dump.allocated,
+        "seconds": dump.seconds,
+        "frozen_seconds": dump.frozen,
+        "method": dump.method,
+        "target": {
+            "pid": target.pid,
+            "started": target.started,
+            "name": target.name,
+            "executable": None if target.executable is None else str(target.executable),
+        },
+        "window": _window_as_json(target.window),
+        "gaps": [{"what": gap.what, "why": gap.why, "size": gap.size} for gap in dump.gaps],
+        "threads": [_thread_as_json(thread) for thread in dump.threads],
+        "version": dump.version,
+        "system": dump.system,
+    }
+
+
+def _window_as_json(window: Window | None) -> dict[str, Any] | None:
+    """A window, or null for a target that was picked by pid."""
+    if window is None:
+        return None
+    return {"pid": window.pid, "title": window.title, "hung": window.hung, "thread": window.thread}
+
+
+def _thread_as_json(thread: Thread) -> dict[str, Any]:
+    """A thread without its registers; those are in the dump."""
+    return {"tid": thread.tid, "name": thread.name, "state": thread.state, "waits_in": thread.waits_in}
+
+
+def text(dump: Dump) -> str:
+    """The sidecar of a dump.
+
+    It names its dump without the folder, so that both can be moved, and a mailed
+    sidecar does not tell whose home it came from. Plain ASCII: a name that is not
+    UTF-8 survives as an escaped surrogate.
+    """
+    values = {"schema": SCHEMA, **as_json(dump), "path": dump.path.name}
+    del values["sidecar"]
+    return json.dumps(values, indent=1) + "\n"
+
+
+def read(content: bytes, path: Path) -> Dump:
+    """The dump at ``path``, from the content of its sidecar.
+
+    Raises:
+        ValueError: It is damaged, of a later version, or no sidecar at all.
+    """
+    try:
+        mapping = json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(mapping, dict) or mapping.get("schema") != SCHEMA:
+        raise ValueError("not a sidecar that this version knows")
+    return from_json(mapping, path)
+
+
+def from_json(mapping: Mapping[str, Any], path: Path) -> Dump:
+    """The dump at ``path`` as `as_json` told it; the path in the mapping is not looked at.
+
+    Raises:
+        ValueError: A field is missing or of the wrong kind.
+    """
+    try:
+        return _dump(mapping, path)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"a field is missing or wrong: {error}") from error
+
+
+def _dump(mapping: Mapping[str, Any], path: Path) -> Dump:
+    """A dump, field by field."""
+    return Dump(
+        id=_text(mapping["id"]),
+        path=path,
+        format=_text(mapping["format"]),
+        mode=_text(mapping["mode"]),
+        trigger=Trigger(mapping["trigger"]),
+        target=_target(mapping["target"], mapping["window"]),
+        taken=_time(mapping["taken"]),
+        seconds=_seconds(mapping["seconds"]),
+        frozen=_seconds(mapping["frozen_seconds"]),
+        method=_text(mapping["method"]),
+        size=_whole(mapping["size"]),
+        allocated=_whole(mapping["allocated"]),
+        threads=tuple(_thread(thread) for thread in mapping["threads"]),
+        gaps=tuple(_gap(gap) for gap in mapping["gaps"]),
+        version=_text(mapping["version"]),
+        system=_text(mapping["system"]),
+    )
+
+
+def _target(target: Mapping[str, Any], window: Mapping[str, Any] | None) -> Target:
+    """A target with its window, if it has one."""
+    executable = target["executable"]
+    return Target(
+        pid=_whole(target["pid"]),
+        started=_whole(target["started"]),
+        name=_text(target["name"]),
+        executable=None if executable is None else Path(_text(executable)),
+        window=None if window is None else _window(window),
+    )
+
+
+def _window(window: Mapping[str, Any]) -> Window:
+    """A window; whether it is hung may be null."""
+    hung, thread = window["hung"], window["thread"]
+    if hung is not None and not isinstance(hung, bool):
+        raise TypeError(f"{hung!r} is neither yes nor no")
+    number = None if thread is None else _whole(thread)
+    return Window(_whole(window["pid"]), _text(window["title"]), hung, number)
+
+
+def _thread(thread: Mapping[str, Any]) -> Thread:
+    """A thread without registers."""
+    name, state, waits_in = (_text(thread[key]) for key in ("name", "state", "waits_in"))
+    return Thread(_whole(thread["tid"]), name, state, waits_in)
+
+
+def _gap(gap: Mapping[str, Any]) -> Gap:
+    """A gap."""
+    return Gap(_text(gap["what"]), _text(gap["why"]), _whole(gap["size"]))
+
+
+def _text(value: object) -> str:
+    """A string, and nothing that merely turns into one."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _whole(value: object) -> int:
+    """A whole number; JSON's true is none, though Python's is."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _seconds(value: object) -> float:
+    """A number."""
+    return value if isinstance(value, float) else float(_whole(value))
+
+
+def _time(value: object) -> datetime:
+    """An aware time."""
+    time = datetime.fromisoformat(_text(value))
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return time
+
+
+def from_name(path: Path, size: int, allocated: int) -> Dump | None:
+    """What the file's name alone tells; None for a file that we did not name.
+
+    For dumps whose sidecar is missing or damaged. What is not known is left
+    empty, and the trigger is told as the command line.
+    """
+    name = parse(path.stem)
+    if name is None:
+        return None
+    return Dump(
+        id=path.stem,
+        path=path,
+        format=FORMATS[path.suffix],
+        mode=name.mode,
+        trigger=Trigger.CLI,
+        target=Target(name.pid, 0, name.name),
+        taken=name.taken,
+        seconds=0.0,
+        frozen=0.0,
+        method="",
+        size=size,
+        allocated=allocated,
+    )
