@@ -24,13 +24,12 @@ try:
 except ImportError:
     pass
 try:
-    from session import bus, notifyd, panel  # noqa: F401
+    from session import bus, homes, notifyd, panel  # noqa: F401
 except ImportError:
     pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 # Tests never see the user's own settings, dumps, display language or colours.
 for _name in ("HANGSHOT_SETTINGS", "NO_COLOR", "FORCE_COLOR", "DEBUGINFOD_URLS", "LANGUAGE"):
@@ -166,21 +165,3 @@ def target(workshop: Workshop) -> Iterator[Callable[..., Program]]:
     finally:
         for program in programs:
             program.end()
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home of its own: settings, dumps and runtime files all land in here."""
-    folders = {
-        "HOME": "",
-        "XDG_CONFIG_HOME": "config",
-        "XDG_DATA_HOME": "data",
-        "XDG_STATE_HOME": "state",
-        "XDG_CACHE_HOME": "cache",
-        "XDG_RUNTIME_DIR": "run",
-    }
-    for variable, folder in folders.items():
-        path = tmp_path / "home" / folder
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        monkeypatch.setenv(variable, str(path))
-    return tmp_path / "home"

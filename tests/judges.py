@@ -6,6 +6,7 @@ limit and gives plain values; `Verdict` holds what all three say of one file.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -17,8 +18,22 @@ from pathlib import Path
 LIMIT = 90
 """Seconds that a judge may take; a minute is for a loaded machine, not for the debugger."""
 
-Stacks = dict[int, list[str]]
-"""Thread id → names of its named frames, innermost first."""
+Stacks = dict[int, list[str | None]]
+"""Thread id → its frames' function names, innermost first.
+
+Empty where a debugger has no name, None where it has not even a module.
+"""
+
+
+def named(stacks: Stacks) -> dict[int, list[str]]:
+    """Only the frames that have a name."""
+    return {tid: [name for name in names if name] for tid, names in stacks.items()}
+
+
+def before_jit(stacks: Stacks) -> dict[int, list[str]]:
+    """The named frames of each thread before the first that lies in no module, as code that a JIT made."""
+    inside = {tid: itertools.takewhile(lambda name: name is not None, names) for tid, names in stacks.items()}
+    return {tid: [name for name in names if name] for tid, names in inside.items()}
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ class Gdb:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The named frames that each of the three debuggers finds."""
+    """The frames that each of the three debuggers finds."""
 
     gdb: Stacks
     lldb: Stacks
@@ -74,7 +89,7 @@ def gdb(executable: str, core: Path, *, address: int = 0, size: int = 0, ymm: bo
     return Gdb(
         first=seen["first"],
         order=[tid for tid, _ in seen["threads"]],
-        stacks={tid: [name for name in names if name] for tid, names in seen["threads"]},
+        stacks=dict(seen["threads"]),
         auxv=seen["auxv"],
         libraries=seen["libraries"],
         ymm={int(tid): values for tid, values in seen["ymm"].items()},
@@ -90,17 +105,18 @@ def lldb(executable: str, core: Path) -> Stacks:
         "settings set use-color false",
         "settings set symbols.enable-external-lookup false",
         r'settings set thread-stop-format "THREAD ${thread.id%tid}\n"',
-        r'settings set frame-format "FRAME ${function.name-without-args}\n"',
+        r'settings set frame-format "FRAME <${module.file.basename}> ${function.name-without-args}\n"',
     ]
     options = [word for command in setup for word in ("-O", command)]
     result = run([name, "-x", "-b", *options, "-c", str(core), executable, "-o", "thread backtrace all"])
     stacks: Stacks = {}
-    stack: list[str] = []
+    stack: list[str | None] = []
     for line in result.stdout.splitlines():
         if found := re.match(r"[ *]*THREAD (\d+|0x[0-9a-f]+)", line):
             stack = stacks.setdefault(int(found[1], 0), [])
-        elif (found := re.match(r"[ *]*FRAME (.+)", line)) and "___lldb_unnamed" not in found[1]:
-            stack.append(found[1].strip())
+        elif found := re.match(r"[ *]*FRAME <(.*?)> ?(.*)", line):
+            name = "" if "___lldb_unnamed" in found[2] else found[2].strip()
+            stack.append(name or ("" if found[1] else None))
     assert stacks, f"lldb gave nothing:\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
     return stacks
 
@@ -109,12 +125,12 @@ def eu_stack(executable: str, core: Path) -> Stacks:
     """Named frames as elfutils finds them."""
     result = run(["eu-stack", "-n", "0", "--core", str(core), "--executable", executable])
     stacks: Stacks = {}
-    stack: list[str] = []
+    stack: list[str | None] = []
     for line in result.stdout.splitlines():
         if found := re.match(r"TID (\d+):", line):
             stack = stacks.setdefault(int(found[1]), [])
-        elif (found := re.match(r"#\d+\s+0x[0-9a-f]+(?: - \d+)?\s+(\S.*)", line)) is not None:
-            stack.append(found[1])
+        elif found := re.match(r"#\d+\s+0x[0-9a-f]+(?: - \d+)? *(.*)", line):
+            stack.append(found[1] or None)
     assert stacks, f"eu-stack gave nothing:\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
     return stacks
 
@@ -135,15 +151,35 @@ def notes(core: Path) -> list[tuple[str, str, int]]:
     return [(owner, kind, int(size)) for owner, size, kind in rows]
 
 
-def headers(core: Path) -> list[tuple[str, int, int, int, str]]:
-    """Program headers as eu-readelf shows them: type, address, size in file, size in memory, flags."""
+@dataclass(frozen=True)
+class Header:
+    """A program header: what of the target lies where in the file."""
+
+    kind: str
+    offset: int
+    address: int
+    stored: int
+    size: int
+    flags: str
+
+
+def headers(core: Path) -> list[Header]:
+    """Program headers as eu-readelf shows them."""
     result = run(["eu-readelf", "-l", str(core)])
     assert result.returncode == 0, result.stderr
-    pattern = r"^  ([A-Z_]+)\s+0x[0-9a-f]+ (0x[0-9a-f]+) 0x[0-9a-f]+ (0x[0-9a-f]+) (0x[0-9a-f]+) ([RWE ]{3})"
+    pattern = r"^  ([A-Z_]+)\s+(0x\w+) (0x\w+) 0x\w+ (0x\w+) (0x\w+) ([RWE ]{3})"
     rows = re.findall(pattern, result.stdout, re.MULTILINE)
-    return [
-        (kind, int(at, 16), int(stored, 16), int(size, 16), flags) for kind, at, stored, size, flags in rows
-    ]
+    return [Header(kind, *(int(number, 16) for number in numbers), flags) for kind, *numbers, flags in rows]
+
+
+def stored(core: Path, address: int, size: int) -> bytes | None:
+    """Bytes of the target that the file itself holds; None where it holds not all of them."""
+    for header in headers(core):
+        if header.kind == "LOAD" and header.address <= address < header.address + header.stored:
+            with core.open("rb") as file:
+                file.seek(header.offset + address - header.address)
+                return file.read(size) if address + size <= header.address + header.stored else None
+    return None
 
 
 def gcore(pid: int, folder: Path) -> Path:

@@ -1,0 +1,123 @@
+"""Makes every foreign request of a capture fail once, each time in a process of its own.
+
+Run as a program: ``faults.py PID MODE ERRNO [FIRST STEP]`` prints one line of
+JSON per run: which request failed, and how the capture ended. Forking is quick
+and safe here, because nothing else runs in this process; the run that no
+request failed in, because there are fewer, is the last.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import itertools
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+LIMIT = 60
+"""Seconds after which a run counts as hanging."""
+
+
+def failing_kernel(number: int, error: int):
+    """A kernel whose request ``number`` (from 0) fails, and a list that says which that was."""
+    from tray.ffi.linux import Kernel
+
+    failed: list[str] = []
+    counter = itertools.count()
+    lock = threading.Lock()
+
+    def wrap(name: str):
+        original = getattr(Kernel, name)
+
+        def request(self, *arguments, **named):
+            with lock:
+                now = next(counter)
+            if now == number:
+                failed.append(f"{name}{arguments[1:2] if name == 'regset' else ''}")
+                raise OSError(error, os.strerror(error))
+            return original(self, *arguments, **named)
+
+        return request
+
+    # `ptrace` is what the others are made of: counting it too would fail each of them twice.
+    names = [name for name in vars(Kernel) if not name.startswith("_") and name != "ptrace"]
+    return type("Failing", (Kernel,), {name: wrap(name) for name in names})(), failed
+
+
+def run(pid: int, mode: str, number: int, error: int) -> dict[str, object]:
+    """One capture with one failing request; how it ended."""
+    from tray.capture.linux import LinuxCapture
+    from tray.errors import TrayError
+    from tray.modes import MODES
+
+    kernel, failed = failing_kernel(number, error)
+    chosen = MODES[mode]
+    ended: dict[str, object] = {}
+    with tempfile.TemporaryFile() as file:
+        try:
+            capture = LinuxCapture(kernel)
+            captured = capture.write(capture.target(pid), chosen, file, lambda done, total: False)
+            ended = {"gaps": [f"{gap.what}: {gap.why}" for gap in captured.gaps]}
+            ended["threads"] = len(captured.threads)
+            ended["size"] = file.seek(0, io.SEEK_END)
+        except TrayError as problem:
+            ended = {"error": type(problem).__name__, "message": str(problem), "hint": problem.hint}
+        except OSError as problem:
+            ended = {"os_error": errno.errorcode.get(problem.errno or 0, "?"), "message": str(problem)}
+    return {"number": number, "failed": failed[0] if failed else None, **ended}
+
+
+def forked(pid: int, mode: str, number: int, error: int) -> dict[str, object]:
+    """`run` in a child, so that nothing of a failed run is left for the next."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(LIMIT)
+        try:
+            answer = run(pid, mode, number, error)
+        except BaseException as problem:  # noqa: BLE001 - anything else is what the test is after
+            import traceback
+
+            answer = {"number": number, "crash": repr(problem), "trace": traceback.format_exc()}
+        os.write(writer, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        answered = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(answered) if answered else {"number": number, "crash": "no answer: it hung or died"}
+
+
+def main() -> None:
+    """Fail request after request until there is none left to fail."""
+    pid, mode, error = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    first, step = (int(word) for word in (sys.argv[4:] or ("0", "1")))
+    import tray.capture.linux  # noqa: F401 - loaded once, before the forks
+
+    for number in itertools.count(first, step):
+        ended = forked(pid, mode, number, error)
+        print(json.dumps({**ended, "left": left_behind(pid)}), flush=True)
+        if ended.get("failed") is None:
+            return
+
+
+def left_behind(pid: int) -> list[str]:
+    """Threads that are traced or stopped now that the capturing process is gone."""
+    wrong = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        lines = dict(
+            line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line
+        )
+        if lines["TracerPid"] != "0" or lines["State"][0] in "tT":
+            wrong.append(f"{task.name}: {lines['State']}, traced by {lines['TracerPid']}")
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    main()
