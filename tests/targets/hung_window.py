@@ -2,15 +2,18 @@
 
 Prints ``ready PID`` when the window is shown. Options: ``--title TEXT``,
 ``--mute`` to promise no answers to pings, ``--type dock|desktop``,
-``--machine NAME`` for WM_CLIENT_MACHINE, ``--color NUMBER``.
+``--machine NAME`` for WM_CLIENT_MACHINE, ``--name NAME`` for the process,
+``--color NUMBER``. Closed politely, it ends.
 """
 
 import argparse
 import os
 import socket
+from pathlib import Path
 
 from Xlib import X, Xatom
 from Xlib.display import Display
+from Xlib.protocol.event import ClientMessage
 
 
 def options() -> argparse.Namespace:
@@ -20,6 +23,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--mute", action="store_true")
     parser.add_argument("--type", choices=["dock", "desktop", "normal"], default="normal")
     parser.add_argument("--machine", default=socket.gethostname())
+    parser.add_argument("--name", default="hung_window")
     parser.add_argument("--color", type=int, default=0x336699)
     return parser.parse_args()
 
@@ -48,15 +52,17 @@ def answer(display: Display, message) -> bool:
     asked = message.data[1]
     if asked[0] == display.get_atom("_NET_WM_PING"):
         root = display.screen().root
-        message.window = root
-        root.send_event(message, event_mask=X.SubstructureNotifyMask | X.SubstructureRedirectMask)
+        echo = ClientMessage(window=root, client_type=message.client_type, data=message.data)
+        root.send_event(echo, event_mask=X.SubstructureNotifyMask | X.SubstructureRedirectMask)
     return asked[0] != display.get_atom("WM_DELETE_WINDOW")
 
 
 def main() -> None:
     """Show the window and answer until it is closed."""
+    wanted = options()
+    Path("/proc/self/comm").write_text(wanted.name)
     display = Display()
-    window = create(display, options())
+    window = create(display, wanted)
     window.map()
     while True:
         event = display.next_event()
