@@ -1,0 +1,48 @@
+"""The tray: ``hangshot`` without arguments."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from tray.errors import TrayError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tray.desktop import Desktop
+
+
+def main(_arguments: Sequence[str] = ()) -> int:
+    """Run the tray until the user quits it; 0 also if another one runs, which is then greeted."""
+    from tray.desktop import desktop
+
+    here = desktop()
+    try:
+        return _serve(here)
+    except TrayError as error:
+        print(f"hangshot: {error.title}: {error}\n  {error.hint}", file=sys.stderr)
+        return error.exit_code
+    finally:
+        here.close()
+
+
+def _serve(here: Desktop) -> int:
+    from platformdirs import user_log_path, user_state_path
+
+    from tray import settings
+    from tray.app import log
+    from tray.app.tray import App, Places
+    from tray.worker import Worker
+
+    log_file = log.begin(user_log_path("hangshot", appauthor=False))
+    state = user_state_path("hangshot", appauthor=False)
+    app = App(here, Places(settings.path(), state, log_file), Worker)
+    try:
+        if not app.start():
+            print("Hangshot is running already; it has been asked to show itself.")
+            return 0
+        app.run()
+    finally:
+        app.close()
+    return 0

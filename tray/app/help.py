@@ -1,0 +1,82 @@
+"""The help page: one local text file, made when it is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray.worker import command, spawn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PAGE = """\
+HANGSHOT
+
+An app hangs: press {hotkey} while its window is in front.
+A dump of it is saved, and a toast says where. The app is stopped for a moment
+while its memory is read, then goes on as before.
+
+You can also click the icon and choose an app under "Recent apps", or type
+    hangshot dump NAME          one that you know by name
+    hangshot dump --foreground  the app in front; bind this to a key where
+                                Hangshot can take no hotkey itself (Wayland)
+
+HOW TO OPEN A DUMP
+    hangshot inspect last       what it is: threads, modules, what is missing
+    gdb PROGRAM DUMP.core       then: thread apply all bt
+    lldb --core DUMP.core       then: thread backtrace all
+PROGRAM is the app's own file; 'hangshot inspect last' names it.
+
+MODES
+    mini    every thread's stack; small enough to mail
+    heap    mini, and the app's own memory
+    full    everything that can be read
+
+A dump holds what the app had in memory, so perhaps passwords and private text.
+Hangshot sends nothing anywhere. Look before you share one.
+
+WHERE THINGS ARE
+    dumps     {folder}
+    settings  {settings}
+    log       {log}
+
+WHAT WORKS HERE (hangshot doctor)
+{health}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the page tells of this computer."""
+
+    hotkey: str
+    folder: Path
+    settings: Path
+    log: Path
+
+
+def page(facts: Facts, health: str) -> str:
+    """The text of the page."""
+    hotkey = facts.hotkey or "the hotkey (none works right now, see below)"
+    return _PAGE.format(
+        hotkey=hotkey, folder=facts.folder, settings=facts.settings, log=facts.log, health=health.rstrip()
+    )
+
+
+def write(path: Path, facts: Facts) -> None:
+    """Write the page; takes as long as ``hangshot doctor``."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(page(facts, health()), encoding="utf-8")
+
+
+def health(patience: float = 20) -> str:
+    """What ``hangshot doctor`` says."""
+    doctor = spawn(command("doctor"), stderr=subprocess.STDOUT)
+    with doctor:
+        try:
+            return doctor.communicate(timeout=patience)[0]
+        except subprocess.TimeoutExpired:
+            doctor.kill()
+            return "It did not answer in time."

@@ -1,0 +1,102 @@
+"""What the menu's rows do. They are clicked on the desktop's threads and act on the loop's."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from tray import settings
+from tray.app import help as help_page
+from tray.model import Target, Trigger
+from tray.shot import toasts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tray.app.tray import App
+    from tray.desktop import Desktop
+
+
+class Rows:
+    """The acts of one tray (`tray.app.menu.Acts`)."""
+
+    def __init__(self, app: App, desktop: Desktop) -> None:
+        self._app, self._desktop = app, desktop
+        self._post = app.loop.post
+
+    def dump(self, target: Target) -> None:
+        """Dump this process."""
+        self._post(lambda: self._app.fire(target, Trigger.MENU))
+
+    def cancel(self) -> None:
+        """Stop the dump that runs."""
+        self._post(self._app.shot.cancel)
+
+    def choose(self, mode: str) -> None:
+        """Use this mode from now on: write it into the settings, and read them."""
+        self._post(lambda: self._choose(mode))
+
+    def _choose(self, mode: str) -> None:
+        settings.change(self._app.places.settings, "mode", mode)
+        self._app.reload()
+
+    def reveal(self, path: Path) -> None:
+        """Show a dump in its folder."""
+        self._post(lambda: self._desktop.reveal(path))
+
+    def copy(self, path: Path) -> None:
+        """Copy a dump's path."""
+        self._post(lambda: toasts.copy(path, self._desktop))
+
+    def open_folder(self) -> None:
+        """Open the dump folder; make it first, so that there is one to open."""
+        self._post(self._open_folder)
+
+    def _open_folder(self) -> None:
+        folder = self._app.settings.folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._desktop.open(folder)
+
+    def toggle_login(self) -> None:
+        """Start at login, or no longer."""
+        self._post(self._toggle_login)
+
+    def _toggle_login(self) -> None:
+        self._desktop.start_at_login(wanted=not self._desktop.starts_at_login())
+        self._app.look()
+
+    def toggle_pause(self) -> None:
+        """Pause the hotkey, or take it again."""
+        self._post(self._toggle_pause)
+
+    def _toggle_pause(self) -> None:
+        keys = self._app.keys
+        keys.pause(wanted=not keys.paused)
+        if keys.trouble:
+            self._app.say(self._app.about_settings(keys.trouble))
+        self._app.show()
+
+    def edit(self) -> None:
+        """Open the settings file; make it first."""
+        self._post(self._edit)
+
+    def _edit(self) -> None:
+        settings.create(self._app.places.settings)
+        self._desktop.open(self._app.places.settings)
+
+    def help(self) -> None:
+        """Open the help page, when the doctor has told what works here."""
+        threading.Thread(target=self._help, name="help", daemon=True).start()
+
+    def _help(self) -> None:
+        app = self._app
+        path = app.places.state / "help.txt"
+        help_page.write(
+            path,
+            help_page.Facts(app.keys.label, app.settings.folder, app.places.settings, app.places.log),
+        )
+        self._post(lambda: self._desktop.open(path))
+
+    def quit(self) -> None:
+        """End the tray."""
+        self._post(self._app.end)

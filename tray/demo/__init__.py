@@ -1,0 +1,1 @@
+"""The program that ``hangshot demo`` dumps. It knows nothing of Hangshot."""

@@ -1,0 +1,228 @@
+"""The one way from a key press to a toast: target → worker → result.
+
+The hotkey, the menu, ``hangshot dump --foreground`` and the demo all go this
+way. It holds no dump code: the worker does that, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tray.errors import Busy, TrayError
+from tray.shot import toasts, words
+
+if TYPE_CHECKING:
+    from tray.desktop import Desktop, Toast
+    from tray.model import Target, Trigger
+    from tray.shot.loop import Loop
+
+log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+"""One JSON line of the worker."""
+Answer = Callable[[Event], None]
+"""Gets the last event of a shot, or why there was no shot."""
+
+
+class Worker(Protocol):
+    """The worker process, as far as a shot needs it (see `tray.worker.Worker`)."""
+
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """Hand it the request it waits for."""
+
+    def cancel(self) -> None:
+        """Ask it to stop."""
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A dump on its way.
+
+    Attributes:
+        target: Whom it shows.
+        mode: Name of the mode.
+        trigger: Why it is taken.
+        answer: Who else wants to know how it ends.
+        hung: Whether the window left a ping unanswered.
+        estimate: Bytes the dump may take; 0 until the worker has told.
+        done: Bytes read.
+        total: Bytes to read; 0 until the worker has told.
+        cancelled: Whether the user has asked to stop.
+        since: When the key went down, on the monotonic clock.
+    """
+
+    target: Target
+    mode: str
+    trigger: Trigger
+    answer: Answer | None = None
+    worker: Worker | None = None
+    hung: bool | None = None
+    estimate: int = 0
+    done: int = 0
+    total: int = 0
+    cancelled: bool = False
+    timer: int | None = None
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def so_far(self) -> float:
+        """Seconds since the key went down."""
+        return time.monotonic() - self.since
+
+
+class Shot:
+    """Takes one dump at a time and tells how it goes; all methods belong to the loop's thread.
+
+    Args:
+        desktop: Pings the window and carries out what the toasts' buttons ask for.
+        loop: Whose thread this lives on.
+        start: Makes a worker that tells its events to the callable given.
+        say: Shows a toast, or says it in another way.
+        changed: Called whenever `running` changed, also in its progress.
+    """
+
+    def __init__(
+        self,
+        desktop: Desktop,
+        loop: Loop,
+        start: Callable[[Callable[[Event], None]], Worker],
+        say: Callable[[Toast], object],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._desktop, self._loop, self._start = desktop, loop, start
+        self._say, self._changed = say, changed
+        self._told = 0.0
+        self.running: Running | None = None
+        self.last = ""
+        """How the latest dump ended, one line for a tooltip."""
+
+    def fire(
+        self,
+        target: Target,
+        mode: str,
+        trigger: Trigger,
+        *,
+        notify_after: float = 1.0,
+        answer: Answer | None = None,
+    ) -> None:
+        """Start a dump; while one runs, only say so.
+
+        Args:
+            target: The process, as it was when the key went down.
+            mode: Name of a mode.
+            trigger: Why.
+            notify_after: Seconds after which a toast with a Cancel button comes.
+            answer: Gets the last event, on the loop's thread.
+        """
+        if self.running:
+            self._refuse(self.running, answer)
+            return
+        running = self.running = Running(target, mode, trigger, answer)
+        try:
+            # At once: the interpreter starts while the window is still being pinged.
+            running.worker = self._start(lambda event: self._loop.post(lambda: self._hear(running, event)))
+        except TrayError as error:
+            self._finish(running, error.event())
+            return
+        log.info("dumping %s (%d), %s, by %s", target.name, target.pid, mode, trigger)
+        self._changed()
+        running.timer = self._loop.after(notify_after, lambda: self._still(running))
+        threading.Thread(target=self._ping, args=(running,), name="shot-ping", daemon=True).start()
+
+    def fail(self, error: TrayError, answer: Answer | None = None) -> None:
+        """Say why there is nothing to dump."""
+        log.info("no dump: %s: %s", type(error).__name__, error)
+        self._say(toasts.failure(error.event()))
+        if answer:
+            answer(error.event())
+
+    def cancel(self, which: Running | None = None) -> None:
+        """Stop the dump that runs, if it is the one meant; its end comes as an event."""
+        running = self.running
+        if running and which in {None, running} and running.worker and not running.cancelled:
+            running.cancelled = True
+            running.worker.cancel()
+            self._changed()
+
+    def _refuse(self, running: Running, answer: Answer | None) -> None:
+        self._say(toasts.busy(running, self._canceller(running)))
+        if answer:
+            answer(Busy(words.busy(running.target.name, running.so_far) + ".").event())
+
+    def _ping(self, running: Running) -> None:
+        """Ask the window for a sign of life, then let the worker begin. On a thread of its own."""
+        window, hung = running.target.window, None
+        if window:
+            try:
+                hung = self._desktop.hung(window)
+            except (TrayError, OSError):
+                log.exception("could not ping the window")
+        self._loop.post(lambda: self._ask(running, hung))
+
+    def _ask(self, running: Running, hung: bool | None) -> None:  # noqa: FBT001 - three states
+        running.hung = hung
+        if running.worker and not running.cancelled:
+            running.worker.ask(request(running))
+
+    def _hear(self, running: Running, event: Event) -> None:
+        """Take in one event of the worker."""
+        if running is not self.running:
+            return
+        if event["event"] == "started":
+            running.estimate = int(event.get("estimate") or 0)
+        elif event["event"] == "progress":
+            running.done, running.total = int(event["done"]), int(event["total"])
+            if time.monotonic() - self._told >= 1:  # a tooltip need not flicker
+                self._told = time.monotonic()
+                self._changed()
+        elif event["event"] in {"dumped", "error"}:
+            self._finish(running, event)
+
+    def _still(self, running: Running) -> None:
+        """Say that it takes its time."""
+        running.timer = None
+        if running is self.running and not running.cancelled:
+            self._say(toasts.progress(running, self._canceller(running)))
+
+    def _canceller(self, running: Running) -> Callable[[], None]:
+        """What a Cancel button does, on whatever thread its toast lives; never to a later dump."""
+        return lambda: self._loop.post(lambda: self.cancel(running))
+
+    def _finish(self, running: Running, event: Event) -> None:
+        self.running = None
+        if running.timer is not None:
+            self._loop.forget(running.timer)
+        log.info(
+            "%s after %.2f s: %s", event["event"], running.so_far, event.get("path") or event.get("error")
+        )
+        toast = toasts.result(event, running, self._desktop)
+        self.last = toast.title
+        self._say(toast)
+        if running.answer:
+            running.answer(event)
+        self._changed()
+
+
+def request(running: Running) -> Event:
+    """The line the worker waits for."""
+    target = running.target
+    window = target.window and {
+        "pid": target.window.pid,
+        "title": target.window.title,
+        "hung": running.hung,
+        "thread": target.window.thread,
+    }
+    return {
+        "schema": 1,
+        "pid": target.pid,
+        "started": target.started,
+        "mode": running.mode,
+        "trigger": str(running.trigger),
+        "window": window,
+        "output": None,
+    }

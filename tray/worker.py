@@ -1,0 +1,221 @@
+"""The worker: a short-lived ``hangshot dump`` of our own, and what it tells.
+
+Only the worker touches the target. Its end, however it comes, lets the target
+go; so whatever goes wrong here, ending the worker is the cure.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from tray.errors import Cancelled, CaptureFailed, TrayError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+"""One JSON line of the worker, as ``{"schema": 1, "event": "progress", "done": 1, "total": 9}``."""
+
+LAST = ("dumped", "error")
+"""The events that a worker ends with."""
+
+SILENCE = 60.0
+"""Seconds without a word while memory is read, after which a worker counts as stuck."""
+SYNCING = 600.0
+"""The same once all is read: the target runs again, and a slow disk may need minutes to sync."""
+GRACE = 5.0
+"""Seconds between asking a worker to stop and ending it."""
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def command(*words: str) -> list[str]:
+    """Our own command line; `spawn` starts it."""
+    if getattr(sys, "frozen", False):
+        name = "hangshot-cli.exe" if sys.platform == "win32" else "hangshot"
+        return [str(Path(sys.executable).with_name(name)), *words]
+    return [sys.executable, "-m", "tray", *words]
+
+
+def spawn(
+    words: Sequence[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    stderr: int | IO[bytes] | None = None,
+) -> subprocess.Popen[str]:
+    """Start a program that a Ctrl+C in our terminal does not reach.
+
+    Its folder is the one our package lies in: ``python -m`` looks for modules
+    in the current folder first, and the user's may hold a ``tray`` of its own.
+    """
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    return subprocess.Popen(
+        list(words),
+        cwd=_ROOT,
+        encoding="utf-8",
+        errors="replace",
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=sys.platform != "win32",
+        creationflags=flags,
+    )
+
+
+class Worker:
+    """One worker process, waiting for a request from the moment it is made.
+
+    Nothing here blocks the caller. ``told`` is called on a thread of our own
+    with every event; the last one is ``dumped`` or ``error``, comes exactly once
+    and after the process has ended, also when the worker itself said nothing.
+
+    Raises:
+        CaptureFailed: The process could not be started.
+    """
+
+    def __init__(
+        self, told: Callable[[Event], None], *, words: Sequence[str] | None = None, silence: float = SILENCE
+    ) -> None:
+        self._told = told
+        self._last: Event | None = None
+        self._cancelled = self._stuck = False
+        self._patience = self._silence = silence
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker has ended
+        self._process = self._start(words or command("dump", "--json", "--request"))
+        self._news = threading.Condition()
+        self._deadline: float | None = None
+        self._ended = False
+        for act in (self._listen, self._guard):
+            threading.Thread(target=act, name=f"worker{act.__name__}", daemon=True).start()
+
+    def _start(self, words: Sequence[str]) -> subprocess.Popen[str]:
+        try:
+            return spawn(words, stdin=subprocess.PIPE, stderr=self._stderr)
+        except OSError as error:
+            self._stderr.close()
+            raise CaptureFailed(f"The worker could not be started: {error.strerror or error}.") from error
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """Hand it the one request it waits for."""
+        self._await(self._silence)
+        stdin = self._process.stdin
+        if stdin is None or stdin.closed:
+            return
+        try:
+            stdin.write(json.dumps(request) + "\n")
+            stdin.close()
+        except OSError:
+            log.info("the worker ended before it was asked")  # and `_listen` tells why
+
+    def cancel(self) -> None:
+        """Ask it to stop; it is ended if it does not within `GRACE` seconds."""
+        self._cancelled = True
+        self._await(GRACE)
+        sign = signal.SIGINT
+        if sys.platform == "win32":
+            sign = signal.CTRL_BREAK_EVENT
+        self._process.send_signal(sign)
+
+    def kill(self) -> None:
+        """End it at once; the system lets the target go."""
+        self._process.kill()
+
+    def _await(self, seconds: float) -> None:
+        """Expect the next word, or the end, within this time."""
+        with self._news:
+            self._deadline = time.monotonic() + seconds
+            self._news.notify()
+
+    def _listen(self) -> None:
+        """Tell every event, and the last one when the process has ended."""
+        if self._process.stdout is None:
+            return
+        with self._process.stdout as lines:
+            for line in lines:
+                self._hear(line)
+        code = self._process.wait()
+        with self._news:
+            self._ended = True
+            self._news.notify()
+        last = self._last or self._lost(code).event()
+        self._close()
+        self._told(last)
+
+    def _hear(self, line: str) -> None:
+        event = parsed(line)
+        if event is None:
+            log.warning("the worker said something else than an event: %.200r", line)
+            return
+        if event["event"] in LAST:
+            self._last = event
+            return
+        if not self._cancelled:
+            all_read = event["event"] == "progress" and event.get("done") == event.get("total")
+            self._await(SYNCING if all_read else self._silence)
+        self._told(event)
+
+    def _guard(self) -> None:
+        """End a worker that is silent for too long; sleeps until there is something to decide."""
+        with self._news:
+            while not self._ended:
+                left = None if self._deadline is None else self._deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    self._stuck = True
+                    self._process.kill()
+                    return
+                self._news.wait(left)
+
+    def _lost(self, code: int) -> TrayError:
+        """Why there was no last word."""
+        tail = self._tail()
+        log.warning("the worker ended with %s and without a last word: %s", code, tail)
+        if self._cancelled:
+            return Cancelled("The dump was cancelled.")
+        if self._stuck:
+            return CaptureFailed(f"The worker said nothing for {self._silence:.0f} seconds and was ended.")
+        if code < 0:
+            return CaptureFailed(f"The worker was ended by {signal.Signals(-code).name}.")
+        return CaptureFailed(f"The worker ended with code {code}: {tail or 'it did not say why'}.")
+
+    def _tail(self) -> str:
+        """The last line it wrote to stderr."""
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").split("\n")
+        return next((line.strip()[:300].rstrip(".") for line in reversed(lines) if line.strip()), "")
+
+    def _close(self) -> None:
+        self._stderr.close()
+        stdin = self._process.stdin
+        try:
+            if stdin:
+                stdin.close()
+        except OSError:  # it ended with our request unread
+            pass
+
+
+def parsed(line: str) -> Event | None:
+    """The event in a line of JSON; None if there is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
