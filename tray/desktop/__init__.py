@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tray.desktop.menu import Items
     from tray.model import Window
 
 Look = Literal["idle", "busy", "paused"]
@@ -61,8 +63,9 @@ class Desktop(Protocol):
     method may be called from any thread.
     """
 
-    name: str
-    """As in ``X11`` or ``sway``; shown by ``doctor``."""
+    @property
+    def name(self) -> str:
+        """As in ``X11`` or ``sway``; shown by ``doctor``."""
 
     def foreground(self) -> Window:
         """The window in front now, never one of our own; `hung` is not looked at.
@@ -93,13 +96,13 @@ class Desktop(Protocol):
     def unbind(self) -> None:
         """Give the hotkey back, if there is one."""
 
-    def show_icon(self, menu: Any, tooltip: str, clicked: Callable[[], None]) -> bool:
+    def show_icon(self, menu: Items, tooltip: str, clicked: Callable[[], None]) -> bool:
         """Show the tray icon with a ``pystray.Menu``; False where no host shows icons.
 
         ``clicked`` is called when the menu is about to open, where the host tells.
         """
 
-    def update_icon(self, look: Look, tooltip: str, menu: Any | None = None) -> None:
+    def update_icon(self, look: Look, tooltip: str, menu: Items | None = None) -> None:
         """Change the icon, its tooltip and, if given, its menu; nothing without an icon."""
 
     def toast(self, toast: Toast) -> bool:

@@ -171,8 +171,9 @@ class Bus:
         arguments: tuple[str, Sequence[object]] = ("", ()),
         *,
         start: bool = True,
+        files: Sequence[int] = (),
     ) -> list[Any]:
-        """As `call`, for coroutines on the bus thread."""
+        """As `call`, for coroutines on the bus thread; ``files`` are handed over open."""
         from dbus_fast import Message, MessageFlag, MessageType
 
         message = Message(
@@ -182,6 +183,7 @@ class Bus:
             member=member,
             signature=arguments[0],
             body=list(arguments[1]),
+            unix_fds=list(files),
             flags=MessageFlag.NONE if start else MessageFlag.NO_AUTOSTART,
         )
         if self._connection is None or not self._connection.connected:
@@ -266,7 +268,7 @@ class Bus:
         from dbus_fast.errors import AuthError, InvalidAddressError
 
         try:
-            connection = await MessageBus(bus_address=where).connect()
+            connection = await MessageBus(bus_address=where, negotiate_unix_fd=True).connect()
         except (OSError, EOFError, AuthError, InvalidAddressError) as error:
             raise BusError(errno.ENOENT, f"The session bus does not answer: {error}.") from error
         connection.add_message_handler(self._message)

@@ -12,9 +12,11 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray.desktop import hotkey
 from tray.desktop.bus import variant
 from tray.desktop.menu import Menu
 from tray.desktop.served import Method, Property, Served
+from tray.errors import BadHotkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +32,6 @@ DEEP = 8
 
 Properties = dict[str, tuple[str, object]]
 """Name → type and value. What is left out has the value the protocol gives it."""
-
-_KEYS = {"Ctrl": "Control", "Win": "Super", "Windows": "Super", "Cmd": "Super", "AltGr": "ISO_Level3_Shift"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def describe(item: Item, mark: bytes = b"") -> Properties:
     # An underscore would underline the letter after it.
     properties: Properties = {"label": ("s", label.replace("_", "__"))}
     if keys:
-        properties["shortcut"] = ("aas", [shortcut(keys)])
+        properties |= _keys(keys)
     if not item.enabled:
         properties["enabled"] = ("b", False)
     if item.submenu is not None:
@@ -118,9 +118,12 @@ def describe(item: Item, mark: bytes = b"") -> Properties:
     return properties
 
 
-def shortcut(keys: str) -> list[str]:
-    """``Ctrl+Alt+D`` in the words of dbusmenu."""
-    return [_KEYS.get(key, key) for key in keys.split("+")]
+def _keys(text: str) -> Properties:
+    """The shortcut of an item, or nothing where it is none that panels could show."""
+    try:
+        return {"shortcut": ("aas", [hotkey.parse(text).shortcut])}
+    except BadHotkey:
+        return {}
 
 
 def changes(old: Entry, new: Entry) -> tuple[list[list[object]], list[list[object]]] | None:

@@ -29,7 +29,6 @@ Menu: Any = pystray.Menu
 MenuItem: Any = pystray.MenuItem
 
 
-
 class Item(Protocol):
     """What a back end reads of a ``MenuItem``: snapshots, each asked for anew."""
 

@@ -51,6 +51,7 @@ class SniIcon(Icon):  # type: ignore[misc]  # pystray has no types
         name: Unique name of the program; panels remember icons by it.
         title: Shown as the tooltip; more lines are shown smaller.
         opening: Called when a panel is about to show the menu, where it tells.
+        taken: Called on the bus thread when a panel that started later takes the icon.
     """
 
     HAS_DEFAULT_ACTION = False
@@ -62,6 +63,7 @@ class SniIcon(Icon):  # type: ignore[misc]  # pystray has no types
         errands: Errands,
         name: str,
         opening: Callable[[], None] = lambda: None,
+        taken: Callable[[], None] = lambda: None,
         **options: object,
     ) -> None:
         super().__init__(name, **options)
@@ -69,6 +71,7 @@ class SniIcon(Icon):  # type: ignore[misc]  # pystray has no types
         """Whether a panel took the icon."""
         self._bus = bus
         self._errands = errands
+        self._taken = taken
         self._attention = False
         self._own_name = f"{INTERFACE}-{os.getpid()}-1"
         self._mark = b""
@@ -166,6 +169,8 @@ class SniIcon(Icon):  # type: ignore[misc]  # pystray has no types
 
     async def _register_again(self) -> None:
         self.hosted = await self._register()
+        if self.hosted:
+            self._taken()
 
     def _status(self) -> str:
         return "NeedsAttention" if self._attention else "Active"
