@@ -6,7 +6,6 @@ limit and gives plain values; `Verdict` holds what all three say of one file.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shutil
@@ -19,21 +18,12 @@ LIMIT = 90
 """Seconds that a judge may take; a minute is for a loaded machine, not for the debugger."""
 
 Stacks = dict[int, list[str | None]]
-"""Thread id → its frames' function names, innermost first.
-
-Empty where a debugger has no name, None where it has not even a module.
-"""
+"""Thread id → its frames' function names, innermost first; None where a debugger has no name."""
 
 
 def named(stacks: Stacks) -> dict[int, list[str]]:
     """Only the frames that have a name."""
     return {tid: [name for name in names if name] for tid, names in stacks.items()}
-
-
-def before_jit(stacks: Stacks) -> dict[int, list[str]]:
-    """The named frames of each thread before the first that lies in no module, as code that a JIT made."""
-    inside = {tid: itertools.takewhile(lambda name: name is not None, names) for tid, names in stacks.items()}
-    return {tid: [name for name in names if name] for tid, names in inside.items()}
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ def lldb(executable: str, core: Path) -> Stacks:
         "settings set use-color false",
         "settings set symbols.enable-external-lookup false",
         r'settings set thread-stop-format "THREAD ${thread.id%tid}\n"',
-        r'settings set frame-format "FRAME <${module.file.basename}> ${function.name-without-args}\n"',
+        r'settings set frame-format "FRAME ${function.name-without-args}\n"',
     ]
     options = [word for command in setup for word in ("-O", command)]
     result = run([name, "-x", "-b", *options, "-c", str(core), executable, "-o", "thread backtrace all"])
@@ -114,9 +104,9 @@ def lldb(executable: str, core: Path) -> Stacks:
     for line in result.stdout.splitlines():
         if found := re.match(r"[ *]*THREAD (\d+|0x[0-9a-f]+)", line):
             stack = stacks.setdefault(int(found[1], 0), [])
-        elif found := re.match(r"[ *]*FRAME <(.*?)> ?(.*)", line):
-            name = "" if "___lldb_unnamed" in found[2] else found[2].strip()
-            stack.append(name or ("" if found[1] else None))
+        elif found := re.match(r"[ *]*FRAME ?(.*)", line):
+            name = found[1].strip()
+            stack.append(None if "___lldb_unnamed" in name else name or None)
     assert stacks, f"lldb gave nothing:\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
     return stacks
 

@@ -24,6 +24,8 @@ MARKER = 0x544F4853474E4148
 PATIENCE = 20.0
 """Seconds that a loaded machine may take for what is quick by itself."""
 
+SIGNAL_FIELDS = {"SigBlk", "SigPnd", "ShdPnd", "SigIgn", "SigCgt"}
+
 EXTRA_FLAGS = {
     "library": ["-shared", "-fPIC"],
     "deleted_library": ["-ldl"],
@@ -120,9 +122,17 @@ class Program:
         """Wait until every thread sleeps, so that each is in the call it will stay in."""
         wait_until(lambda: all(state(self.pid, tid) in "St" for tid in self.tids), "every thread asleep")
 
-    def remember(self) -> None:
-        """Take the present state as the one that must be found again."""
-        self.before = {tid: status(self.pid, tid) for tid in self.tids}
+    def remember(self, *, masks: bool = True) -> None:
+        """Take the present state as the one that must be found again.
+
+        Args:
+            masks: Whether its threads rest, so that their signal masks will not
+                change by themselves, as they do while a thread starts another.
+        """
+        kept = {"State", "TracerPid"} | (SIGNAL_FIELDS if masks else set())
+        for tid in self.tids:
+            now = status(self.pid, tid)
+            self.before[tid] = {key: now[key] for key in kept & now.keys()}
 
     def harm(self) -> list[str]:
         """What is not as it was: empty if all is well."""
@@ -143,10 +153,8 @@ class Program:
         stopped, was_stopped = now["State"][0] in "tT", old.get("State", "S")[0] in "tT"
         if stopped != was_stopped:
             complaints.append(f"thread {tid} is in state {now['State']}, was in {old.get('State')}")
-        if old:
-            fields = ("SigBlk", "SigPnd", "ShdPnd", "SigIgn", "SigCgt")
-            complaints += [f"thread {tid}: {f} {old[f]} → {now[f]}" for f in fields if now[f] != old[f]]
-        return complaints
+        changed = [key for key in SIGNAL_FIELDS & old.keys() if now[key] != old[key]]
+        return complaints + [f"thread {tid}: {key} {old[key]} → {now[key]}" for key in changed]
 
     def assert_unharmed(self, patience: float = 2.0) -> None:
         """Fail unless the target runs as before; a thread just let go gets a moment to arrive."""
@@ -205,7 +213,7 @@ def launch(command: list[str], **settings) -> Program:
         raise
     executable = str(Path(f"/proc/{pid}/exe").readlink())
     program = Program(process, int(pid), int(marker, 16), words, executable)
-    program.remember()
+    program.remember(masks=False)
     return program
 
 

@@ -83,22 +83,33 @@ def ours(
     outcome.core.unlink()
 
 
-def is_java(reference: Reference) -> bool:
-    """Whether a JIT made some of its frames, which only the memory of its code can explain."""
-    return reference.program.executable.endswith("java")
+def differing(seen: dict[int, list[str]], expected: dict[int, list[str]]) -> dict[int, object]:
+    """Threads whose frames are not the same, with both sides."""
+    return {
+        tid: (seen.get(tid), expected.get(tid))
+        for tid in seen.keys() | expected.keys()
+        if seen.get(tid) != expected.get(tid)
+    }
+
+
+def is_cut_at_jit(pair: tuple[list[str], list[str]]) -> bool:
+    """Whether a stack ends where Java's own code begins.
+
+    A mini dump has no code that a JIT made, and lldb reads code to get past it.
+    """
+    seen, expected = pair
+    rest = expected[len(seen) :]
+    return bool(seen) and expected[: len(seen)] == seen and rest[0].startswith("JavaCalls::")
 
 
 @pytest.mark.parametrize("judge", ["gdb", "lldb", "eu_stack"])
 def test_every_thread_has_the_frames_that_gcore_shows(reference: Reference, ours: Ours, judge: str) -> None:
     """Every debugger names the same frames of every thread in our dump as in gcore's full core."""
-    jit = is_java(reference) and ours.mode == "mini"
-    view = judges.before_jit if jit else judges.named
-    expected = view(getattr(reference.verdict, judge))
-    seen = view(getattr(ours.verdict, judge))
-    assert seen.keys() == expected.keys()
-    assert {tid: seen[tid] for tid in seen if seen[tid] != expected[tid]} == {
-        tid: expected[tid] for tid in seen if seen[tid] != expected[tid]
-    }
+    expected = judges.named(getattr(reference.verdict, judge))
+    wrong = differing(judges.named(getattr(ours.verdict, judge)), expected)
+    if reference.program.executable.endswith("java") and ours.mode == "mini":
+        wrong = {tid: pair for tid, pair in wrong.items() if not is_cut_at_jit(pair)}
+    assert wrong == {}
     assert any(expected.values()), "nothing was compared"
 
 
