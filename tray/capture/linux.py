@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
@@ -98,7 +99,8 @@ def _end_ourselves() -> None:
     import signal
 
     time.sleep(_LAST_RESORT)
-    os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+    if sys.platform != "win32":
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _kilobytes(text: str) -> int:

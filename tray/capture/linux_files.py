@@ -113,7 +113,9 @@ def _descriptors(pid: int) -> dict[tuple[int, int], str]:
 
 
 def _device(mapping: Mapping) -> int:
-    return os.makedev(*mapping.device) if sys.platform != "win32" else 0
+    if sys.platform != "win32":
+        return os.makedev(*mapping.device)
+    return 0
 
 
 def _same(status: os.stat_result, mapping: Mapping) -> bool:

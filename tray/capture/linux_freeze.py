@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tray.errors import AccessDenied, CaptureFailed, TargetGone, Unsupported
 from tray.ffi import linux as ffi
+from tray.formats import xstate
 from tray.model import Gap, Thread
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ class Freeze:
             held.waits_in,
             registers,
             self._optional(held.tid, ffi.NT_PRFPREG, "floating-point registers"),
-            self._optional(held.tid, ffi.NT_X86_XSTATE, "AVX registers"),
+            xstate.usual(self._optional(held.tid, ffi.NT_X86_XSTATE, "AVX registers")),
             self._siginfo(held.tid) if held.deliver else b"",
         )
 

@@ -86,7 +86,7 @@ class Mapping:
 
 def parse(line: str) -> Mapping | None:
     """One line of ``maps``, or None for a line that is not one (``smaps`` has others between)."""
-    match = _HEAD.fullmatch(line)
+    match = _HEAD.fullmatch(line.rstrip("\n"))
     if not match:
         return None
     start, end, access, offset, major, minor, inode, path = match.groups()

@@ -30,6 +30,9 @@ _NEAR = 64 << 20
 _THREAD_BLOCK = 0x1000
 _LOCK_BEFORE, _LOCK_AFTER = 12, 52
 """glibc's locks around the word that a thread waits on: the owner stands beside it."""
+_LINKS_AT = (0x280, 0x340)
+"""Where in glibc's ``struct pthread`` its list node has been, 2.17 to 2.40."""
+_MOST_THREADS = 20_000
 _DELETED_LIMIT = 4 << 20
 _C_LIBRARY = re.compile(
     r"(libc|ld|ld-linux-x86-64|libpthread|ld-musl-x86_64|libc\.musl-x86_64)[-.].*so.*|libc\.so.*"
@@ -77,6 +80,8 @@ def pages(
     places = _Places(mappings)
     for thread in threads:
         _add_thread(wanted, struct.unpack("<27Q", thread.registers), places)
+    for thread in threads:
+        _add_neighbours(wanted, struct.unpack("<27Q", thread.registers)[ffi.FS_BASE], read)
     for library in linkmap.linked(auxv, wanted.reading(read)):
         wanted.add(library.dynamic, library.dynamic + 1)
     _add_modules(wanted, mappings, own)
@@ -128,6 +133,27 @@ def _stack_end(stack_pointer: int, block: int, mapping: Mapping) -> int:
     if stack_pointer < block < min(mapping.end, stack_pointer + _NEAR):
         return min(mapping.end, block + _THREAD_BLOCK + -(block + _THREAD_BLOCK) % PAGE)
     return mapping.end
+
+
+def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes]) -> None:
+    """The thread blocks that glibc has linked to this one.
+
+    Also those of threads that have ended and were not joined: where one is
+    missing, libthread_db gives up and gdb warns. The links stand at a place that
+    differs between versions of glibc, so they are known by pointing at each other.
+    """
+    fields = read(block + _LINKS_AT[0], _LINKS_AT[1] - _LINKS_AT[0] + 8)
+    for offset in range(0, len(fields) - 15, 8):
+        node = block + _LINKS_AT[0] + offset
+        following, before = struct.unpack_from("<QQ", fields, offset)
+        if following % 8 or read(before, 8) != struct.pack("<Q", node):
+            continue
+        noted = wanted.reading(read)
+        for _ in range(_MOST_THREADS):
+            if following == node or len(link := noted(following, 16)) < 16:  # noqa: PLR2004 - two pointers
+                return
+            following = struct.unpack_from("<Q", link)[0]
+        return
 
 
 def _add_modules(

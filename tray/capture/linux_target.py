@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
 
 KEEPERS = frozenset(
-    [
+    {
         "ssh-agent",
         "gpg-agent",
         "gnome-keyring-daemon",
@@ -49,11 +49,12 @@ KEEPERS = frozenset(
         "systemd-homed",
         "systemd-userdbd",
         "systemd-creds",
-    ]
+    }
 )
 """Programs that keep passwords and keys for others; a dump of one is a theft, whoever asks."""
 _SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 _CAP_SYS_PTRACE = 19
+_KTHREADD = "2"
 
 
 def started(kernel: Kernel, pid: int) -> int:
@@ -131,9 +132,8 @@ def _refuse(found: Target, status: dict[str, str]) -> None:
     who = f"{found.name} ({found.pid})"
     if found.pid == os.getpid():
         raise Refused(f"Process {found.pid} is Hangshot itself, which cannot hold itself still.")
-    if status.get("Kthread") == "1" or (
-        (found.pid == 2 or status.get("PPid") == "2") and not found.executable
-    ):  # noqa: PLR2004
+    kernel_made = str(found.pid) == _KTHREADD or status.get("PPid") == _KTHREADD
+    if status.get("Kthread") == "1" or (kernel_made and not found.executable):
         raise NoTarget(f"{who} is a thread of the kernel, not an app; it has no memory of its own.", hint="")
     if status.get("State", "")[:1] in ("Z", "X"):
         raise NoTarget(
@@ -230,7 +230,9 @@ def _account(status: dict[str, str]) -> str:
 
 
 def _user() -> int:
-    return os.getuid() if sys.platform != "win32" else 0
+    if sys.platform != "win32":
+        return os.getuid()
+    return 0
 
 
 def _ourselves() -> str:

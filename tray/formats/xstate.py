@@ -1,0 +1,45 @@
+"""The XSAVE area of a thread, laid out as debuggers expect it.
+
+A processor places the parts of the area as it likes. Intel's leave room for
+parts of old models, AMD's do not, and neither the area nor the kernel's ptrace
+says which it is. gdb up to 13 knows the Intel layout only and drops the AVX
+registers of any other (seen on a Zen 4: "Section `.reg-xstate' in core file too
+small"), so that is what a dump gets, as from gdb's own gcore.
+
+Source: Intel SDM, volume 1, 13.4.3; AMD APM, volume 2, 11.5.
+"""
+
+from __future__ import annotations
+
+import struct
+
+_MASK_AT = 464
+"""Where the kernel puts XCR0 into the software-reserved bytes."""
+_EXTENDED_AT = 576
+_LEGACY = 0b11
+_PARTS = (
+    (2, 256, 576),  # AVX: upper halves of ymm0-15
+    (5, 64, 1088),  # AVX-512: k0-7
+    (6, 512, 1152),  # AVX-512: upper halves of zmm0-15
+    (7, 1024, 1664),  # AVX-512: zmm16-31
+    (9, 8, 2688),  # PKRU
+)
+"""Bit in XCR0, size, and offset on Intel processors, of each part that both makers have."""
+
+
+def usual(area: bytes) -> bytes:
+    """The area in Intel's layout, if it is one that is packed without room; else as it is."""
+    if len(area) < _EXTENDED_AT:
+        return area
+    mask: int = struct.unpack_from("<Q", area, _MASK_AT)[0]
+    parts = [part for part in _PARTS if mask >> part[0] & 1]
+    if mask & ~_LEGACY != sum(1 << bit for bit, _, _ in parts) or not parts:
+        return area
+    if len(area) != _EXTENDED_AT + sum(size for _, size, _ in parts):
+        return area
+    found = bytearray(area[:_EXTENDED_AT])
+    position = _EXTENDED_AT
+    for _, size, offset in parts:
+        found += bytes(offset - len(found)) + area[position : position + size]
+        position += size
+    return bytes(found)
