@@ -109,8 +109,9 @@ class Grab:
                 _grab(self._display, wanted, self.hotkey)
         except BadHotkey as problem:
             self.release()
+            if not self.problem:
+                _log.warning("The keyboard has changed, and the hotkey is lost: %s", problem)
             self.problem = problem
-            _log.warning("The keyboard has changed, and the hotkey is lost: %s", problem)
         else:
             self._chord, self.problem = wanted, None
 
