@@ -303,18 +303,15 @@ class App:
     def _read_settings(self) -> bool:
         """Read the settings; False, and a toast, if they have a mistake."""
         try:
-            self.settings = settings.load(self.places.settings)
+            fresh = settings.load(self.places.settings)
         except BadSettings as error:
             if str(error) != self._mistake:  # an editor may save twice
                 self._mistake = str(error)
-                body = words.mistake(error, error.line)
-                self.say(
-                    Toast(
-                        error.title, body, (("Edit settings…", self._rows.edit),), self._rows.edit, "settings"
-                    )
-                )
+                self.say(self.about_settings(error))
             return False
-        self._mistake = ""
+        if fresh.warnings and fresh.warnings != self.settings.warnings:
+            self.say(self.about_settings(BadSettings("\n".join(fresh.warnings), hint="The rest is in force.")))
+        self.settings, self._mistake = fresh, ""
         return True
 
     def reload(self) -> None:
@@ -324,8 +321,14 @@ class App:
             return
         log.info("settings read anew")
         if self.settings.hotkey != before.hotkey:
-            problem = self.keys.use(self.settings.hotkey)
-            if problem:
-                self.say(self.about_settings(problem))
+            self._use_hotkey()
         self.show()
         self.look()
+
+    def _use_hotkey(self) -> None:
+        """Bind the hotkey of the settings; if it cannot be, the one before stays."""
+        problem = self.keys.use(self.settings.hotkey)
+        if problem:
+            stays = f"{self.keys.label} stays in force.\n" if self.keys.label else ""
+            problem.hint = stays + problem.hint
+            self.say(self.about_settings(problem))

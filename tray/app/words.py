@@ -75,9 +75,3 @@ def no_icon(hotkey: str) -> str:
         f"Nothing here shows tray icons, so there is no menu. {works[0].upper()}{works[1:]}. "
         "On GNOME, the AppIndicator extension shows icons."
     )
-
-
-def mistake(error: TrayError, line: int | None) -> str:
-    """The body of the toast about a mistake in the settings."""
-    place = f"Line {line}: " if line else ""
-    return f"{place}{error}\nThe old values stay in force."
