@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from screen import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from screen import Screen
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -62,16 +66,6 @@ NOTIFICATIONS = "org.freedesktop.Notifications"
 NOTIFYD = "/usr/lib/x86_64-linux-gnu/xfce4/notifyd/xfce4-notifyd"
 
 
-def until(happened: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
-    """Wait until ``happened`` gives something true, and give that."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := happened():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {seconds:g} s")
-
-
 @dataclass
 class Session:
     """A running session bus and the programs on it."""
@@ -79,13 +73,15 @@ class Session:
     folder: Path
     address: str
     daemon: subprocess.Popen[str]
-    programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    programs: list[subprocess.Popen[Any]] = field(default_factory=list)
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, screen: Screen | None = None) -> subprocess.Popen[Any]:
         """Start a program in this session; it ends with the session at the latest."""
-        log = (self.folder / f"{Path(command[0]).name}.log").open("ab")
-        with log:
-            program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        shown = {"DISPLAY": screen.name} if screen else {}
+        with (self.folder / f"{Path(command[0]).name}.log").open("ab") as log:
+            program = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **shown}
+            )
         self.programs.append(program)
         return program
 
@@ -171,38 +167,36 @@ class Panel:
     """A real xfce4-panel at the top of the screen, with nothing in it but the tray."""
 
     session: Session
-    program: subprocess.Popen[bytes]
-
-    def restart(self) -> None:
-        """End it and start it again, as after a crash."""
-        end(self.program)
-        until(lambda: not self.session.owned(WATCHER), "the end of the panel")
-        self.start()
-
-    def stop(self) -> None:
-        """End it."""
-        end(self.program)
+    screen: Screen
+    program: subprocess.Popen[Any] | None = None
 
     def start(self) -> None:
         """Start it and wait until it takes icons."""
-        self.program = self.session.start("xfce4-panel", "--sm-client-disable", "--disable-wm-check")
+        command = ("xfce4-panel", "--sm-client-disable", "--disable-wm-check")
+        self.program = self.session.start(*command, screen=self.screen)
         until(lambda: self.session.owned(WATCHER), "the panel's tray")
+
+    def stop(self) -> None:
+        """End it."""
+        assert self.program
+        end(self.program)
+        until(lambda: not self.session.owned(WATCHER), "the end of the panel's tray")
 
 
 @pytest.fixture
-def panel(screen: Any, bus: Session, request: pytest.FixtureRequest) -> Panel:
-    """A panel that shows icons; mark with ``panel_look(dark=…, icon=…)`` to change it."""
+def panel(screen: Screen, bus: Session) -> Panel:
+    """A panel that shows icons, the first at about (15, 15)."""
     folder = Path(os.environ["XDG_CONFIG_HOME"]) / "xfce4/xfconf/xfce-perchannel-xml"
     folder.mkdir(parents=True)
     (folder / "xfce4-panel.xml").write_text(PANEL.format(dark="true", icon=22))
-    panel = Panel(bus, bus.daemon)  # type: ignore[arg-type]
+    panel = Panel(bus, screen)
     panel.start()
     return panel
 
 
 @pytest.fixture
-def notifyd(screen: Any, bus: Session) -> subprocess.Popen[bytes]:
-    """The real xfce4-notifyd."""
-    program = bus.start(NOTIFYD)
+def notifyd(screen: Screen, bus: Session) -> subprocess.Popen[Any]:
+    """The real xfce4-notifyd; toasts come up at the top right, below the panel."""
+    program = bus.start(NOTIFYD, screen=screen)
     until(lambda: bus.owned(NOTIFICATIONS), "xfce4-notifyd")
     return program

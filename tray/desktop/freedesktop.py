@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -33,6 +34,7 @@ STARTING = 1.5
 
 TERMINALS = ("x-terminal-emulator", "gnome-terminal", "konsole", "xfce4-terminal", "foot", "xterm")
 EDITORS = ("editor", "nano", "vim", "vi")
+_WORD = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]+))')
 TEXT = {".toml", ".txt", ".log", ".json", ".md"}
 
 
@@ -180,11 +182,16 @@ def quoted(word: str) -> str:
 
 def _runs(command: str) -> bool:
     """Whether the program of an ``Exec`` line is there."""
-    try:
-        words = shlex.split(command.replace("\\\\", "\\").replace("%%", "%"))
-    except ValueError:
-        return False
-    return bool(words) and shutil.which(words[0]) is not None
+    return shutil.which(first_word(command)) is not None
+
+
+def first_word(command: str) -> str:
+    """The program of an ``Exec`` value, the reverse of `quoted`; empty if there is none."""
+    text = command.replace("\\\\", "\\").replace("%%", "%")
+    found = _WORD.match(text)
+    if found is None:
+        return ""
+    return re.sub(r"\\(.)", r"\1", found["quoted"]) if found["quoted"] else found["plain"] or ""
 
 
 def _autostart() -> Path:
