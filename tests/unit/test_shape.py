@@ -1,0 +1,234 @@
+"""The plan of the house, held by tests: ranks, sizes, names, and what a dump must never import."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "tray"
+
+RANKS = (
+    {"__main__", "cli", "app", "commands"},
+    {"flow", "worker"},
+    {"capture", "desktop", "store", "reports", "settings"},
+    {"formats", "ffi", "modes"},
+    {"model", "errors"},
+)
+"""Entry, middle, parts, tools, nouns: each may import from those after it, never from its own."""
+ENTRY_MAY = {("__main__", "cli"), ("__main__", "app"), ("cli", "commands")}
+"""What starts the program picks what to start; these pairs are the only neighbours that meet."""
+CHILDREN = {"demo": "commands"}
+"""Packages that belong to another one."""
+
+LONGEST_FILE, LONGEST_FUNCTION, LONGEST_MEDIAN = 400, 45, 10
+FORBIDDEN = {"manager", "handler", "helper", "util", "utils", "common", "misc", "data", "info"}
+FOREIGN_NAMES = {"data_dir", "user_data_dir", "user_data_path", "sizehint"}
+"""Names that a library or a standard gives."""
+
+POSIX_ONLY = ("fcntl", "termios", "pwd", "grp", "resource", "tty", "pty", "syslog", "posix", "spwd", "crypt")
+HEAVY = ("PIL", "pystray", "rich", "Xlib", "dbus_fast", "keyboard", "desktop_notifier", "tkinter", "asyncio")
+
+
+def modules() -> list[Path]:
+    """Every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    """A module's name, as it is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part(name: str) -> str:
+    """Which of the ranked parts a module of ours belongs to; empty for the package itself."""
+    words = name.split(".")
+    first = words[1] if len(words) > 1 else ""
+    return CHILDREN.get(first, first)
+
+
+def rank(name: str) -> int:
+    """Rank of a part, 0 at the top."""
+    return next(number for number, parts in enumerate(RANKS) if name in parts)
+
+
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    """A module's syntax tree."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(path: Path) -> set[str]:
+    """Names of our modules that a module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+            if node.module == "tray":
+                names.update(f"tray.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] == "tray"}
+
+
+def allowed(importer: str, target: str) -> bool:
+    """Whether one part may import another."""
+    if importer == target or (importer, target) in ENTRY_MAY or not target:
+        return True
+    return rank(importer) < rank(target)
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_imports_go_downward_only(path: Path) -> None:
+    """A part imports only from lower ranks, never from its neighbours."""
+    importer = part(dotted(path))
+    if importer:
+        wrong = {name for name in imported(path) if not allowed(importer, part(name))}
+        assert not wrong, f"{dotted(path)} imports {sorted(wrong)}"
+
+
+def test_every_part_has_a_rank() -> None:
+    """A new part is given its rank on purpose."""
+    parts = {part(dotted(path)) for path in modules()} - {""}
+    assert parts <= set().union(*RANKS), parts
+
+
+def run(script: str) -> str:
+    """What a script prints, in an interpreter of its own."""
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    """``import tray`` is free: nothing else is loaded by it."""
+    script = "import sys; before = set(sys.modules); import tray; print(sorted(set(sys.modules) - before))"
+    loaded = ast.literal_eval(run(script))
+    assert set(loaded) - {"__future__"} == {"tray"}
+
+
+BLOCKER = """
+import importlib, os, sys
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r} (blocked)", name=name)
+
+BLOCKED = set(%r)
+for name in BLOCKED:
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Block())
+failed = []
+for name in %r:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed.append(f"{name}: {type(error).__name__}: {error}")
+print("\\n".join(failed))
+"""
+
+
+def test_every_module_imports_without_posix() -> None:
+    """Every module can be imported where the modules that only POSIX has are missing."""
+    blocked = [name for name in POSIX_ONLY if name not in ("posix", "pwd")]
+    # The standard library itself needs posix, and pathlib pwd, on the system that this test runs on.
+    names = [dotted(path) for path in modules() if path.stem != "__main__"]
+    assert run(BLOCKER % (blocked, names)).strip() == ""
+
+
+def test_no_module_needs_posix_at_its_top() -> None:
+    """No module imports one that only POSIX has, but inside a function or a check of the platform."""
+    wrong = []
+    for path in modules():
+        for node in tree(path).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = (
+                    [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+                )
+                wrong += [f"{dotted(path)}: {name}" for name in names if name in POSIX_ONLY]
+    assert not wrong
+
+
+def test_a_dump_imports_nothing_heavy() -> None:
+    """Parsing and starting ``hangshot dump`` loads no picture, tray, terminal, window or bus library."""
+    script = """
+import contextlib, io, sys
+from tray.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    main(["dump", "999999999", "--mode", "mini", "--json"])
+print(sorted({name.split(".")[0] for name in sys.modules}))
+"""
+    loaded = set(ast.literal_eval(run(script)))
+    assert not loaded & set(HEAVY)
+    assert "tray" in loaded
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_files_are_short(path: Path) -> None:
+    """A file fits a reader's head; only tables of foreign numbers may be longer."""
+    if part(dotted(path)) != "ffi":
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+def functions(path: Path) -> list[tuple[str, int]]:
+    """Each function's name and how many lines it has after its docstring."""
+    found = []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = node.end_lineno - body[0].lineno + 1 if body else 0
+            found.append((node.name, length))
+    return found
+
+
+def test_functions_are_short() -> None:
+    """No function is longer than a screen, and most have a few lines."""
+    found = [(f"{dotted(path)}.{name}", length) for path in modules() for name, length in functions(path)]
+    assert [row for row in found if row[1] > LONGEST_FUNCTION] == []
+    assert statistics.median(length for _, length in found) < LONGEST_MEDIAN
+
+
+def own_names(path: Path) -> set[str]:
+    """Names that a module gives: its own, its classes', functions', parameters' and variables'."""
+    names = {path.stem}
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_names_say_something(path: Path) -> None:
+    """No name hides behind a word that fits anything."""
+    if part(dotted(path)) == "ffi":
+        return
+    words = {
+        name: set(re.findall(r"[a-z]+", re.sub(r"([A-Z])", r" \1", name).lower())) for name in own_names(path)
+    }
+    wrong = {name for name, parts in words.items() if parts & FORBIDDEN and name not in FOREIGN_NAMES}
+    assert not wrong
+
+
+def test_errors_are_one_family() -> None:
+    """Every exception class of ours is a `TrayError`, with its own title."""
+    from tray import errors
+
+    classes = [one for one in vars(errors).values() if isinstance(one, type) and one.__module__ == errors.__name__]
+    assert all(issubclass(one, errors.TrayError) for one in classes)
+    assert all(isinstance(one.title, str) and one.title for one in classes)
