@@ -9,13 +9,16 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tray.capture import Capture
 from tray.desktop import Desktop, Health, Toast
 from tray.desktop.hotkey import parse
 from tray.errors import Cancelled, HotkeyTaken, NoTarget, TargetGone
 from tray.formats import core
 from tray.model import Captured, Gap, Memory, Snapshot, Target, Thread, Window
+
+if TYPE_CHECKING:
+    from tray.capture import Capture
 
 
 class FakeDesktop:

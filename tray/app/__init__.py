@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
-
-from tray.errors import TrayError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,15 +11,16 @@ if TYPE_CHECKING:
 
 
 def main(_arguments: Sequence[str] = ()) -> int:
-    """Run the tray until the user quits it; 0 also if another one runs, which is then greeted."""
+    """Run the tray until the user quits it; 0 also if another one runs, which is then greeted.
+
+    Raises:
+        Unsupported: There is neither a tray icon nor a hotkey to be had here.
+    """
     from tray.desktop import desktop
 
     here = desktop()
     try:
         return _serve(here)
-    except TrayError as error:
-        print(f"hangshot: {error.title}: {error}\n  {error.hint}", file=sys.stderr)
-        return error.exit_code
     finally:
         here.close()
 

@@ -23,7 +23,7 @@ from tray.app.view import view
 from tray.desktop import Toast
 from tray.errors import BadSettings, Cancelled, TrayError, Unsupported
 from tray.model import Target, Trigger, Window
-from tray.shot import Answer, Event, Shot, Worker, asked, toasts
+from tray.shot import Answer, Event, Shot, Worker, asked
 from tray.shot.aim import aimed
 from tray.shot.loop import Loop
 from tray.shot.words import percent
@@ -166,8 +166,7 @@ class App:
     def _failed(self, error: Exception) -> None:
         """The barrier: what an act raises becomes a toast, and the tray lives on."""
         if isinstance(error, TrayError):
-            log.warning("%s: %s", type(error).__name__, error)
-            self.say(toasts.failure(error.event()))
+            self.shot.fail(error)
             return
         log.error("an act failed", exc_info=error)
         self.say(Toast("Something went wrong", f"{error}\nThe log has more: {self.places.log}"))
@@ -310,7 +309,9 @@ class App:
                 self.say(self.about_settings(error))
             return False
         if fresh.warnings and fresh.warnings != self.settings.warnings:
-            self.say(self.about_settings(BadSettings("\n".join(fresh.warnings), hint="The rest is in force.")))
+            self.say(
+                self.about_settings(BadSettings("\n".join(fresh.warnings), hint="The rest is in force."))
+            )
         self.settings, self._mistake = fresh, ""
         return True
 

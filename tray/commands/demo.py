@@ -6,7 +6,6 @@ import argparse
 import select
 import shlex
 import sys
-from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

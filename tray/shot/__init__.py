@@ -48,6 +48,7 @@ class Running:
         mode: Name of the mode.
         trigger: Why it is taken.
         answer: Who else wants to know how it ends.
+        output: A folder or file instead of the store's own folder.
         hung: Whether the window left a ping unanswered.
         estimate: Bytes the dump may take; 0 until the worker has told.
         done: Bytes read.
@@ -60,6 +61,7 @@ class Running:
     mode: str
     trigger: Trigger
     answer: Answer | None = None
+    output: str | None = None
     worker: Worker | None = None
     hung: bool | None = None
     estimate: int = 0
@@ -101,13 +103,14 @@ class Shot:
         self.last = ""
         """How the latest dump ended, one line for a tooltip."""
 
-    def fire(
+    def fire(  # noqa: PLR0913 - what a request holds, and who waits for it
         self,
         target: Target,
         mode: str,
         trigger: Trigger,
         *,
         notify_after: float = 1.0,
+        output: str | None = None,
         answer: Answer | None = None,
     ) -> None:
         """Start a dump; while one runs, only say so.
@@ -117,12 +120,13 @@ class Shot:
             mode: Name of a mode.
             trigger: Why.
             notify_after: Seconds after which a toast with a Cancel button comes.
+            output: A folder or file instead of the store's own folder.
             answer: Gets the last event, on the loop's thread.
         """
         if self.running:
             self._refuse(self.running, answer)
             return
-        running = self.running = Running(target, mode, trigger, answer)
+        running = self.running = Running(target, mode, trigger, answer, output=output)
         try:
             # At once: the interpreter starts while the window is still being pinged.
             running.worker = self._start(lambda event: self._loop.post(lambda: self._hear(running, event)))
@@ -224,5 +228,5 @@ def request(running: Running) -> Event:
         "mode": running.mode,
         "trigger": str(running.trigger),
         "window": window,
-        "output": None,
+        "output": running.output,
     }
