@@ -11,9 +11,9 @@ from screen import Screen, until
 from Xlib import X
 from Xlib.protocol.event import ClientMessage
 
-from tray.desktop import x11
+from tray.desktop import wayland, x11
 from tray.desktop.x11_windows import Gone
-from tray.errors import NoTarget
+from tray.errors import NoTarget, Unsupported
 from tray.model import Window
 
 pytestmark = [pytest.mark.linux, pytest.mark.x11]
@@ -384,6 +384,25 @@ def test_old_manager(bare):
         screen.run("xdotool", "mousemove", "100", "100")
         display.sync()
         assert desktop.foreground().pid == program.pid
+
+
+def test_xwayland(show, screen, monkeypatch):
+    """In a Wayland session that tells nothing, X11 programs are seen while in front, and no other is guessed."""
+    monkeypatch.setenv("DISPLAY", screen.name)
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    monkeypatch.setenv("XDG_CURRENT_DESKTOP", "GNOME")
+    monkeypatch.delenv("SWAYSOCK", raising=False)
+    desktop = wayland.connect()
+    seen = []
+    desktop.watch(lambda window: seen.append(window.pid))
+    program = show()
+    assert desktop.foreground().pid == program.pid
+    assert desktop.hung(Window(program.pid), 5) is False
+    until(lambda: seen == [program.pid])
+    screen.end(program)
+    with pytest.raises(Unsupported, match="GNOME does not tell"):
+        until(lambda: desktop.foreground().pid != program.pid)
+    desktop.close()
 
 
 def test_gone_is_told_apart(desktop):
