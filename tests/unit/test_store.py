@@ -254,7 +254,7 @@ def test_a_folder_of_another_user_is_refused(store, monkeypatch):
 @posix
 def test_an_owner_without_a_name_is_told_by_number():
     """A removed account, or one from a container."""
-    assert folder._owner(4_000_000_000) == "user 4000000000"
+    assert folder.owner(4_000_000_000) == "user 4000000000"
 
 
 @posix

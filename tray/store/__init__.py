@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tray.errors import NoDump, StoreUnusable
 from tray.store import folder as folders
-from tray.store import names, sidecar
+from tray.store import look, names, sidecar
 from tray.store.expiry import expired
 from tray.store.partial import Partial, allocated, claim
 from tray.store.sidecar import as_json, from_json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tray.model import Dump, Mode, Retention, Target
 
-__all__ = ["Partial", "Store", "as_json", "expired", "from_json"]
+__all__ = ["Partial", "Store", "as_json", "described", "expired", "from_json"]
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,10 @@ class Store:
     def __init__(self, folder: Path, retention: Retention) -> None:
         self.folder = folder
         self.retention = retention
+
+    def health(self) -> tuple[bool, str, str]:
+        """Whether dumps can be written in private, in a sentence, and what to do if not; changes nothing."""
+        return look.health(self.folder)
 
     def make(self) -> None:
         """Make the folder, or see that it is private.
@@ -149,13 +153,13 @@ def _dump(entry: os.DirEntry[str], found: dict[str, os.DirEntry[str]]) -> Dump |
     except OSError:
         return None  # pruned a moment ago
     path = Path(entry.path)
-    dump = _described(path) if path.stem + names.SIDECAR in found else None
+    dump = described(path) if path.stem + names.SIDECAR in found else None
     if dump is None:
         return sidecar.from_name(path, stat.st_size, allocated(stat))
     return replace(dump, id=path.stem, size=stat.st_size, allocated=allocated(stat))
 
 
-def _described(path: Path) -> Dump | None:
+def described(path: Path) -> Dump | None:
     """The dump as its sidecar tells; None if that cannot be read."""
     beside = path.with_suffix(names.SIDECAR)
     try:

@@ -75,7 +75,7 @@ if sys.platform != "win32":
         """Tighten our folder; refuse one in which others could swap or plant files."""
         found = folder.stat()
         if found.st_uid != os.geteuid():
-            raise StoreUnusable(f"{folder} belongs to {_owner(found.st_uid)}, who could read your dumps.")
+            raise StoreUnusable(f"{folder} belongs to {owner(found.st_uid)}, who could read your dumps.")
         if found.st_mode & OTHERS and _only_dumps(folder):
             _tighten(folder, found.st_mode)
             found = folder.stat()
@@ -87,21 +87,24 @@ if sys.platform != "win32":
         if found.st_mode & OTHERS:
             log.warning("others may look into %s; the dumps themselves stay private", folder)
 
-    def _owner(uid: int) -> str:
-        """A user's name, or number if it has none."""
-        import pwd
-
-        try:
-            return pwd.getpwuid(uid).pw_name
-        except KeyError:
-            return f"user {uid}"
-
     def _tighten(folder: Path, mode: int) -> None:
         """Take others' rights away, where the file system has such a thing as rights."""
         try:
             folder.chmod(stat.S_IMODE(mode) & ~OTHERS)
         except PermissionError as error:
             log.debug("%s keeps its mode: %s", folder, error)
+
+
+def owner(uid: int) -> str:
+    """A user's name, or number if it has none."""
+    if sys.platform == "win32":
+        return f"user {uid}"
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def _only_dumps(folder: Path) -> bool:

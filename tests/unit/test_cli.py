@@ -1,0 +1,283 @@
+"""The command line: parsing, the barrier, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tray import cli, commands, errors
+from tray.__main__ import main
+
+
+class Command:
+    """A command that does what a test wants."""
+
+    HELP = "do what a test wants"
+
+    def __init__(self, act=lambda arguments: 0):
+        self.act = act
+
+    def add(self, parser):
+        parser.add_argument("--json", action="store_true")
+        parser.add_argument("word", nargs="?")
+
+    def run(self, arguments):
+        return self.act(arguments)
+
+
+@pytest.fixture
+def doing(monkeypatch):
+    """Makes every command do this."""
+
+    def make(act):
+        monkeypatch.setattr(commands, "command", lambda name: Command(act))
+
+    return make
+
+
+def fail(error):
+    """An act that raises."""
+
+    def act(arguments):
+        raise error
+
+    return act
+
+
+def test_every_command_is_there():
+    """Each name has a module with what the parser needs, and nothing else is a command."""
+    for name in commands.NAMES:
+        module = commands.command(name)
+        assert module.__name__ == f"tray.commands.{name}"
+        assert module.HELP
+        assert module.HELP[0].islower()
+        assert callable(module.add)
+        assert callable(module.run)
+    with pytest.raises(KeyError):
+        commands.command("frobnicate")
+
+
+def test_the_whole_help_is_there(capsys):
+    """All commands and all exit codes."""
+    with pytest.raises(SystemExit) as caught:
+        cli.parser(commands.NAMES).parse_args(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for name in commands.NAMES:
+        assert f"    {name} " in text
+    assert "    3  Nothing to dump" in text
+    assert "  130  Cancelled" in text
+
+
+def test_help_is_an_exit_code_like_any_other(capsys):
+    """Main never raises: --help and --version give 0."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("hangshot 0.")
+    assert main(["--help"]) == 0
+    assert main(["list", "-h"]) == 0
+    assert "List the dumps" in capsys.readouterr().out
+
+
+def test_exit_codes_come_from_the_errors():
+    """Each error has its own line, except where kinds share a code."""
+    lines = cli.exit_codes().splitlines()[1:]
+    codes = [int(line.split()[0]) for line in lines]
+    assert codes == sorted(set(codes))
+    assert {0, 1, 2, errors.StoreFull.exit_code, 130} <= set(codes)
+    assert "    3  Nothing to dump" in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["lits"], "Did you mean 'hangshot list'?"),
+        (["4312"], "Did you mean 'hangshot dump 4312'?"),
+        (["frobnicate"], "See 'hangshot --help'."),
+        (["-v"], "See 'hangshot --help'."),
+        (["list", "--jsno"], "See 'hangshot list --help'."),
+        (["list", "a", "b"], "See 'hangshot list --help'."),
+        (["--frob"], "See 'hangshot --help'."),
+    ],
+)
+def test_bad_usage_says_what_was_meant(doing, capsys, words, hint):
+    """Exit code 2, cause and next step on standard error, nothing on standard output."""
+    doing(lambda arguments: 0)
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("hangshot: That is not a command: ")
+    assert said.err.endswith(f"\n  {hint}\n")
+
+
+def test_no_words_start_the_tray(monkeypatch):
+    """Hangshot without arguments is the tray, and its exit code is ours."""
+    from tray import app
+
+    monkeypatch.setattr(app, "main", lambda words: 7)
+    monkeypatch.setattr(sys, "argv", ["hangshot"])
+    assert cli.main([]) == cli.main() == 7
+
+
+def test_a_command_gets_its_arguments(doing):
+    """Its exit code is ours; -v counts before and after it."""
+    seen = []
+    doing(lambda arguments: seen.append(arguments) or 5)
+    assert cli.main(["dump", "x"]) == 5
+    assert cli.main(["-v", "dump"]) == 5
+    assert cli.main(["dump", "-v"]) == 5
+    assert [(found.command, found.word, found.verbose) for found in seen] == [
+        ("dump", "x", False),
+        ("dump", None, True),
+        ("dump", None, True),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_again():
+    """Take back what -v has set."""
+    yield
+    logging.getLogger("tray").setLevel(logging.NOTSET)
+
+
+def test_an_error_is_told_in_words(doing, capsys):
+    """Title, cause and hint on standard error, and its exit code."""
+    doing(fail(errors.StoreFull("The disk is full.")))
+    assert cli.main(["dump"]) == 8
+    assert capsys.readouterr().err == (
+        f"hangshot: Not enough disk space: The disk is full.\n  {errors.StoreFull.hint}\n"
+    )
+
+
+def test_an_error_without_a_hint_is_one_line(doing, capsys):
+    """No empty line where there is nothing to do."""
+    doing(fail(errors.AccessDenied("No.")))
+    assert cli.main(["dump"]) == 5
+    assert capsys.readouterr().err == "hangshot: Access denied: No.\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "code"),
+    [
+        (errors.NoTarget("None."), "NoTarget", 3),
+        (KeyboardInterrupt(), "Cancelled", 130),
+        (OSError(5, "Input/output error"), "TrayError", 1),
+    ],
+)
+def test_with_json_the_last_line_is_the_error(doing, capsys, error, name, code):
+    """Programs read one kind of answer, whatever went wrong."""
+    doing(fail(error))
+    assert cli.main(["dump", "--json"]) == code
+    said = capsys.readouterr()
+    last = json.loads(said.out.splitlines()[-1])
+    assert (last["schema"], last["event"], last["error"], last["exit_code"]) == (1, "error", name, code)
+    assert said.err == ""
+
+
+def test_bad_usage_with_json_is_json_too(capsys):
+    """Even where the parser never came to see --json."""
+    assert cli.main(["lits", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "BadUsage"
+
+
+def test_a_mistake_of_ours_is_told_with_its_place(doing, capsys, expected_warnings):
+    """One line for the user, a traceback in the log for the report."""
+    doing(fail(ZeroDivisionError("division by zero")))
+    assert cli.main(["dump"]) == 1
+    said = capsys.readouterr().err
+    assert "Something went wrong: ZeroDivisionError: division by zero." in said
+    assert "please report it" in said
+    assert expected_warnings.records[0].exc_info
+
+
+def test_ctrl_c_is_an_exit_code(doing, capsys):
+    """130, and said."""
+    doing(fail(KeyboardInterrupt()))
+    assert cli.main(["dump"]) == 130
+    assert "Cancelled" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_polite_signals_cancel(doing, name):
+    """Also where SIGINT came in ignored, as under a tray started in the background."""
+    if not hasattr(signal, name):
+        pytest.skip("linux: no such signal here")
+    before = signal.signal(getattr(signal, name), signal.SIG_IGN)
+    try:
+        doing(lambda arguments: signal.raise_signal(getattr(signal, name)) or 0)
+        assert cli.main(["dump"]) == 130
+        assert signal.getsignal(getattr(signal, name)) == signal.SIG_IGN
+    finally:
+        signal.signal(getattr(signal, name), before)
+
+
+def test_another_thread_may_run_a_command(doing):
+    """Signals belong to the main thread; elsewhere they are left alone."""
+    codes = []
+    doing(lambda arguments: 4)
+    thread = threading.Thread(target=lambda: codes.append(cli.main(["dump"])))
+    thread.start()
+    thread.join()
+    assert codes == [4]
+
+
+def test_a_reader_that_goes_away_is_no_error(doing, monkeypatch, tmp_path):
+    """``hangshot list | head -1`` says nothing on standard error, now or at exit."""
+    monkeypatch.setattr(sys, "stdout", (tmp_path / "out").open("w"))
+    doing(fail(BrokenPipeError()))
+    assert cli.main(["list"]) == 141
+    print("to nowhere", flush=True)
+    sys.stdout.close()
+    assert (tmp_path / "out").read_text() == ""
+
+
+def test_an_error_for_a_reader_that_went_away_is_its_exit_code(doing, monkeypatch):
+    """Nobody is there to be told."""
+
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    doing(fail(errors.NoTarget("None.")))
+    assert cli.main(["dump", "--json"]) == 3
+
+
+def test_without_standard_output_commands_still_run(doing, monkeypatch):
+    """A program without a console has none."""
+    monkeypatch.setattr(sys, "stdout", None)
+    doing(lambda arguments: 0)
+    assert cli.main(["dump"]) == 0
+    doing(fail(BrokenPipeError()))
+    assert cli.main(["dump"]) == 141
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"), [("utf-8", b"gr\xf6\xdfe\n"), ("iso-8859-1", b"gr\\udcf6\\udcdfe\n")]
+)
+def test_names_that_are_not_utf_8_come_out(doing, monkeypatch, encoding, expected):
+    """A path of foreign bytes is printed as those bytes where that can be, and never fails."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    doing(lambda arguments: print(os.fsdecode(b"gr\xf6\xdfe")) or 0)
+    assert cli.main(["dump"]) == 0
+    assert raw.getvalue().replace(b"\r", b"") == expected
+
+
+def test_a_command_imports_no_other():
+    """Start-up time: dumping pays for neither tables nor icons."""
+    script = (
+        "import sys; from tray.cli import parser; parser(['list']); "
+        "print([name for name in sys.modules if name.startswith(('rich', 'PIL', 'pystray', 'tomlkit', "
+        "'Xlib', 'dbus_fast', 'keyboard', 'tray.commands.', 'tray.app'))])"
+    )
+    output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert output.strip() == "['tray.commands.list']"

@@ -1,0 +1,224 @@
+"""The command line: parser, errors → text and exit codes. One of the two barriers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NoReturn
+
+from tray import __version__, commands
+from tray.errors import BadUsage, Cancelled, TrayError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+log = logging.getLogger(__name__)
+
+PIPE_CLOSED = 141
+"""What a shell reports of a program whose reader went away: 128 + SIGPIPE."""
+
+DESCRIPTION = """\
+Press a key when an app freezes: a dump of it is on disk, and a toast says where.
+Without a command the tray starts."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command, or the tray if there is none; gives the exit code and raises nothing."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    as_json = "--json" in words
+    _let_foreign_names_out()
+    try:
+        code = _run(words)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that went away can still be told from a failure
+    except TrayError as error:
+        return _told(error, as_json=as_json)
+    except KeyboardInterrupt:
+        return _told(Cancelled("Stopped by the user."), as_json=as_json)
+    except BrokenPipeError:
+        _drop_output()
+        return PIPE_CLOSED
+    except Exception as error:
+        level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
+        log.log(level, "where it happened:", exc_info=error)
+        return _told(_unexpected(error), as_json=as_json)
+    return code
+
+
+def _run(words: list[str]) -> int:
+    """Parse, and run what was asked for."""
+    if not words:
+        from tray import app
+
+        return app.main([])
+    try:
+        arguments = _parsed(words)
+    except SystemExit:
+        return 0  # argparse has printed help or version
+    _start_logging(verbose=arguments.verbose)
+    with _cancelled_by_signals():
+        return commands.command(arguments.command).run(arguments)
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """The arguments, by a parser that knows no more commands than it must."""
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is not None and name not in commands.NAMES:
+        raise _unknown(name)
+    all_of_them = commands.NAMES if {"-h", "--help"} & {*words} else ()
+    arguments = parser([name] if name else all_of_them).parse_args(words)
+    if arguments.command is None:
+        raise BadUsage("There is no command.")
+    return arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises, so that mistakes are told like all others.
+
+    Attributes:
+        command: The one command it knows, after a space; argparse tells of what is
+            left over in the name of the whole.
+    """
+
+    command = ""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of exiting."""
+        hint = f"See '{self.prog}{self.command} --help'."
+        raise BadUsage(f"{message[:1].upper()}{message[1:]}.", hint=hint)
+
+
+def parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser with these commands; only their modules are imported."""
+    whole = _Parser(
+        prog="hangshot",
+        usage="%(prog)s [-h] [--version] [-v] [COMMAND] …",
+        description=DESCRIPTION,
+        epilog=exit_codes(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    whole.add_argument("--version", action="version", version=f"hangshot {__version__}")
+    _add_verbose(whole, default=False)
+    places = whole.add_subparsers(title="commands", dest="command", metavar="COMMAND", prog="hangshot")
+    for name in names:
+        module = commands.command(name)
+        place = places.add_parser(name, help=module.HELP, description=_sentence(module.HELP))
+        _add_verbose(place, default=argparse.SUPPRESS)
+        module.add(place)
+        whole.command = f" {name}"
+    return whole
+
+
+def _add_verbose(place: argparse.ArgumentParser, *, default: object) -> None:
+    """``-v`` before and after the command."""
+    place.add_argument("-v", "--verbose", action="store_true", default=default, help="say what is done")
+
+
+def _sentence(text: str) -> str:
+    """A line of help as a sentence."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def exit_codes() -> str:
+    """The table of exit codes, from the errors themselves."""
+    titles: dict[int, str] = {0: "All went well"}
+    for kind in _family(TrayError):
+        titles.setdefault(kind.exit_code, kind.title)
+    lines = [f"  {code:3}  {title}" for code, title in sorted(titles.items())]
+    return "\n".join(["exit codes:", *lines])
+
+
+def _family(kind: type[TrayError]) -> Iterator[type[TrayError]]:
+    """A kind of error and all that derive from it."""
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _family(child)
+
+
+def _unknown(word: str) -> BadUsage:
+    """A first word that is no command, with what was probably meant."""
+    near = get_close_matches(word, commands.NAMES, 1)
+    if near:
+        return BadUsage(f"There is no command {word!r}.", hint=f"Did you mean 'hangshot {near[0]}'?")
+    if word.isdecimal():
+        return BadUsage(f"{word} is no command.", hint=f"Did you mean 'hangshot dump {word}'?")
+    return BadUsage(f"There is no command {word!r}.")
+
+
+def _start_logging(*, verbose: bool) -> None:
+    """Send the log to standard error: warnings, or everything of ours."""
+    logging.basicConfig(format="hangshot: %(message)s", level=logging.WARNING)
+    if verbose:
+        logging.getLogger("tray").setLevel(logging.DEBUG)
+
+
+@contextmanager
+def _cancelled_by_signals() -> Iterator[None]:
+    """Make polite signals end the command like Ctrl+C, so that it leaves nothing behind.
+
+    SIGINT too: a shell starts what it runs in the background with SIGINT ignored,
+    a tray started so hands that on to its workers, and SIGINT is how it cancels them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, _cancel) for number in map(signal.Signals.__getitem__, names)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _cancel(*_: object) -> NoReturn:
+    """End what is being done."""
+    raise KeyboardInterrupt
+
+
+def _told(error: TrayError, *, as_json: bool) -> int:
+    """Tell an error, for people or for programs; gives its exit code."""
+    try:
+        if as_json:
+            print(json.dumps(error.event()), flush=True)
+        else:
+            hint = f"\n  {error.hint}" if error.hint else ""
+            print(f"hangshot: {error.title}: {error}{hint}", file=sys.stderr)
+    except OSError:
+        _drop_output()
+    return error.exit_code
+
+
+def _unexpected(error: Exception) -> TrayError:
+    """An error that nobody thought of."""
+    if isinstance(error, OSError):
+        return TrayError(f"{error}.", hint="Run it with -v to see where.")
+    return TrayError(
+        f"{type(error).__name__}: {error}.", hint="This is a mistake in Hangshot; please report it."
+    )
+
+
+def _let_foreign_names_out() -> None:
+    """Let names that are not UTF-8 through: as the same bytes, or escaped where that cannot be."""
+    stream = sys.stdout
+    if stream is not None and hasattr(stream, "reconfigure"):
+        same = stream.encoding.lower().replace("-", "") == "utf8"
+        stream.reconfigure(errors="surrogateescape" if same else "backslashreplace")
+
+
+def _drop_output() -> None:
+    """Point standard output at nothing, or the interpreter would fail to flush it at its end."""
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+    except (OSError, ValueError, AttributeError):
+        pass  # there is no such thing as output

@@ -1,0 +1,62 @@
+"""The subcommands: one file each, imported only when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import argparse
+
+NAMES = ("dump", "list", "inspect", "open", "prune", "doctor", "demo")
+"""In the order of the help. A new one is one file, its name here, and its line below."""
+
+
+class Command(Protocol):
+    """What the module of a subcommand offers."""
+
+    HELP: str
+    """One short line."""
+
+    def add(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the command takes."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; gives the exit code. Errors are raised."""
+
+
+def command(name: str) -> Command:  # noqa: PLR0911 - one line for each
+    """The module of a subcommand.
+
+    The imports are spelt out: a program that is frozen into one folder holds only
+    what it can see imported.
+    """
+    match name:
+        case "dump":
+            from tray.commands import dump
+
+            return dump
+        case "list":
+            from tray.commands import list as list_
+
+            return list_
+        case "inspect":
+            from tray.commands import inspect
+
+            return inspect
+        case "open":
+            from tray.commands import open as open_
+
+            return open_
+        case "prune":
+            from tray.commands import prune
+
+            return prune
+        case "doctor":
+            from tray.commands import doctor
+
+            return doctor
+        case "demo":
+            from tray.commands import demo
+
+            return demo
+    raise KeyError(name)
