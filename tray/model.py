@@ -291,6 +291,29 @@ class Dump:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What a person reads about a dump.
+
+    Attributes:
+        path: The dump file.
+        size: Apparent size.
+        allocated: What it takes on the disk.
+        snapshot: What the file itself says.
+        modules: Executable and libraries, the executable first.
+        missing: Bytes that the file promises and does not have, because it was cut.
+        dump: What the sidecar says; None where there is none, as for another tool's dump.
+    """
+
+    path: Path
+    size: int
+    allocated: int
+    snapshot: Snapshot
+    modules: tuple[Module, ...]
+    missing: int = 0
+    dump: Dump | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """How much the store may keep; the newest dump is kept whatever this says.
 

@@ -140,6 +140,52 @@ def write(snapshot: Snapshot, file: BinaryIO, contents: Iterable[bytes]) -> None
     file.truncate(place.size)
 
 
+class _Head:
+    """The headers and notes of a core file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes of the file from ``offset``."""
+        if offset >= self._size or size <= 0:
+            return b""
+        self._file.seek(offset)
+        return self._file.read(min(size, self._size - offset))
+
+    def read(self) -> tuple[list[elf.Program], bytes]:
+        """Memory headers, and the block of notes.
+
+        Raises:
+            BadDump: It is no core file of x86-64, or cut off here.
+        """
+        head = self.at(0, elf.HEADER.size)
+        if len(head) < elf.HEADER.size or not head.startswith(elf.MAGIC[:4]):
+            raise BadDump("This is no core file.", hint="hangshot reads ELF core files of x86-64 Linux.")
+        fields = elf.HEADER.unpack(head)
+        kind, machine, table_at, sections_at, size, count = (fields[i] for i in (1, 2, 5, 6, 9, 10))
+        if kind != elf.ET_CORE or machine != elf.EM_X86_64 or not head.startswith(elf.MAGIC[:6]):
+            raise BadDump("This ELF file is no core file of x86-64.")
+        if count == elf.PN_XNUM:
+            section = self.at(sections_at, elf.SECTION.size)
+            count = elf.SECTION.unpack(section)[7] if len(section) == elf.SECTION.size else 0
+        table = self.at(table_at, count * elf.PROGRAM.size) if 0 < count <= _MOST_HEADERS else b""
+        if size != elf.PROGRAM.size or not table or len(table) < count * elf.PROGRAM.size:
+            raise BadDump("The core file is cut off within its headers.")
+        found = list(elf.programs(table))
+        return [p for p in found if p.type == elf.PT_LOAD], self._note_block(found)
+
+    def _note_block(self, found: Iterable[elf.Program]) -> bytes:
+        for program in found:
+            if program.type == elf.PT_NOTE:
+                block = self.at(program.offset, min(program.filesz, _MOST_NOTES))
+                if len(block) < program.filesz:
+                    raise BadDump("The core file is cut off within its notes.")
+                return block
+        raise BadDump("The core file says nothing about threads.")
+
+
 class Core:
     """An open core file, ours or the kernel's or gdb's; `close` it.
 
@@ -152,11 +198,11 @@ class Core:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._size = os.fstat(file.fileno()).st_size
-        loads, notes = self._programs()
+        self._head = _Head(file)
+        loads, notes = self._head.read()
         self._loads = sorted((p for p in loads if p.memsz), key=lambda p: p.vaddr)
         self._starts = [p.vaddr for p in self._loads]
-        self.missing = sum(max(0, min(p.filesz, p.offset + p.filesz - self._size)) for p in loads)
+        self.missing = _missing(loads, os.fstat(file.fileno()).st_size)
         """Bytes that the headers promise and the file does not have: it was cut."""
         self.snapshot = _snapshot(notes, self._loads)
 
@@ -177,7 +223,7 @@ class Core:
             return b""
         program = self._loads[index]
         inside = address - program.vaddr
-        return self._read(program.offset + inside, max(0, min(size, program.filesz - inside)))
+        return self._head.at(program.offset + inside, max(0, min(size, program.filesz - inside)))
 
     def modules(self) -> Iterator[Module]:
         """Executable and libraries: the mapped files that begin with an ELF header, in file-note order.
@@ -190,38 +236,6 @@ class Core:
             image = self.memory(start, PAGE) if regions[0].offset == 0 else b""
             if image.startswith(elf.MAGIC[:4]) or (not image and any(r.start in code for r in regions)):
                 yield Module(path, start, end, elf.build_id(image))
-
-    def _read(self, offset: int, size: int) -> bytes:
-        if offset >= self._size or size <= 0:
-            return b""
-        self._file.seek(offset)
-        return self._file.read(min(size, self._size - offset))
-
-    def _programs(self) -> tuple[list[elf.Program], bytes]:
-        head = self._read(0, elf.HEADER.size)
-        if len(head) < elf.HEADER.size or not head.startswith(elf.MAGIC[:4]):
-            raise BadDump("This is no core file.", hint="hangshot reads ELF core files of x86-64 Linux.")
-        fields = elf.HEADER.unpack(head)
-        kind, machine, table_at, sections_at, size, count = (fields[i] for i in (1, 2, 5, 6, 9, 10))
-        if kind != elf.ET_CORE or machine != elf.EM_X86_64 or not head.startswith(elf.MAGIC[:6]):
-            raise BadDump("This ELF file is no core file of x86-64.")
-        if count == elf.PN_XNUM:
-            section = self._read(sections_at, elf.SECTION.size)
-            count = elf.SECTION.unpack(section)[7] if len(section) == elf.SECTION.size else 0
-        table = self._read(table_at, count * elf.PROGRAM.size) if 0 < count <= _MOST_HEADERS else b""
-        if size != elf.PROGRAM.size or not table or len(table) < count * elf.PROGRAM.size:
-            raise BadDump("The core file is cut off within its headers.")
-        found = list(elf.programs(table))
-        return [p for p in found if p.type == elf.PT_LOAD], self._note_block(found)
-
-    def _note_block(self, found: Iterable[elf.Program]) -> bytes:
-        for program in found:
-            if program.type == elf.PT_NOTE:
-                block = self._read(program.offset, min(program.filesz, _MOST_NOTES))
-                if len(block) < program.filesz:
-                    raise BadDump("The core file is cut off within its notes.")
-                return block
-        raise BadDump("The core file says nothing about threads.")
 
 
 def read(path: str | os.PathLike[str]) -> Core:
@@ -237,6 +251,26 @@ def read(path: str | os.PathLike[str]) -> Core:
     except BaseException:
         file.close()
         raise
+
+
+def verify(file: BinaryIO, threads: int) -> None:
+    """See that a core file of ours is whole: headers, one status note a thread, and room for all memory.
+
+    Raises:
+        BadDump: It is not; the text says what is missing.
+    """
+    head, end = _Head(file), os.fstat(file.fileno()).st_size
+    loads, block = head.read()
+    found = sum(kind == NT_PRSTATUS and owner == "CORE" for owner, kind, _ in elf.notes(block))
+    if found != threads:
+        raise BadDump(f"It holds {found} of {threads} threads.")
+    if missing := _missing(loads, end):
+        raise BadDump(f"{missing} bytes of memory are missing at its end.")
+
+
+def _missing(loads: Iterable[elf.Program], size: int) -> int:
+    """Bytes that the headers promise and a file of this size does not have."""
+    return sum(max(0, min(p.filesz, p.offset + p.filesz - size)) for p in loads)
 
 
 def _snapshot(block: bytes, loads: list[elf.Program]) -> Snapshot:

@@ -1,0 +1,65 @@
+"""From a name that a person types to the one process it means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from tray.errors import NoTarget
+
+if TYPE_CHECKING:
+    from psutil import Process
+
+_MOST_LISTED = 12
+
+
+def process(name: str) -> tuple[int, int | None]:
+    """Pid, and start time as in `Target.started`, of the one process of this name.
+
+    Compared are the process's name and the names of its executable and script,
+    letter case apart.
+
+    Raises:
+        NoTarget: There is none, or several; those are listed.
+    """
+    import psutil
+
+    from tray import capture
+
+    wanted = name.casefold()
+    found = [
+        process
+        for process in psutil.process_iter(["name", "exe", "cmdline", "username", "create_time"])
+        if process.pid != os.getpid() and wanted in _names(process.info)
+    ]
+    if not found:
+        raise NoTarget(f"No process is called {name!r}.", hint="Give its PID; 'ps -e' or 'top' shows it.")
+    if len(found) > 1:
+        raise NoTarget(_several(name, found), hint=f"Give one of the PIDs: hangshot dump {found[0].pid}")
+    return found[0].pid, capture.started(found[0].pid)
+
+
+def _names(fields: dict[str, object]) -> set[str]:
+    """All that a process may be called, without letter case."""
+    words = [fields["name"], fields["exe"]]
+    line = fields["cmdline"]
+    if isinstance(line, list):
+        words += [word for word in line[:2] if not word.startswith("-")]
+    names = {PurePath(word).name.casefold() for word in words if isinstance(word, str) and word}
+    return names | {name.removesuffix(".exe").removesuffix(".py") for name in names}
+
+
+def _several(name: str, found: list[Process]) -> str:
+    """The processes of one name, newest first, one a line."""
+    from datetime import UTC, datetime
+
+    lines = [f"{len(found)} processes are called {name!r}:"]
+    for process in sorted(found, key=lambda one: -one.info["create_time"])[:_MOST_LISTED]:
+        fields = process.info
+        begun = datetime.fromtimestamp(fields["create_time"], UTC).astimezone()
+        line = " ".join(fields["cmdline"] or [fields["name"]])
+        lines.append(f"  {process.pid:>8}  {fields['username'] or '?':<10}  {begun:%H:%M:%S}  {line[:80]}")
+    if len(found) > _MOST_LISTED:
+        lines.append(f"  … and {len(found) - _MOST_LISTED} more")
+    return "\n".join(lines)

@@ -1,0 +1,161 @@
+"""``hangshot dump``: one process → one dump. Also the worker that the tray starts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tray.errors import BadUsage
+from tray.model import Trigger, Window
+from tray.modes import MODES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tray.model import Dump, Target
+    from tray.settings import Settings
+
+HELP = "dump a process, or the app in front"
+
+SCHEMA = 1
+_LONGEST_REQUEST = 1 << 20
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("process", nargs="?", metavar="PID|NAME", help="the process to dump")
+    parser.add_argument("--foreground", action="store_true", help="dump the app in front, as the hotkey does")
+    parser.add_argument("--mode", choices=MODES, help="what to keep (default: as in the settings)")
+    parser.add_argument(
+        "--output", metavar="DIR-or-FILE", help="where to put the dump (default: the folder in the settings)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    parser.add_argument("--started", type=int, metavar="TICKS", help=argparse.SUPPRESS)
+    parser.add_argument("--request", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Take the dump.
+
+    Raises:
+        TrayError: There is none.
+    """
+    if sum((arguments.request, arguments.foreground, arguments.process is not None)) != 1:
+        raise BadUsage("Say which process to dump: a PID, a name, or --foreground.")
+    if arguments.request:
+        return _worker()
+    if arguments.foreground:
+        from tray.commands import foreground
+
+        return foreground.run(arguments)
+    from tray import settings
+
+    wanted = settings.load(settings.path())
+    pid, started = _chosen(arguments.process, arguments.started)
+    request = {"pid": pid, "started": started, "mode": arguments.mode, "output": arguments.output}
+    _take(request, Trigger.CLI, wanted, as_json=arguments.json)
+    return 0
+
+
+def _chosen(process: str, started: int | None) -> tuple[int, int | None]:
+    """The process that a PID or a name means."""
+    if process.isdecimal():
+        return int(process), started
+    from tray.capture import named
+
+    return named.process(process)
+
+
+def _worker() -> int:
+    """Wait for one request on standard input, then dump; end silently if none comes."""
+    line = sys.stdin.readline(_LONGEST_REQUEST)
+    if not line.strip():
+        return 0
+    from tray import settings
+
+    try:
+        request = json.loads(line)
+        trigger = Trigger(request["trigger"])
+        whom = int(request["pid"]), int(request["started"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadUsage(f"The request makes no sense: {error!r}.") from error
+    request["pid"], request["started"] = whom
+    _take(request, trigger, settings.load(settings.path()), as_json=True)
+    return 0
+
+
+def _take(request: dict[str, Any], trigger: Trigger, wanted: Settings, *, as_json: bool) -> None:
+    """Take one dump and tell about it."""
+    from tray import flow
+    from tray.capture import capture
+    from tray.commands.progress import Reporter
+    from tray.store import Store
+
+    taken = datetime.now(UTC)
+    mode = _mode(request.get("mode") or wanted.mode)
+    here = capture()
+    target = here.target(request["pid"], request["started"], _window(request.get("window")))
+    output = request.get("output")
+    store = Store(wanted.folder, wanted.retention)
+    if as_json:
+        _say({"event": "started", "target": _whom(target), "mode": mode.name,
+              "estimate": here.estimate(target, mode)})  # fmt: skip
+    with Reporter(target.name, as_json=as_json) as reporter:
+        dump = flow.dump(here, store, target, mode, trigger, taken, progress=reporter, output=output)
+    removed = [] if output else flow.prune(store)
+    if as_json:
+        _say(dumped(dump, removed))
+    else:
+        _tell(dump, removed)
+
+
+def _mode(name: str) -> Any:  # noqa: ANN401 - a Mode; spelt so that the worker need not import more
+    if name not in MODES:
+        raise BadUsage(f"There is no mode {name!r}; there are {', '.join(MODES)}.")
+    return MODES[name]
+
+
+def _window(fields: dict[str, Any] | None) -> Window | None:
+    if not fields:
+        return None
+    return Window(
+        int(fields["pid"]), str(fields.get("title") or ""), fields.get("hung"), fields.get("thread")
+    )
+
+
+def _whom(target: Target) -> dict[str, Any]:
+    executable = None if target.executable is None else str(target.executable)
+    return {"pid": target.pid, "started": target.started, "name": target.name, "executable": executable}
+
+
+def dumped(dump: Dump, removed: list[Path]) -> dict[str, Any]:
+    """The last line of ``--json``: what the sidecar says, less the threads."""
+    from tray.store import as_json
+
+    fields = as_json(dump)
+    del fields["threads"]
+    return {"event": "dumped", **fields, "removed": [str(path) for path in removed]}
+
+
+def _say(event: dict[str, Any]) -> None:
+    print(json.dumps({"schema": SCHEMA, **event}), flush=True)
+
+
+def _tell(dump: Dump, removed: list[Path]) -> None:
+    """The path on standard output, for a script; the talk on standard error, for a person."""
+    from tray.sizes import shown
+
+    gaps = f", {len(dump.gaps)} gaps" if len(dump.gaps) > 1 else ", 1 gap" if dump.gaps else ""
+    print(
+        f"Dumped {dump.target.name} ({dump.target.pid}): {shown(dump.allocated)}, {dump.mode}; "
+        f"it stood still for {dump.frozen:.3f} s{gaps}.",
+        file=sys.stderr,
+    )
+    for gap in dump.gaps[:5]:
+        print(f"  missing: {gap.what}: {gap.why}", file=sys.stderr)
+    if removed:
+        print(f"  {len(removed)} old dump(s) removed, as the settings say.", file=sys.stderr)
+    print(dump.path)

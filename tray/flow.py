@@ -1,0 +1,106 @@
+"""Target, mode and trigger → dump: the one file that sees all parts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import time
+from typing import TYPE_CHECKING
+
+from tray import __version__
+from tray.errors import BadDump, CaptureFailed
+from tray.formats import core
+from tray.model import Dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from tray.capture import Capture, Progress
+    from tray.model import Captured, Mode, Target, Trigger
+    from tray.store import Partial, Store
+
+log = logging.getLogger(__name__)
+
+VERIFY: dict[str, Callable[[BinaryIO, int], None]] = {"elf-core": core.verify}
+"""How a file of each format is seen to be whole before it gets its name."""
+
+
+def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
+    capture: Capture,
+    store: Store,
+    target: Target,
+    mode: Mode,
+    trigger: Trigger,
+    taken: datetime,
+    *,
+    progress: Progress,
+    output: Path | str | None = None,
+) -> Dump:
+    """Take a dump of ``target``, verified and on the disk under its own name.
+
+    Args:
+        capture: Reads the target.
+        store: Keeps the file.
+        target: From ``capture.target``.
+        mode: What to keep.
+        trigger: Why.
+        taken: When the key went down, aware.
+        progress: Told while memory is copied.
+        output: A folder or file instead of the store's own folder.
+
+    Raises:
+        TrayError: Any of its family. The target runs on and no file is left.
+    """
+    began = time.monotonic()
+    need = capture.estimate(target, mode)
+    with store.begin(target, mode, capture.suffix, taken, need=need, output=output) as partial:
+        captured = capture.write(target, mode, partial.file, progress)
+        _verify(partial, captured)
+
+        def describe(size: int, allocated: int) -> Dump:
+            return Dump(
+                id=partial.id,
+                path=partial.path,
+                format=captured.format,
+                mode=mode.name,
+                trigger=trigger,
+                target=target,
+                taken=taken,
+                seconds=time.monotonic() - began,
+                frozen=captured.frozen,
+                method=captured.method,
+                size=size,
+                allocated=allocated,
+                threads=captured.threads,
+                gaps=captured.gaps,
+                version=__version__,
+                system=f"{platform.system()} {platform.release()} {platform.machine()}",
+            )
+
+        return partial.finish(describe)
+
+
+def prune(store: Store) -> list[Path]:
+    """Remove what has expired; that this fails is no reason to call a good dump failed."""
+    try:
+        return store.prune()
+    except OSError as error:
+        log.warning("Old dumps could not be removed: %s", error.strerror)
+        return []
+
+
+def _verify(partial: Partial, captured: Captured) -> None:
+    """See that the file is whole, by reading it back.
+
+    Raises:
+        CaptureFailed: It is not; better no dump than half a one.
+    """
+    with os.fdopen(os.dup(partial.file.fileno()), "rb") as file:
+        try:
+            VERIFY[captured.format](file, len(captured.threads))
+        except BadDump as error:
+            raise CaptureFailed(f"The dump came out damaged and was removed: {error}") from error
