@@ -107,7 +107,8 @@ def outcome(process: subprocess.Popen[str]) -> Outcome:
 def dump(pid: int, mode: str, folder: Path) -> Outcome:
     """Dump a process into ``folder``."""
     output = folder / f"{mode}.core"
-    output.unlink(missing_ok=True)
+    for old in (output, output.with_suffix(".json")):
+        old.unlink(missing_ok=True)
     return outcome(start(dump_command(pid, mode, output), folder))
 
 

@@ -55,9 +55,15 @@ class Workshop:
         if source.suffix == ".py":
             return [sys.executable, str(source)]
         if source.suffix == ".java":
-            # Interpreted, one GC thread: what matters is the shape of a Java process, not its speed.
+            # Little reserved memory, which gcore would write out: the shape of a Java process matters, not its speed.
             self._once(source, self.folder / f"{name}.class", ["javac", "-d", str(self.folder)])
-            return ["java", "-Xmx64m", "-XX:+UseSerialGC", "-cp", str(self.folder), name]
+            small = [
+                "-Xmx32m",
+                "-XX:+UseSerialGC",
+                "-XX:ReservedCodeCacheSize=16m",
+                "-XX:CompressedClassSpaceSize=8m",
+            ]
+            return ["java", *small, "-cp", str(self.folder), name]
         output = self.folder / name
         compiler = "g++" if source.suffix == ".cpp" else "gcc"
         flags = ["-O2", "-pthread", "-o", str(output), *EXTRA_FLAGS.get(name, [])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -100,46 +99,22 @@ def test_already_being_debugged(target, tmp_path: Path) -> None:
     wait_until(lambda: status(program.pid)["TracerPid"] == "0", "the tracer gone")
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"
-)
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become another user")
 def test_another_users_process(target, tmp_path: Path) -> None:
     """A plain user cannot dump root's process; the message names its owner and the command to use instead."""
     program = target("threads")
-    root = Path(__file__).parents[2]
-    # Not through our files: another user may not be let into the folder that holds them.
-    script = (
-        "import os, sys; sys.path.insert(0, sys.argv[1]); import tray.cli, tray.commands.dump, tray.flow; "
-        "import tray.capture.linux; from tray.cli import main; os.chdir(sys.argv[3]); "
-        f"os.setgroups([]); os.setresgid({NOBODY}, {NOBODY}, {NOBODY}); os.setresuid({NOBODY}, {NOBODY}, {NOBODY}); "
-        "sys.exit(main(['dump', sys.argv[2], '--mode', 'mini', '--output', sys.argv[3] + '/', '--json']))"
-    )
     dumps = tmp_path / "dumps"
     dumps.mkdir(mode=0o700)
     os.chown(dumps, NOBODY, NOBODY)
-    with opened(tmp_path):
-        words = [sys.executable, "-c", script, str(root), str(program.pid), str(dumps)]
-        outcome = dumping.outcome(dumping.start(words, dumps))
+    # Nobody may read every file, for Python may lie in root's home; that gives no right over processes.
+    reads = [f"--{kind}-caps=+dac_read_search,+dac_override" for kind in ("inh", "ambient")]
+    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *reads]
+    words = [*become, *dumping.dump_command(program.pid, "mini", f"{dumps}/")]
+    outcome = dumping.outcome(dumping.start(words, tmp_path))
     assert outcome.error() == "AccessDenied"
     assert "root" in outcome.last["message"]
     assert "sudo" in outcome.last["hint"]
-    assert not list(dumps.glob("*.core*"))
-
-
-@contextlib.contextmanager
-def opened(folder: Path):
-    """Let every user pass through a temporary folder and its parents, as far as these are pytest's own."""
-    changed = []
-    for path in (folder, *folder.parents):
-        if path == Path("/tmp") or path.stat().st_mode & 0o001:
-            continue
-        changed.append((path, path.stat().st_mode))
-        path.chmod(path.stat().st_mode | 0o001)
-    try:
-        yield
-    finally:
-        for path, mode in changed:
-            path.chmod(mode)
+    assert list(dumps.iterdir()) == []
 
 
 def test_target_that_ends_midway(target, tmp_path: Path) -> None:
@@ -194,7 +169,11 @@ def test_truncated_dump(target, tmp_path: Path) -> None:
     for length in (0, 1, 15, 63, 64, 500, 5000, len(whole) // 2, len(whole) - 1):
         cut = tmp_path / "cut.core"
         cut.write_bytes(whole[:length])
-        assert inspected(cut, tmp_path).error() == "BadDump", length
+        outcome = inspected(cut, tmp_path)
+        if outcome.code == 0:  # its head is whole: what there is can be read, and what is missing is told
+            assert outcome.last["missing"] == len(whole) - length
+        else:
+            assert outcome.error() == "BadDump", length
 
 
 def test_file_that_is_no_dump(tmp_path: Path) -> None:
