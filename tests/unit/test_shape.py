@@ -17,13 +17,13 @@ PACKAGE = ROOT / "tray"
 
 RANKS = (
     {"__main__", "cli", "app", "commands"},
-    {"flow", "worker"},
+    {"flow", "shot", "worker"},
     {"capture", "desktop", "store", "reports", "settings"},
-    {"formats", "ffi", "modes"},
+    {"formats", "ffi", "modes", "sizes"},
     {"model", "errors"},
 )
 """Entry, middle, parts, tools, nouns: each may import from those after it, never from its own."""
-ENTRY_MAY = {("__main__", "cli"), ("__main__", "app"), ("cli", "commands")}
+ENTRY_MAY = {("__main__", "cli"), ("cli", "app"), ("cli", "commands")}
 """What starts the program picks what to start; these pairs are the only neighbours that meet."""
 CHILDREN = {"demo": "commands"}
 """Packages that belong to another one."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-    from tray.desktop import Desktop
+    from tray.desktop import Desktop, Toast
     from tray.model import Target
     from tray.settings import Settings
     from tray.shot import Event
@@ -116,7 +116,8 @@ class _Demo:
         self._mode: str = arguments.mode or wanted.mode
         self._seconds: float = arguments.seconds
         self._loop = Loop(self._failed)
-        self._shot = Shot(desktop, self._loop, Worker, desktop.toast)
+        say = desktop.toast if program.has_window else _hush
+        self._shot = Shot(desktop, self._loop, Worker, say)
         self._result: Event | None = None
         self._error: Exception | None = None
         self._interrupted = False
@@ -225,6 +226,10 @@ class _Demo:
         self._loop.stop()
 
 
+def _hush(_toast: Toast) -> None:
+    """No toast without a screen; what is printed says it all."""
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -234,9 +239,8 @@ def _report(event: Event) -> int:
     if event["event"] == "error":
         print(f"hangshot: {event['title']}: {event['message']}\n  {event['hint']}", file=sys.stderr)
         return int(event["exit_code"])
-    for line in told(event):
+    for line in [*told(event), *_rights()]:
         _say(line)
-    _say(_rights())
     return 0
 
 
@@ -264,8 +268,8 @@ def told(dumped: dict[str, Any]) -> list[str]:
     ]
 
 
-def _rights() -> str:
-    """What this system will not let the user dump, if there is something."""
+def _rights() -> list[str]:
+    """What this system will not let the user dump, if there is something; the demo lets itself be dumped."""
     from tray import capture
 
-    return "\n".join(f"\nNote: {found}. {hint}" for _, fine, found, hint in capture.health() if not fine)
+    return [f"\nNote: here {found}. {hint}" for _, fine, found, hint in capture.health() if not fine]
