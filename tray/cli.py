@@ -175,8 +175,8 @@ def _cancelled_by_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _cancel(*_: object) -> NoReturn:

@@ -96,6 +96,8 @@ def test_every_value_is_read():
         ("[retention]\nsize = []", 2, "'size' must be a size in quotes"),
         ("retention.count = -1", 1, "'count' must be"),
         ("hotkey = 'a'\nretention = {days = -1}", 2, "'days' must be"),
+        (f"mode = {'9' * 5000}", 1, "exceeds the limit"),
+        (f"mode = {'[' * 50_000}", 1, "recursion"),
         ("hotkey = 'a'\nhotkey = 'b'", 2, "cannot overwrite a value"),
     ],
 )

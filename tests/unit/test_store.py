@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -566,6 +567,27 @@ def test_a_dump_that_is_gone_was_not_removed_by_us(store):
     from tray.store import _remove
 
     assert _remove(dump.path) is False
+
+
+def test_a_dump_removed_during_the_listing_is_left_out(store, monkeypatch):
+    """Another process may prune at any moment."""
+    take(store)
+    real = os.scandir
+
+    class Gone:
+        def __init__(self, entry):
+            self.name, self.path, self.is_file = entry.name, entry.path, entry.is_file
+
+        def stat(self, **more):
+            raise FileNotFoundError
+
+    @contextlib.contextmanager
+    def scandir(path):
+        with real(path) as entries:
+            yield [Gone(entry) for entry in entries]
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert store.dumps() == []
 
 
 def test_find_by_last_id_prefix_name_and_path(store, tmp_path):

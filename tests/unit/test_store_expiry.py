@@ -34,6 +34,7 @@ THREE = [dump(0), dump(1), dump(2)]
         (Retention(count=2), 2),
         (Retention(count=3), 3),
         (Retention(days=1), 2),
+        (Retention(days=10**12), 3),
         (Retention(size=20), 2),
         (Retention(size=29), 2),
         (Retention(size=30), 3),

@@ -78,7 +78,7 @@ def parse(toml: str, path: Path) -> Settings:
     """
     try:
         table = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5000 digits, or 5000 brackets
         cause, line = _syntax(error, toml)
         raise _mistake(path, line, cause) from error
     reader = _Reader(toml, path)
@@ -102,7 +102,7 @@ def _mistake(path: Path, line: int | None, cause: str) -> BadSettings:
     return BadSettings(f"{place}: {cause}.", line=line, hint=hint)
 
 
-def _syntax(error: tomllib.TOMLDecodeError, toml: str) -> tuple[str, int]:
+def _syntax(error: Exception, toml: str) -> tuple[str, int]:
     """Cause and line of a syntax error; both are fields from Python 3.14 on, and in the text before."""
     match = re.fullmatch(r"(?P<cause>.*) \(at (line (?P<line>\d+), column \d+|end of document)\)", str(error))
     if match is None:

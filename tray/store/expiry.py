@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tray.model import Dump, Retention
+
+DAY = 86_400
 
 
 def expired(dumps: Sequence[Dump], retention: Retention, now: datetime) -> list[Dump]:
@@ -28,14 +29,10 @@ def expired(dumps: Sequence[Dump], retention: Retention, now: datetime) -> list[
     return [
         dump
         for place, (dump, total) in enumerate(zip(dumps, sums, strict=True))
-        if place > 0 and _too_many(place, total, now - dump.taken, retention)
+        if place > 0 and _too_many(place, total, (now - dump.taken).total_seconds(), retention)
     ]
 
 
-def _too_many(place: int, total: int, age: timedelta, retention: Retention) -> bool:
+def _too_many(place: int, total: int, age: float, retention: Retention) -> bool:
     """Whether any limit is passed by the dump at this place, with this total up to it."""
-    return (
-        0 < retention.count <= place
-        or 0 < retention.size < total
-        or (retention.days > 0 and age > timedelta(days=retention.days))
-    )
+    return 0 < retention.count <= place or 0 < retention.size < total or 0 < retention.days * DAY < age
