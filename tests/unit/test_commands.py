@@ -75,7 +75,7 @@ def test_list_in_columns(store, capsys):
     assert [row.split("  ")[-1] for row in rows] == [str(new.path), str(old.path)]
     assert "an app?[31m" in rows[1]
     assert rows[0].index("gimp") == head.index("APP")
-    assert "0.25 s  hotkey" in rows[0]
+    assert "250 ms  hotkey" in rows[0]
 
 
 def test_list_in_json(store, capsys):

@@ -73,7 +73,7 @@ def _row(dump: Dump) -> tuple[str, ...]:
         str(dump.target.pid),
         dump.mode,
         shown(dump.allocated),
-        f"{dump.frozen:.2f} s",
+        f"{dump.frozen:.1f} s" if dump.frozen >= 1 else f"{dump.frozen * 1000:.0f} ms",
         dump.trigger.value,
         _printable(str(dump.path)),
     )

@@ -99,7 +99,8 @@ def _mistake(path: Path, line: int | None, cause: str) -> BadSettings:
     """A mistake on a line."""
     place = f"{path.name}, line {line}" if line else path.name
     hint = f"Mend that line of {path} and save; the old values stay in force until then."
-    return BadSettings(f"{place}: {cause}.", line=line, hint=hint)
+    end = "" if cause.endswith("?") else "."
+    return BadSettings(f"{place}: {cause[:1].lower()}{cause[1:]}{end}", line=line, hint=hint)
 
 
 def _syntax(error: Exception, toml: str) -> tuple[str, int]:
@@ -108,8 +109,7 @@ def _syntax(error: Exception, toml: str) -> tuple[str, int]:
     if match is None:
         return str(error), 1
     line = int(match["line"]) if match["line"] else len(toml.rstrip().splitlines())
-    cause = match["cause"]
-    return cause[:1].lower() + cause[1:], line
+    return match["cause"], line
 
 
 class _Reader:
