@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from programs import Program, Workshop, found, launch
-
-# Fixtures that a tier's own module holds are found through this one.
-try:
-    from screen import screen  # noqa: F401
-except ImportError:
-    pass
-try:
-    from session import bus, homes, notifyd, panel  # noqa: F401
-except ImportError:
-    pass
+from screen import screen  # noqa: F401 - fixtures are found by being here
+from session import bus, homes, notifyd, panel  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
