@@ -149,6 +149,7 @@ def test_server_ends_under_way(expected_warnings):
     for thread in threads:
         thread.join(10)
     assert not any(thread.is_alive() for thread in threads)
+    until(lambda: desktop._events.loop.lost)
     desktop.close()
     screen.close()
     assert len(expected_warnings.messages) == 1
