@@ -106,7 +106,9 @@ class X11:
     def bind(self, hotkey_text: str, pressed: Callable[[], None]) -> None:
         """Make the hotkey call ``pressed`` at once, on the events' thread, once for each press.
 
-        It replaces the one before, which stays in force if this raises.
+        It replaces the one before, which stays in force if this raises. While a
+        program has grabbed the whole keyboard, as for an open menu, X gives the
+        key to that program instead.
 
         Raises:
             BadHotkey: It is none, or the key is not on this keyboard.
