@@ -134,13 +134,13 @@ def _first(view: View, acts: Acts) -> Any:  # noqa: ANN401
     """The bold row: dump the app in front, or stop the dump that runs."""
     if view.running:
         return MenuItem(f"Cancel the dump of {clipped(view.running)}", acts.cancel, default=True)
+    shortcut = f"\t{view.hotkey}" if view.hotkey else ""
     if not view.front:
-        return MenuItem("Dump foreground app — none seen yet", None, default=True, enabled=False)
+        text = "Dump foreground app — none seen yet"
+        return MenuItem(text + shortcut, None, default=True, enabled=False)
     state = answering(view.front.hung)
     text = f"Dump foreground app — {clipped(view.front.target.name)}" + (f" ({state})" if state else "")
-    return MenuItem(
-        f"{text}\t{view.hotkey}" if view.hotkey else text, _act(acts.dump, view.front.target), default=True
-    )
+    return MenuItem(text + shortcut, _act(acts.dump, view.front.target), default=True)
 
 
 def _recent(view: View, acts: Acts) -> Iterator[Any]:
