@@ -45,7 +45,7 @@ class Files:
                 os.close(descriptor)
         self._open.clear()
 
-    def data(self, mapping: Mapping, descriptor: int) -> array.array[int]:
+    def written(self, mapping: Mapping, descriptor: int) -> array.array[int]:
         """Start and end, in turn, of the addresses at which the file holds data; the rest are holes."""
         import array
 

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tray.capture import linux_target
 from tray.errors import AccessDenied, CaptureFailed, TargetGone, Unsupported
 from tray.ffi import linux as ffi
 from tray.formats import xstate
@@ -92,7 +93,7 @@ class Freeze:
         """
         found = [thread for held in self._held.values() if held.stopped and (thread := self._read(held))]
         if not found:
-            if not os.path.exists(f"/proc/{self.pid}/task"):
+            if linux_target.ending(self.kernel, self.pid):
                 raise TargetGone(f"Process {self.pid} ended while it was being read.")
             raise CaptureFailed(f"No thread of process {self.pid} could be read.")
         return tuple(
@@ -177,18 +178,18 @@ class Freeze:
 
     def _explain(self, refused: OSError | None) -> None:
         """Raise what it means that not one thread stopped."""
+        if linux_target.ending(self.kernel, self.pid):
+            raise TargetGone(f"Process {self.pid} ended before it could be dumped.")
         if refused and refused.errno in (errno.EPERM, errno.EACCES):
             raise AccessDenied(
                 f"The system does not let this user stop process {self.pid}.", hint="See 'hangshot doctor'."
             )
         if refused:
             raise CaptureFailed(f"Process {self.pid} could not be stopped: {refused.strerror}.")
-        if any(held.was for held in self._held.values()) and os.path.exists(f"/proc/{self.pid}"):
-            raise CaptureFailed(
-                f"No thread of process {self.pid} stops: all sit in uninterruptible system calls.",
-                hint="It waits for the kernel, as for a dead disk or network share. Try again when that answers.",
-            )
-        raise TargetGone(f"Process {self.pid} ended before it could be dumped.")
+        raise CaptureFailed(
+            f"No thread of process {self.pid} stops: all sit in uninterruptible system calls.",
+            hint="It waits for the kernel, as for a dead disk or network share. Try again when that answers.",
+        )
 
     def _read(self, held: _Held) -> Thread | None:
         """One thread's registers and name; None (and a gap) if the general registers cannot be had."""

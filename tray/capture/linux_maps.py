@@ -9,7 +9,7 @@ import array
 import errno
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tray.ffi import linux as ffi
 
@@ -26,6 +26,7 @@ _PAGEMAP_STEP = 1 << 16
 _LARGEST_ADDRESS = 1 << 47
 
 DONT_DUMP, DEVICE, RAW_PAGES = "dd", "io", "pf"
+EXCLUDING = frozenset({DONT_DUMP, DEVICE, RAW_PAGES})
 """VmFlags that keep a mapping out of a dump."""
 
 
@@ -42,7 +43,7 @@ class Mapping:
         inode: 0 for anonymous memory.
         path: As the kernel shows it, without " (deleted)".
         deleted: Whether the file has no name any more.
-        flags: VmFlags, two letters each; empty until `flagged` has read them.
+        flags: VmFlags, two letters each; empty but for what `EXCLUDING` names.
     """
 
     start: int
@@ -103,30 +104,51 @@ def parse(line: str) -> Mapping | None:
     )
 
 
-def mapped(lines: Iterable[str]) -> list[Mapping]:
-    """The mappings of ``/proc/PID/maps``, in the order of their addresses."""
-    return [found for line in lines if (found := parse(line)) and found.start < _LARGEST_ADDRESS]
+def mapped(lines: Iterable[str]) -> Iterator[Mapping]:
+    """The mappings of ``/proc/PID/maps``, in the order of their addresses.
+
+    A process may have very many: those that look alike share all that is alike.
+    """
+    known: dict[Any, Any] = {}
+    for line in lines:
+        if (found := parse(line)) and found.start < _LARGEST_ADDRESS:
+            shared = (found.access, found.device, found.path)
+            access, device, path = known.setdefault(shared, shared)
+            yield replace(found, access=access, device=device, path=path)
 
 
-def flags(lines: Iterable[str]) -> dict[tuple[int, int], frozenset[str]]:
-    """VmFlags by start and end, from ``/proc/PID/smaps``; few sets, shared by many mappings."""
-    found: dict[tuple[int, int], frozenset[str]] = {}
-    known: dict[str, frozenset[str]] = {}
-    place = (0, 0)
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """VmFlags of the mappings at one moment.
+
+    Attributes:
+        edges: Start and end of every mapping, in turn: whether the map has changed since.
+        excluded: Flags by start, of the mappings that no dump may hold.
+    """
+
+    edges: array.array[int]
+    excluded: dict[int, frozenset[str]]
+
+    def belong_to(self, mappings: Iterable[Mapping]) -> bool:
+        """Whether these are still the mappings that the flags were read of."""
+        return self.edges == array.array("Q", (edge for m in mappings for edge in (m.start, m.end)))
+
+    def set_on(self, mappings: Iterable[Mapping]) -> list[Mapping]:
+        """The mappings, those that are excluded with their flags."""
+        return [replace(m, flags=found) if (found := self.excluded.get(m.start)) else m for m in mappings]
+
+
+def flags(lines: Iterable[str]) -> Flags:
+    """VmFlags, from ``/proc/PID/smaps``."""
+    found = Flags(array.array("Q"), {})
     for line in lines:
         if line.startswith("VmFlags:"):
-            if line not in known:
-                known[line] = frozenset(line.split()[1:])
-            found[place] = known[line]
-        elif "-" in line[:17] and (mapping := parse(line)):
-            place = (mapping.start, mapping.end)
+            words = frozenset(line.split()[1:])
+            if words & EXCLUDING and found.edges:
+                found.excluded[found.edges[-2]] = words
+        elif "-" in line[:17] and (mapping := parse(line)) and mapping.start < _LARGEST_ADDRESS:
+            found.edges.extend((mapping.start, mapping.end))
     return found
-
-
-def with_flags(mapping: Mapping, known: dict[tuple[int, int], frozenset[str]]) -> Mapping:
-    """The mapping with its VmFlags, if they are known."""
-    found = known.get((mapping.start, mapping.end))
-    return replace(mapping, flags=found) if found else mapping
 
 
 class Pages:

@@ -135,7 +135,7 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
     """Shared memory: all its data, also what this process has not touched itself."""
     descriptor = files.descriptor(mapping)
     if descriptor is not None:
-        runs = files.data(mapping, descriptor)
+        runs = files.written(mapping, descriptor)
         for index in range(0, len(runs), 2):
             plan.parts.append(FilePart(mapping, descriptor, runs[index], runs[index + 1], live=True))
     else:

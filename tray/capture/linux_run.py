@@ -19,7 +19,7 @@ from tray.capture import linux_maps, linux_mini, linux_plan, linux_target
 from tray.capture.copy import Copy, jobs
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
-from tray.errors import AccessDenied, CaptureFailed, TargetGone
+from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core
 from tray.model import Captured, Include, Region, Snapshot, Thread
 
@@ -55,7 +55,7 @@ class Run:
         self.threads: tuple[Thread, ...] = ()
         self.plan = linux_plan.Plan()
         self._gaps: list[Gap] = []
-        self._offsets: tuple[int, ...] = ()
+        self._offsets = array.array("Q")
         self._mapped: list[Mapping] = []
 
     def captured(self) -> Captured:
@@ -76,14 +76,14 @@ class Run:
 
     def _meaning(self, error: OSError) -> BaseException:
         """A failed request about the target in our words; others, as a full disk, stay as they are."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+            return error
+        if error.errno == errno.ESRCH or linux_target.ending(self.kernel, self.target.pid):
+            return TargetGone(f"{self.target.name} ({self.target.pid}) ended while it was being dumped.")
         if error.errno in (errno.EPERM, errno.EACCES):
             return AccessDenied(
                 f"{self.target.name} cannot be read: {error.strerror}.", hint="See 'hangshot doctor'."
             )
-        if not os.path.exists(f"/proc/{self.target.pid}/task"):
-            return TargetGone(f"{self.target.name} ({self.target.pid}) ended while it was being dumped.")
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-            return error
         return CaptureFailed(f"{self.target.name} could not be dumped: {error.strerror}.")
 
     def _capture(self, open_files: ExitStack) -> None:
@@ -109,7 +109,7 @@ class Run:
             self.frozen = False
         self._copy_parts(live=False)
 
-    def _look_around(self, files: Files) -> dict[tuple[int, int], frozenset[str]]:
+    def _look_around(self, files: Files) -> linux_maps.Flags:
         """What can be found out before the target is stopped: mapping flags, and the files behind them."""
         pid = self.target.pid
         flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
@@ -123,7 +123,11 @@ class Run:
 
     def _check_identity(self) -> None:
         """The pid may have changed hands between the choice of the target and the stop."""
-        if linux_target.started(self.kernel, self.target.pid) != self.target.started:
+        try:
+            same = linux_target.started(self.kernel, self.target.pid) == self.target.started
+        except NoTarget:
+            same = False
+        if not same:
             raise TargetGone(f"{self.target.name} ({self.target.pid}) ended before it could be dumped.")
 
     def _plan(
@@ -131,7 +135,7 @@ class Run:
         memory: int,
         pages: linux_maps.Pages,
         files: Files,
-        flags: dict[tuple[int, int], frozenset[str]],
+        flags: linux_maps.Flags,
     ) -> Snapshot:
         """Everything about the stopped target but its memory."""
         pid = self.target.pid
@@ -147,13 +151,13 @@ class Run:
             self.plan = linux_plan.small(mappings, wanted)
         return self._snapshot(mappings, auxv)
 
-    def _mappings(self, flags: dict[tuple[int, int], frozenset[str]]) -> list[Mapping]:
+    def _mappings(self, flags: linux_maps.Flags) -> list[Mapping]:
         """The memory map, each mapping with its flags; those are read anew if the map has changed since."""
         pid = self.target.pid
-        mapped = linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps"))
-        if any((mapping.start, mapping.end) not in flags for mapping in mapped):
+        mapped = list(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
+        if not flags.belong_to(mapped):
             flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
-        return [linux_maps.with_flags(mapping, flags) for mapping in mapped]
+        return flags.set_on(mapped)
 
     def _snapshot(self, mappings: list[Mapping], auxv: bytes) -> Snapshot:
         pid = self.target.pid

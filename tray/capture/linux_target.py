@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,8 @@ KEEPERS = frozenset(
 _SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 _CAP_SYS_PTRACE = 19
 _KTHREADD = "2"
+_FAREWELL = 0.2
+"""Seconds that a process with much memory may need to end."""
 
 
 def started(kernel: Kernel, pid: int) -> int:
@@ -70,6 +73,28 @@ def started(kernel: Kernel, pid: int) -> int:
             raise NoTarget(f"There is no process {pid}.") from error
         raise
     return int(stat[stat.rindex(")") + 2 :].split()[19])
+
+
+def ended(kernel: Kernel, pid: int) -> bool:
+    """Whether the process is gone, or nothing but its exit code is left."""
+    try:
+        stat = kernel.text(f"/proc/{pid}/stat")
+    except OSError:
+        return True
+    return stat[stat.rindex(")") + 2 :][:1] in ("Z", "X")
+
+
+def ending(kernel: Kernel, pid: int) -> bool:
+    """Whether the process has ended or is about to.
+
+    One that ends refuses requests with EPERM for a while before it shows as a zombie.
+    """
+    deadline = time.monotonic() + _FAREWELL
+    while not ended(kernel, pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_FAREWELL / 20)
+    return True
 
 
 def target(kernel: Kernel, pid: int, expected: int | None, window: Window | None) -> Target:
@@ -134,7 +159,10 @@ def _refuse(found: Target, status: dict[str, str]) -> None:
         raise Refused(f"Process {found.pid} is Hangshot itself, which cannot hold itself still.")
     kernel_made = str(found.pid) == _KTHREADD or status.get("PPid") == _KTHREADD
     if status.get("Kthread") == "1" or (kernel_made and not found.executable):
-        raise NoTarget(f"{who} is a thread of the kernel, not an app; it has no memory of its own.", hint="")
+        raise NoTarget(
+            f"{who} is a thread of the kernel, not an app; it has no memory of its own.",
+            hint="Dump the app that waits for it.",
+        )
     if status.get("State", "")[:1] in ("Z", "X"):
         raise NoTarget(
             f"{who} has already ended; only its exit code is left (a zombie).",

@@ -9,6 +9,7 @@ Source: core(5); Linux ``fs/binfmt_elf.c``; ``include/linux/elfcore.h``.
 
 from __future__ import annotations
 
+import array
 import bisect
 import os
 import struct
@@ -36,7 +37,7 @@ _MOST_HEADERS = 4_000_000
 _MOST_NOTES = 1 << 30
 
 
-def _process_info(snapshot: Snapshot) -> bytes:
+def _process_note(snapshot: Snapshot) -> bytes:
     """``struct elf_prpsinfo``, 136 bytes."""
     letter = snapshot.state if snapshot.state in _STATES else "S"
     return _PROCESS.pack(
@@ -82,7 +83,7 @@ def _notes(snapshot: Snapshot) -> bytes:
     for number, thread in enumerate(snapshot.threads):
         parts.append(elf.note("CORE", NT_PRSTATUS, _thread_status(snapshot, thread)))
         if number == 0:
-            parts.append(elf.note("CORE", NT_PRPSINFO, _process_info(snapshot)))
+            parts.append(elf.note("CORE", NT_PRPSINFO, _process_note(snapshot)))
             parts.append(elf.note("CORE", NT_SIGINFO, thread.signal.ljust(128, b"\0")))
             parts.append(elf.note("CORE", NT_AUXV, snapshot.auxv))
             parts.append(elf.note("CORE", NT_FILE, _file_note(snapshot.mappings)))
@@ -104,7 +105,7 @@ class Layout:
     """
 
     head: bytes
-    offsets: tuple[int, ...]
+    offsets: array.array[int]
     size: int
 
 
@@ -115,7 +116,7 @@ def layout(snapshot: Snapshot) -> Layout:
     extra = elf.many(count)
     notes_at = elf.HEADER.size + count * elf.PROGRAM.size + len(extra)
     position = _page_up(notes_at + len(notes))
-    offsets: list[int] = []
+    offsets = array.array("Q")
     table = bytearray(elf.Program(elf.PT_NOTE, 0, notes_at, 0, len(notes), 0, 4).pack())
     for piece in snapshot.memory:
         offsets.append(position)
@@ -123,7 +124,7 @@ def layout(snapshot: Snapshot) -> Layout:
             elf.PT_LOAD, _flags(piece.access), position, piece.start, piece.stored, piece.size, PAGE
         ).pack()
         position += _page_up(piece.stored)
-    return Layout(elf.header(count) + bytes(table) + extra + notes, tuple(offsets), position)
+    return Layout(b"".join((elf.header(count), table, extra, notes)), offsets, position)
 
 
 def write(snapshot: Snapshot, file: BinaryIO, contents: Iterable[bytes]) -> None:
@@ -154,8 +155,8 @@ class _Head:
         self._file.seek(offset)
         return self._file.read(min(size, self._size - offset))
 
-    def read(self) -> tuple[list[elf.Program], bytes]:
-        """Memory headers, and the block of notes.
+    def parts(self) -> tuple[bytes, bytes]:
+        """The table of program headers, and the block of notes.
 
         Raises:
             BadDump: It is no core file of x86-64, or cut off here.
@@ -173,11 +174,10 @@ class _Head:
         table = self.at(table_at, count * elf.PROGRAM.size) if 0 < count <= _MOST_HEADERS else b""
         if size != elf.PROGRAM.size or not table or len(table) < count * elf.PROGRAM.size:
             raise BadDump("The core file is cut off within its headers.")
-        found = list(elf.programs(table))
-        return [p for p in found if p.type == elf.PT_LOAD], self._note_block(found)
+        return table, self._note_block(table)
 
-    def _note_block(self, found: Iterable[elf.Program]) -> bytes:
-        for program in found:
+    def _note_block(self, table: bytes) -> bytes:
+        for program in elf.programs(table):
             if program.type == elf.PT_NOTE:
                 block = self.at(program.offset, min(program.filesz, _MOST_NOTES))
                 if len(block) < program.filesz:
@@ -199,8 +199,9 @@ class Core:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._head = _Head(file)
-        loads, notes = self._head.read()
-        self._loads = sorted((p for p in loads if p.memsz), key=lambda p: p.vaddr)
+        table, notes = self._head.parts()
+        loads = [p for p in elf.programs(table) if p.type == elf.PT_LOAD and p.memsz]
+        self._loads = sorted(loads, key=lambda p: p.vaddr)
         self._starts = [p.vaddr for p in self._loads]
         self.missing = _missing(loads, os.fstat(file.fileno()).st_size)
         """Bytes that the headers promise and the file does not have: it was cut."""
@@ -259,18 +260,17 @@ def verify(file: BinaryIO, threads: int) -> None:
     Raises:
         BadDump: It is not; the text says what is missing.
     """
-    head, end = _Head(file), os.fstat(file.fileno()).st_size
-    loads, block = head.read()
+    table, block = _Head(file).parts()
     found = sum(kind == NT_PRSTATUS and owner == "CORE" for owner, kind, _ in elf.notes(block))
     if found != threads:
         raise BadDump(f"It holds {found} of {threads} threads.")
-    if missing := _missing(loads, end):
+    if missing := _missing(elf.programs(table), os.fstat(file.fileno()).st_size):
         raise BadDump(f"{missing} bytes of memory are missing at its end.")
 
 
 def _missing(loads: Iterable[elf.Program], size: int) -> int:
     """Bytes that the headers promise and a file of this size does not have."""
-    return sum(max(0, min(p.filesz, p.offset + p.filesz - size)) for p in loads)
+    return sum(max(0, min(p.filesz, p.offset + p.filesz - size)) for p in loads if p.type == elf.PT_LOAD)
 
 
 def _snapshot(block: bytes, loads: list[elf.Program]) -> Snapshot:
