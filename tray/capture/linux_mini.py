@@ -118,8 +118,8 @@ def _add_thread(wanted: Wanted, registers: Sequence[int], places: _Places) -> No
     if mapping := places.at(stack_pointer):
         start = max(mapping.start, stack_pointer - RED_ZONE)
         wanted.add(start, min(_stack_end(stack_pointer, block, mapping), start + LARGEST_STACK))
-    if places.at(block):
-        wanted.add(block, block + _THREAD_BLOCK)
+    if mapping := places.at(block):
+        wanted.add(block, min(block + _THREAD_BLOCK, mapping.end))  # a guard page may follow
     if registers[ffi.ORIG_RAX] in (ffi.FUTEX, ffi.RESTART_SYSCALL) and places.at(registers[ffi.RDI]):
         wanted.add(registers[ffi.RDI] - _LOCK_BEFORE, registers[ffi.RDI] + _LOCK_AFTER)
 
