@@ -15,6 +15,7 @@ from programs import wait_until
 
 from tray import capture
 from tray.app import help as help_page
+from tray.app import tray as app_tray
 from tray.app.tray import App, Places
 from tray.errors import CaptureFailed, Unsupported
 from tray.model import Target
@@ -41,9 +42,13 @@ class Tray:
     def start(self) -> bool:
         """Start it, and its loop."""
         started = self.app.start()
+        self.run()
+        return started
+
+    def run(self) -> None:
+        """Start its loop."""
         self.thread = threading.Thread(target=self.app.loop.run)
         self.thread.start()
-        return started
 
     def press(self, pid: int = 70) -> None:
         """Press the key over a window of this process, and wait for the worker to be asked."""
@@ -302,11 +307,25 @@ def test_taken_hotkey(tray: Tray, expected_warnings) -> None:
     wait_until(lambda: ("open", tray.places.settings) in tray.desktop.did, "the settings to open")
 
 
-def test_no_icon(tray: Tray, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_icon(tray: Tray, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a tray host it is said what still works; without toasts, on stderr."""
+    monkeypatch.setattr(app_tray, "PANEL", 0)
     tray.desktop.has_icons = tray.desktop.has_toasts = False
     tray.start()
+    tray.settle()
     assert "Ctrl+Alt+Shift+D and 'hangshot dump' still work" in capsys.readouterr().err
+
+
+def test_panel_that_starts_later(tray: Tray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At login the panel may come after us: nothing is said, and the icon is there."""
+    monkeypatch.setattr(app_tray, "PANEL", 0)
+    tray.desktop.has_icons = False
+    tray.app.start()
+    tray.desktop.has_icons = True
+    tray.run()
+    tray.settle()
+    assert not tray.desktop.toasts
+    assert tray.desktop.menu
 
 
 def test_neither_icon_nor_hotkey(tray: Tray, expected_warnings) -> None:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PANEL = 10.0
+"""Seconds that a panel may start after us, as at login, before it is missed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -101,7 +104,7 @@ class App:
         self._follow_windows()
         problem = self.keys.use(self.settings.hotkey)
         self._icon = self._desktop.show_icon(menu.menu(self._view(), self._rows), self._tooltip(), self._near)
-        if isinstance(problem, Unsupported) and not self._icon:
+        if isinstance(problem, Unsupported) and not self._icon and self._blind():
             raise Unsupported("Nothing here shows tray icons or gives hotkeys.", hint=problem.hint)
         self._introduce(problem)
         self.show()
@@ -132,6 +135,16 @@ class App:
         except Unsupported as error:
             log.info("no recent apps: %s", error)
 
+    def _blind(self) -> bool:
+        """Whether nobody could ever tell us what is in front."""
+        try:
+            self._desktop.foreground()
+        except Unsupported:
+            return True
+        except TrayError:
+            pass
+        return False
+
     # ---- what the user is told
 
     def say(self, toast: Toast) -> None:
@@ -148,9 +161,15 @@ class App:
             self.places.state.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.places.greeted.touch(mode=0o600)
         if not self._icon:
-            self.say(Toast("There is no tray here", words.no_icon(label), topic="icon"))
+            self.loop.after(PANEL, self._miss_icon)
         if problem:
             self.say(self.about_settings(problem))
+
+    def _miss_icon(self) -> None:
+        """Say that there is no tray, if no panel has come meanwhile."""
+        self._icon = self._desktop.show_icon(menu.menu(self._view(), self._rows), self._tooltip(), self._near)
+        if not self._icon:
+            self.say(Toast("There is no tray here", words.no_icon(self.keys.label), topic="icon"))
 
     def _greeted(self) -> None:
         body = words.running_already(self.keys.label, icon=self._icon)

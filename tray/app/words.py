@@ -52,7 +52,8 @@ def hello(hotkey: str, folder: Path, *, icon: bool) -> str:
     press = f"Press {hotkey} when an app freezes, and a dump of it is saved.\n" if hotkey else ""
     secrets = "A dump holds the app's memory, so perhaps passwords."
     kept = f"Dumps stay on this computer, readable by you alone, in {shortened(folder)}."
-    return f"{press}{where(icon=icon)}\n{secrets} {kept}"
+    place = f"{where(icon=True)}\n" if icon else ""  # else a toast of its own tells
+    return f"{press}{place}{secrets} {kept}"
 
 
 def running_already(hotkey: str, *, icon: bool) -> str:
