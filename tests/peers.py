@@ -4,8 +4,10 @@ They live on a thread with a loop of its own and record what they are told.
 """
 
 import asyncio
+import os
 import queue
 import threading
+from pathlib import Path
 from typing import Annotated, Any
 
 from dbus_fast import Message, MessageType, NameFlag, Variant
@@ -107,6 +109,64 @@ class Notifications(ServiceInterface):
         return (number, reason)
 
 
+class Colours(ServiceInterface):
+    """The part of the desktop portal that tells colours."""
+
+    NAME = "org.freedesktop.portal.Desktop"
+    PATH = "/org/freedesktop/portal/desktop"
+
+    def __init__(self, scheme: int) -> None:
+        super().__init__("org.freedesktop.portal.Settings")
+        self.scheme = scheme
+
+    @dbus_method()
+    def Read(self, namespace: DBusStr, key: DBusStr) -> Annotated[Any, DBusSignature("v")]:  # noqa: N802
+        return Variant("v", Variant("u", self.scheme))
+
+    @dbus_signal()
+    def SettingChanged(  # noqa: N802
+        self, namespace, key, value
+    ) -> Annotated[tuple[str, str, Any], DBusSignature("ssv")]:
+        return (namespace, key, value)
+
+
+class FileManager(ServiceInterface):
+    """A file manager that remembers what it was to show."""
+
+    NAME = "org.freedesktop.FileManager1"
+    PATH = "/org/freedesktop/FileManager1"
+
+    def __init__(self) -> None:
+        super().__init__(self.NAME)
+        self.shown: queue.Queue[list[str]] = queue.Queue()
+
+    @dbus_method()
+    def ShowItems(self, uris: Annotated[list[str], DBusSignature("as")], startup: DBusStr) -> None:  # noqa: N802
+        self.shown.put(uris)
+
+
+class Folders(ServiceInterface):
+    """The part of the desktop portal that opens folders."""
+
+    NAME = "org.freedesktop.portal.Desktop"
+    PATH = "/org/freedesktop/portal/desktop"
+
+    def __init__(self) -> None:
+        super().__init__("org.freedesktop.portal.OpenURI")
+        self.opened: queue.Queue[str] = queue.Queue()
+
+    @dbus_method()
+    def OpenDirectory(  # noqa: N802
+        self,
+        parent: DBusStr,
+        file: Annotated[int, DBusSignature("h")],
+        options: Annotated[dict, DBusSignature("a{sv}")],
+    ) -> Annotated[str, DBusSignature("o")]:
+        self.opened.put(str(Path(f"/proc/self/fd/{file}").readlink()))
+        os.close(file)
+        return "/org/freedesktop/portal/desktop/request/1"
+
+
 class Peer:
     """Another program on the bus."""
 
@@ -118,7 +178,7 @@ class Peer:
         self.bus: MessageBus = self.run(self._connect())
 
     async def _connect(self) -> MessageBus:
-        bus = await MessageBus().connect()
+        bus = await MessageBus(negotiate_unix_fd=True).connect()
         bus.add_message_handler(self._heard)
         return bus
 

@@ -186,9 +186,9 @@ class LinuxDesktop:
 
 def window_system() -> Windows:
     """The one that shows this session."""
-    from tray.desktop import x11
+    from tray.desktop import wayland, x11
 
-    return x11.connect() or NoDisplay()
+    return wayland.connect() or x11.connect() or NoDisplay()
 
 
 class NoDisplay:
@@ -210,8 +210,11 @@ class NoDisplay:
     def approaching(self, near: Callable[[], None]) -> None:
         """No pointer will ever come."""
 
-    def bind(self, _hotkey: str, _pressed: Callable[[], None]) -> None:
-        """No key will ever be pressed."""
+    def bind(self, hotkey_text: str, _pressed: Callable[[], None]) -> None:
+        """No key will ever be pressed; that the text is none is said all the same."""
+        from tray.desktop import hotkey
+
+        hotkey.parse(hotkey_text)
         raise self._unsupported("no hotkey can be pressed")
 
     def unbind(self) -> None:

@@ -97,6 +97,8 @@ class StockIcon:
 
 def _backend() -> Any:  # noqa: ANN401  # pystray has no types
     """AppIndicator of pystray, or else its GTK icon with the menu on either button."""
+    from tray.desktop import menu  # noqa: F401  # it imports pystray so that no display is touched
+
     try:
         from pystray import _appindicator
     except (ImportError, ValueError):
