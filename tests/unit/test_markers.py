@@ -1,0 +1,42 @@
+"""A skip must be meant: what is missing skips a test, or fails it where it is required."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def setup(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    """The check before each test, on a machine that lacks ``gdb`` alone."""
+    plugins = request.config.pluginmanager.get_plugins()
+    [ours] = [plugin for plugin in plugins if hasattr(plugin, "REASONS")]
+    monkeypatch.setattr(ours, "missing", lambda marker: "not installed: gdb" if marker == "gdb" else "")
+
+    def check(marker: str, required: str) -> None:
+        monkeypatch.setenv("HANGSHOT_REQUIRE", required)
+        item = SimpleNamespace(iter_markers=lambda: [SimpleNamespace(name=marker)])
+        ours.pytest_runtest_setup(item)
+
+    return check
+
+
+def test_what_is_there_runs(setup) -> None:
+    """A marker whose needs are met changes nothing, nor does one that is no need."""
+    setup("linux", "all")
+    setup("parametrize", "all")
+
+
+@pytest.mark.parametrize("required", ["", "x11", "x11,wayland"])
+def test_what_is_missing_skips(setup, required: str) -> None:
+    """Without a wish a lack is a skip with its reason."""
+    with pytest.raises(pytest.skip.Exception, match="gdb: not installed: gdb"):
+        setup("gdb", required)
+
+
+@pytest.mark.parametrize("required", ["all", "gdb", "x11, gdb"])
+def test_what_is_required_fails(setup, required: str) -> None:
+    """With HANGSHOT_REQUIRE it is a failure with the same reason."""
+    with pytest.raises(pytest.fail.Exception, match="not installed: gdb"):
+        setup("gdb", required)
