@@ -125,6 +125,25 @@ def test_bus_lost_under_a_call(bus, ours, peer, expected_warnings):
     until(lambda: expected_warnings.messages, "the log line")
 
 
+def test_closed_under_a_call(bus, ours, peer):
+    """Whoever waits for an answer when we quit is told, and nothing hangs."""
+    asked, failed = threading.Event(), threading.Event()
+    peer.bus.add_message_handler(lambda message: message.member == "Answer" and (asked.set() or True))
+
+    def ask() -> None:
+        try:
+            ours.call(Peer(peer.bus.unique_name, "/", "a.b"), "Answer", patience=None)
+        except BusError:
+            failed.set()
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    assert asked.wait(10)
+    ours.close()
+    assert failed.wait(10)
+    waiting.join()
+
+
 def test_patience_ends(bus, ours, peer):
     """A program that never answers costs the time we give it."""
     peer.bus.add_message_handler(lambda message: message.member == "Answer")

@@ -345,3 +345,19 @@ def test_the_space_is_judged(store, monkeypatch):
     well, found, _hint = store.health()
     assert not well
     assert "only 1.0 kB are free" in found
+
+
+def test_a_mistake_in_the_settings_costs_no_dump(monkeypatch, tmp_path, capsys):
+    """Whoever dumps a hanging app gets it, by the defaults, and is told of the mistake and its line."""
+    from tray.commands import dump
+    from tray.settings import Settings
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    settings = tmp_path / "hangshot" / "settings.toml"
+    settings.parent.mkdir()
+    settings.write_text('# mine\nmode = "fulll"\n')
+    assert dump.wanted() == Settings()
+    told = capsys.readouterr().err
+    assert "line 2" in told
+    assert "defaults" in told
+    assert settings.read_text() == '# mine\nmode = "fulll"\n'

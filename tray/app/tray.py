@@ -215,7 +215,7 @@ class App:
                 answer(Cancelled("The tray is being closed.").event())
             return
         chosen = mode or self.settings.mode
-        self.shot.fire(target, chosen, trigger, notify_after=self.settings.notify_after, answer=answer)
+        self.shot.fire(target, chosen, trigger, self.settings, answer=answer)
 
     def _asked(self, request: str) -> str:
         """Answer ``hangshot dump --foreground``; on a thread of its own, until the dump is done."""

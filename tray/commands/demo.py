@@ -202,9 +202,7 @@ class _Demo:
     def _fire(self, target: Target, trigger: Trigger) -> None:
         if self._shot.running is None:
             _say("Dumping it…")
-        self._shot.fire(
-            target, self._mode, trigger, notify_after=self._wanted.notify_after, answer=self._answered
-        )
+        self._shot.fire(target, self._mode, trigger, self._wanted, answer=self._answered)
 
     def _answered(self, event: Event) -> None:
         if event.get("error") != "Busy":  # a second press, told by a toast

@@ -6,15 +6,14 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray.errors import BadUsage
-from tray.model import Trigger, Window
+from tray.errors import BadSettings, BadUsage
+from tray.model import Retention, Trigger, Window
 from tray.modes import MODES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tray.model import Dump, Target
     from tray.settings import Settings
 
@@ -51,13 +50,21 @@ def run(arguments: argparse.Namespace) -> int:
         from tray.commands import foreground
 
         return foreground.run(arguments)
-    from tray import settings
-
-    wanted = settings.load(settings.path())
     pid, started = _chosen(arguments.process, arguments.started)
     request = {"pid": pid, "started": started, "mode": arguments.mode, "output": arguments.output}
-    _take(request, Trigger.CLI, wanted, as_json=arguments.json)
+    _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
     return 0
+
+
+def wanted() -> Settings:
+    """The settings; a mistake in them must not cost the dump of an app that hangs now."""
+    from tray import settings
+
+    try:
+        return settings.load(settings.path())
+    except BadSettings as error:
+        print(f"hangshot: {error}\n  The defaults are used instead.", file=sys.stderr)
+        return settings.Settings()
 
 
 def _chosen(process: str, started: int | None) -> tuple[int, int | None]:
@@ -74,16 +81,17 @@ def _worker() -> int:
     line = sys.stdin.readline(_LONGEST_REQUEST)
     if not line.strip():
         return 0
-    from tray import settings
+    from tray.settings import Settings
 
     try:
         request = json.loads(line)
         trigger = Trigger(request["trigger"])
         whom = int(request["pid"]), int(request["started"])
+        wanted = Settings(folder=Path(request["folder"]), retention=Retention(**request["retention"]))
     except (ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"The request makes no sense: {error!r}.") from error
     request["pid"], request["started"] = whom
-    _take(request, trigger, settings.load(settings.path()), as_json=True)
+    _take(request, trigger, wanted, as_json=True)
     return 0
 
 

@@ -71,7 +71,7 @@ def _alone(desktop: Desktop, wanted: Settings, arguments: argparse.Namespace) ->
             target,
             arguments.mode or wanted.mode,
             Trigger.HOTKEY,
-            notify_after=wanted.notify_after,
+            wanted,
             output=None if arguments.output is None else str(Path(arguments.output).absolute()),
             answer=answered,
         )

@@ -12,7 +12,7 @@ import errno
 import logging
 import os
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +93,7 @@ class Bus:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._connection: MessageBus | None = None
@@ -132,17 +132,17 @@ class Bus:
 
     def post(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` run on the bus thread soon; nothing without a bus."""
-        loop = self._loop
-        if loop is not None and not self._closed and not self._lost:
-            loop.call_soon_threadsafe(run_safely, callback)
+        with self._lock:
+            if self._loop is not None and not self._lost:
+                self._loop.call_soon_threadsafe(run_safely, callback)
 
     def start(self, work: Coroutine[Any, Any, object]) -> None:
         """Have a coroutine run on the bus thread; nobody waits for it. From any thread."""
-        loop = self._loop
-        if loop is None or self._closed or self._lost:
-            work.close()
-            return
-        asyncio.run_coroutine_threadsafe(_logged(work), loop)
+        with self._lock:
+            if self._loop is None or self._lost:
+                work.close()
+            else:
+                asyncio.run_coroutine_threadsafe(_logged(work), self._loop)
 
     def call(
         self,
@@ -296,16 +296,21 @@ class Bus:
             loop.close()
 
     def _wait(self, work: Coroutine[Any, Any, _Result], patience: float | None) -> _Result:
-        loop = self._loop
-        if loop is None or threading.current_thread() is self._thread:
-            work.close()
-            raise BusError(errno.EDEADLK, "The bus thread cannot wait for itself.")
-        future: Future[_Result] = asyncio.run_coroutine_threadsafe(work, loop)
+        # Under the lock, so that nothing is handed to a loop that has ended.
+        with self._lock:
+            if self._loop is None or threading.current_thread() is self._thread:
+                work.close()
+                raise BusError(
+                    errno.EDEADLK, "The bus thread cannot wait for itself, nor for one that ended."
+                )
+            future: Future[_Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(patience)
         except TooLate as error:
             future.cancel()
             raise BusError(errno.ETIMEDOUT, "No answer over the session bus.") from error
+        except CancelledError as error:
+            raise BusError(errno.ENOTCONN, "The connection to the session bus was closed.") from error
 
     def _emit(self, served: Served, member: str, body: Sequence[object]) -> None:
         if self._connection is not None and self._connection.connected:

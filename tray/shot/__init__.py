@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tray.errors import Busy, TrayError
@@ -19,6 +19,7 @@ from tray.shot import toasts, words
 if TYPE_CHECKING:
     from tray.desktop import Desktop, Toast
     from tray.model import Target, Trigger
+    from tray.settings import Settings
     from tray.shot.loop import Loop
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Running:
         target: Whom it shows.
         mode: Name of the mode.
         trigger: Why it is taken.
+        wanted: The settings in force when the key went down.
         answer: Who else wants to know how it ends.
         output: A folder or file instead of the store's own folder.
         hung: Whether the window left a ping unanswered.
@@ -60,6 +62,7 @@ class Running:
     target: Target
     mode: str
     trigger: Trigger
+    wanted: Settings
     answer: Answer | None = None
     output: str | None = None
     worker: Worker | None = None
@@ -108,8 +111,8 @@ class Shot:
         target: Target,
         mode: str,
         trigger: Trigger,
+        wanted: Settings,
         *,
-        notify_after: float = 1.0,
         output: str | None = None,
         answer: Answer | None = None,
     ) -> None:
@@ -119,14 +122,14 @@ class Shot:
             target: The process, as it was when the key went down.
             mode: Name of a mode.
             trigger: Why.
-            notify_after: Seconds after which a toast with a Cancel button comes.
+            wanted: Where the dump goes, what may stay there, and when to say that it takes long.
             output: A folder or file instead of the store's own folder.
             answer: Gets the last event, on the loop's thread.
         """
         if self.running:
             self._refuse(self.running, answer)
             return
-        running = self.running = Running(target, mode, trigger, answer, output=output)
+        running = self.running = Running(target, mode, trigger, wanted, answer, output)
         try:
             # At once: the interpreter starts while the window is still being pinged.
             running.worker = self._start(lambda event: self._loop.post(lambda: self._hear(running, event)))
@@ -135,7 +138,7 @@ class Shot:
             return
         log.info("dumping %s (%d), %s, by %s", target.name, target.pid, mode, trigger)
         self._changed()
-        running.timer = self._loop.after(notify_after, lambda: self._still(running))
+        running.timer = self._loop.after(wanted.notify_after, lambda: self._still(running))
         threading.Thread(target=self._ping, args=(running,), name="shot-ping", daemon=True).start()
 
     def fail(self, error: TrayError, answer: Answer | None = None) -> None:
@@ -213,7 +216,10 @@ class Shot:
 
 
 def request(running: Running) -> Event:
-    """The line the worker waits for."""
+    """The line the worker waits for.
+
+    It carries the settings, for the file may just be being edited and have a mistake.
+    """
     target = running.target
     window = target.window and {
         "pid": target.window.pid,
@@ -229,4 +235,6 @@ def request(running: Running) -> Event:
         "trigger": str(running.trigger),
         "window": window,
         "output": running.output,
+        "folder": str(running.wanted.folder),
+        "retention": asdict(running.wanted.retention),
     }
