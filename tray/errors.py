@@ -149,7 +149,7 @@ class HotkeyTaken(BadHotkey):
 
 
 class Unsupported(TrayError):
-    """This system or desktop has no way to do that."""
+    """The system or desktop has no way to do that."""
 
     title = "Not possible here"
     exit_code = 13

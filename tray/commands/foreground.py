@@ -23,10 +23,10 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         TrayError: There is nothing to dump, or nobody can tell what is in front.
     """
-    from tray import settings
+    from tray.commands import dump
     from tray.desktop import desktop
 
-    wanted = settings.load(settings.path())
+    wanted = dump.wanted()
     here = desktop()
     try:
         event = None if arguments.output else _asked(here, arguments.mode)
