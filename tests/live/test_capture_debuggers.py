@@ -58,7 +58,7 @@ def reference(
     try:
         if request.param not in ("busy", "JavaProgram"):
             program.settle()
-        program.remember()
+            program.remember()
         core = judges.gcore(program.pid, tmp_path_factory.mktemp("gcore"))
         verdict = judges.judge(program.executable, core)
         told = judges.gdb(program.executable, core, address=program.marker, size=8 if program.marker else 0)

@@ -141,7 +141,8 @@ def test_pid_of_another_process_now(target, tmp_path: Path) -> None:
     """A pid that means another process than when the key went down is not dumped."""
     program = target("threads")
     request = {"schema": 1, "pid": program.pid, "started": 1, "mode": "mini", "trigger": "menu"}
-    line = json.dumps({**request, "window": None, "output": None}) + "\n"
+    wanted = {"folder": str(tmp_path), "retention": {"count": 0, "days": 0, "size": 0}}
+    line = json.dumps({**request, **wanted, "window": None, "output": None}) + "\n"
     words = dumping.command("dump", "--json", "--request")
     result = subprocess.run(
         words,
