@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -190,6 +191,22 @@ def test_served_object(bus, ours, peer):
     ours.unserve(served)
     with pytest.raises(AssertionError, match="UnknownMethod"):
         peer.call(name, "/echo", "org.example.Echo.Say", "s", "ab")
+
+
+def test_bus_that_does_not_read(bus, ours, peer):
+    """A bus that is held up, as when it is being dumped, costs no connection and no message."""
+    served = Served("/echo", "org.example.Echo", {}, {}, {"Said": "ay"})
+    ours.serve(served)
+    peer.listen("type='signal',interface='org.example.Echo'")
+    os.kill(bus.daemon.pid, signal.SIGSTOP)
+    try:
+        for number in range(40):
+            ours.emit(served, "Said", bytes([number]) * 20_000)  # four times what the socket takes
+    finally:
+        os.kill(bus.daemon.pid, signal.SIGCONT)
+    for number in range(40):
+        assert peer.signals.get(timeout=10).body[0][0] == number
+    assert ours.reachable
 
 
 def test_quiet_bus_wakes_nobody(bus, ours):

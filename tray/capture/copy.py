@@ -128,8 +128,10 @@ class Copy:
                 _store(buffer, count, self.write, place + position)
                 position += count
             else:
-                self._lose(address + position, PAGE)
-                position += PAGE - (address + position) % PAGE
+                rest = -(address + position) % PAGE
+                if not rest:  # else a file ends within its last page, whose rest is zeros in memory too
+                    self._lose(address + position, PAGE)
+                position += rest or PAGE
         with self._lock:
             self.done += length
 

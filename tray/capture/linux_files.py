@@ -49,16 +49,18 @@ class Files:
         """Start and end, in turn, of the addresses at which the file holds data; the rest are holes."""
         import array
 
-        from tray.ffi.linux import SEEK_DATA, SEEK_HOLE
+        from tray.ffi.linux import PAGE, SEEK_DATA, SEEK_HOLE
 
         runs = array.array("Q")
         position, last = mapping.offset, mapping.offset + mapping.size
         while position < last:
             try:
-                start = os.lseek(descriptor, position, SEEK_DATA)
+                data = os.lseek(descriptor, position, SEEK_DATA)
             except OSError:  # ENXIO: nothing but a hole until the end
                 break
-            position = min(os.lseek(descriptor, start, SEEK_HOLE), last)
+            hole = os.lseek(descriptor, data, SEEK_HOLE)
+            # Whole pages: files end anywhere, and some file systems have smaller blocks.
+            start, position = data - data % PAGE, min(hole + -hole % PAGE, last)
             if start < last:
                 runs.extend(
                     (mapping.start + start - mapping.offset, mapping.start + position - mapping.offset)

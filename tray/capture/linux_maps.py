@@ -6,7 +6,6 @@ Source: proc_pid_maps(5), proc_pid_smaps(5), proc_pid_pagemap(5).
 from __future__ import annotations
 
 import array
-import errno
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -187,9 +186,7 @@ class Pages:
                     skip=skip,
                     want=ffi.PAGE_IS_PRESENT | ffi.PAGE_IS_SWAPPED,
                 )
-            except OSError as error:
-                if error.errno not in (errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
-                    raise
+            except OSError:  # ENOTTY before Linux 6.7; whatever else it is, the older way may still do
                 self._scan = False
         return _joined(self._entries(mapping, file_counts=file_counts))
 

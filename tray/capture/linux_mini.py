@@ -80,8 +80,11 @@ def pages(
     places = _Places(mappings)
     for thread in threads:
         _add_thread(wanted, struct.unpack("<27Q", thread.registers), places)
+    met: set[int] = set()
     for thread in threads:
-        _add_neighbours(wanted, struct.unpack("<27Q", thread.registers)[ffi.FS_BASE], read)
+        block = struct.unpack("<27Q", thread.registers)[ffi.FS_BASE]
+        if block not in met:  # a list is walked once, not once a thread: the target stands still meanwhile
+            _add_neighbours(wanted, block, read, met)
     for library in linkmap.linked(auxv, wanted.reading(read)):
         wanted.add(library.dynamic, library.dynamic + 1)
     _add_modules(wanted, mappings, own)
@@ -135,8 +138,8 @@ def _stack_end(stack_pointer: int, block: int, mapping: Mapping) -> int:
     return mapping.end
 
 
-def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes]) -> None:
-    """The thread blocks that glibc has linked to this one.
+def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes], met: set[int]) -> None:
+    """The thread blocks that glibc has linked to this one; ``met`` takes note of them.
 
     Also those of threads that have ended and were not joined: where one is
     missing, libthread_db gives up and gdb warns. The links stand at a place that
@@ -152,6 +155,7 @@ def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes
         for _ in range(_MOST_THREADS):
             if following == node or len(link := noted(following, 16)) < 16:  # noqa: PLR2004 - two pointers
                 return
+            met.add(following - _LINKS_AT[0] - offset)
             following = struct.unpack_from("<Q", link)[0]
         return
 

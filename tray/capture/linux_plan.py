@@ -136,26 +136,18 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
     descriptor = files.descriptor(mapping)
     if descriptor is not None:
         runs = files.written(mapping, descriptor)
+        own = array.array("Q") if mapping.shared else pages.own(mapping)  # these differ from the file's
         for index in range(0, len(runs), 2):
-            plan.parts.append(FilePart(mapping, descriptor, runs[index], runs[index + 1], live=True))
+            part = FilePart(mapping, descriptor, runs[index], runs[index + 1], live=True)
+            plan.parts += _without(part, own)
+        plan.runs.extend(own)
+        runs = _united(runs, own)
     else:
         runs = pages.present(mapping)
         plan.runs.extend(runs)
         if (rest := mapping.size - span(runs)) and mapping.shared:
             plan.gaps.append(Gap(str(mapping), "shared memory that the app had not touched itself", rest))
-    if not mapping.shared:  # written pages differ from the file's
-        _overlay(plan, mapping, pages)
     _add(plan, mapping, _bridged(runs, BRIDGE_HOLES))
-
-
-def _overlay(plan: Plan, mapping: Mapping, pages: Pages) -> None:
-    """Read a private mapping's own pages from the process, in place of the file's."""
-    own = pages.own(mapping)
-    kept = [part for part in plan.parts if part.mapping is mapping]
-    plan.parts = [part for part in plan.parts if part.mapping is not mapping]
-    for part in kept:
-        plan.parts += _without(part, own)
-    plan.runs.extend(own)
 
 
 def _whole_file(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
@@ -211,6 +203,18 @@ def _without(part: FilePart, own: array.array[int]) -> list[FilePart]:
             start = last
     if start < part.end:
         found.append(FilePart(part.mapping, part.descriptor, start, part.end, part.live))
+    return found
+
+
+def _united(first: array.array[int], second: array.array[int]) -> array.array[int]:
+    """The runs of both, sorted, those that touch made one."""
+    found = array.array("Q")
+    both = ((runs[index], runs[index + 1]) for runs in (first, second) for index in range(0, len(runs), 2))
+    for start, end in sorted(both):
+        if found and start <= found[-1]:
+            found[-1] = max(end, found[-1])
+        else:
+            found.extend((start, end))
     return found
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tray.desktop.errands import run_safely
+from tray.desktop.patient import Patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -271,6 +272,7 @@ class Bus:
             connection = await MessageBus(bus_address=where, negotiate_unix_fd=True).connect()
         except (OSError, EOFError, AuthError, InvalidAddressError) as error:
             raise BusError(errno.ENOENT, f"The session bus does not answer: {error}.") from error
+        Patient.calm(connection)
         connection.add_message_handler(self._message)
         self._watcher = asyncio.ensure_future(self._watch(connection))
         return connection
