@@ -39,7 +39,7 @@ _MOST_NOTES = 1 << 30
 
 def _process_note(snapshot: Snapshot) -> bytes:
     """``struct elf_prpsinfo``, 136 bytes."""
-    letter = snapshot.state if snapshot.state in _STATES else "S"
+    letter = snapshot.state if snapshot.state in tuple(_STATES) else "S"
     return _PROCESS.pack(
         _STATES.index(letter),
         letter.encode(),

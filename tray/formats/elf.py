@@ -130,7 +130,11 @@ def programs(table: bytes) -> Iterator[Program]:
 
 
 def build_id(image: bytes) -> str:
-    """The GNU build id in the first page(s) of a loaded module, hexadecimal; empty if it is not there."""
+    """The GNU build id in the first page(s) of a loaded module, hexadecimal; empty if it is not there.
+
+    Found by its place in the file, which those pages are the beginning of: the
+    addresses of a program that is not relocatable do not begin at 0.
+    """
     if len(image) < HEADER.size or not image.startswith(MAGIC[:5]):
         return ""
     _, _, _, _, _, offset, _, _, _, size, count, _, _, _ = HEADER.unpack_from(image)
@@ -138,7 +142,7 @@ def build_id(image: bytes) -> str:
         return ""
     for program in programs(image[offset : offset + count * size]):
         if program.type == PT_NOTE:
-            found = _build_id(image[program.vaddr : program.vaddr + program.filesz])
+            found = _build_id(image[program.offset : program.offset + program.filesz])
             if found:
                 return found
     return ""

@@ -1,0 +1,140 @@
+"""Damaged core files: an error that says so, or what can still be read; nothing else, and soon."""
+
+from __future__ import annotations
+
+import random
+import struct
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+import synth
+
+from tray import reports
+from tray.errors import BadDump
+from tray.formats import core, elf
+from tray.reports import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1 << 20
+VALUES = [0, 1, 0x7F, 0xFF, 0xFFFF, 2**31 - 1, 2**32 - 1, 2**63, 2**64 - 1, 2**64 - 4096]
+
+
+def looked_at(path: Path) -> bool:
+    """Whether a report can be made, with all that it shows; the only other way is `BadDump`."""
+    try:
+        report = reports.make(path, None)
+    except BadDump:
+        return False
+    assert render.text(report)
+    assert render.as_json(report)
+    return True
+
+
+def test_cut_at_every_byte_of_the_head(tmp_path: Path):
+    """Wherever copying stopped within headers and notes, the file is called damaged."""
+    path = synth.core_file(tmp_path / "core")
+    head = core.layout(synth.app()[0]).head
+    with path.open("r+b") as file:
+        for size in range(len(head) - 1, -1, -1):
+            file.truncate(size)
+            assert not looked_at(path), size
+
+
+def test_cut_behind_the_head(tmp_path: Path):
+    """From there on it can be read, and says how much is missing."""
+    path = synth.core_file(tmp_path / "core")
+    whole, head = path.stat().st_size, len(core.layout(synth.app()[0]).head)
+    with path.open("r+b") as file:
+        for size in (whole - 1, whole - 5000, whole // 2, head):
+            file.truncate(size)
+            report = reports.make(path, None)
+            assert 0 < report.missing <= whole - size
+            assert "DAMAGED" in render.text(report)
+
+
+def mutated(source: bytes, chance: random.Random) -> bytearray:
+    """The bytes with up to four of them, or whole numbers among them, changed."""
+    found = bytearray(source)
+    for _ in range(chance.randint(1, 4)):
+        position = chance.randrange(len(found) - 8)
+        if chance.random() < 0.5:
+            found[position] = chance.randrange(256)
+        else:
+            position -= position % 4
+            struct.pack_into("<Q", found, position, chance.choice(VALUES))
+    return found
+
+
+def damaged(path: Path, count: int, seed: int) -> int:
+    """Damage a core file as often as that; gives how many could still be read."""
+    synth.core_file(path)
+    head = core.layout(synth.app()[0]).head
+    chance = random.Random(seed)
+    good = 0
+    with path.open("r+b", buffering=0) as file:
+        for _ in range(count):
+            file.seek(0)
+            file.write(mutated(head, chance))
+            good += looked_at(path)
+    return good
+
+
+def test_random_damage(tmp_path: Path):
+    """2,000 damaged heads: some can be read, and there is no other error."""
+    assert 100 < damaged(tmp_path / "core", 2000, seed=70) < 1900
+
+
+def test_damage_takes_no_memory(tmp_path: Path):
+    """A number in a small file does not make us ask for as many bytes."""
+    tracemalloc.start()
+    try:
+        damaged(tmp_path / "core", 200, seed=71)
+        assert tracemalloc.get_traced_memory()[1] < 8 * MIB
+    finally:
+        tracemalloc.stop()
+
+
+def changed(path: Path, *changes: tuple[str, int, int]) -> Path:
+    """The file of `synth.app` with some fields changed: (format, offset, value)."""
+    synth.core_file(path)
+    with path.open("r+b") as file:
+        for kind, offset, value in changes:
+            file.seek(offset)
+            file.write(struct.pack(kind, value))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ([("<I", 0, 0)], "no core file"),
+        ([("<B", 4, 1)], "x86-64"),
+        ([("<H", 16, 3)], "x86-64"),
+        ([("<H", 18, 3)], "x86-64"),
+        ([("<H", 54, 32)], "headers"),
+        ([("<H", 56, 0)], "headers"),
+        ([("<H", 56, 60_000)], "headers"),
+        ([("<H", 56, elf.PN_XNUM)], "headers"),
+        ([("<H", 56, elf.PN_XNUM), ("<Q", 40, 1 << 63)], "headers"),
+        ([("<Q", 32, 1 << 63)], "headers"),
+        ([("<I", 64, elf.PT_LOAD)], "says nothing about threads"),
+        ([("<Q", 64 + 32, 1 << 40)], "notes"),
+        ([("<Q", 64 + 32, 0)], "names no thread"),
+        ([("<I", 64 + 8 * 56 + 4, 335)], "size"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, changes: list, cause: str):
+    """Each damaged field leads to its own sentence."""
+    with pytest.raises(BadDump, match=cause) as caught:
+        core.read(changed(tmp_path / "core", *changes))
+    assert caught.value.hint
+
+
+def test_the_file_is_closed_when_it_is_damaged(tmp_path: Path):
+    """A reader that fails leaves nothing open; an unclosed file is a warning, which fails this."""
+    (tmp_path / "core").write_bytes(b"no core at all")
+    with pytest.raises(BadDump):
+        core.read(tmp_path / "core")
