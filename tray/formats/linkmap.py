@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 AT_PHDR, AT_PHENT, AT_PHNUM, AT_SYSINFO_EHDR = 3, 4, 5, 33
 DT_NULL, DT_DEBUG = 0, 21
 _MOST_LIBRARIES = 10_000
+_MOST_NAMESPACES = 64
+"""glibc has 16 (``DL_NNS``). What is read here may be damaged: it must neither loop nor ask for gigabytes."""
+_LARGEST_DYNAMIC = 64 << 10
 _LONGEST_NAME = 4096
 _NAME_STEP = 64
 
@@ -54,8 +57,8 @@ def linked(auxv: bytes, read: Callable[[int, int], bytes]) -> Iterator[Linked]:
     """
     vector = auxiliary(auxv)
     debug = _debug(vector, read)
-    while debug:
-        head = read(debug, 48)
+    for _ in range(_MOST_NAMESPACES):
+        head = read(debug, 48) if debug else b""
         if len(head) < 48:  # noqa: PLR2004 - struct r_debug_extended
             return
         version, first = struct.unpack_from("<i4xQ", head)
@@ -70,9 +73,8 @@ def _debug(vector: dict[int, int], read: Callable[[int, int], bytes]) -> int:
     bias = next((table_at - p.vaddr for p in programs if p.type == elf.PT_PHDR), 0)
     for program in programs:
         if program.type == elf.PT_DYNAMIC:
-            for tag, value in struct.iter_unpack(
-                "<QQ", _whole(read(bias + program.vaddr, program.memsz), 16)
-            ):
+            section = read(bias + program.vaddr, min(program.memsz, _LARGEST_DYNAMIC))
+            for tag, value in struct.iter_unpack("<QQ", _whole(section, 16)):
                 if tag == DT_DEBUG:
                     return int(value)
                 if tag == DT_NULL:
