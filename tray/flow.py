@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tray import __version__
-from tray.errors import BadDump, CaptureFailed
+from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core
 from tray.model import Dump
 
@@ -88,8 +88,8 @@ def prune(store: Store) -> list[Path]:
     """Remove what has expired; that this fails is no reason to call a good dump failed."""
     try:
         return store.prune()
-    except OSError as error:
-        log.warning("Old dumps could not be removed: %s", error.strerror)
+    except (OSError, TrayError) as error:
+        log.warning("Old dumps could not be removed: %s", error)
         return []
 
 

@@ -1,0 +1,157 @@
+"""From a target to a dump: verified, described, renamed; or an error and no file."""
+
+from __future__ import annotations
+
+import errno
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fakes import FakeCapture
+
+from tray import __version__, flow
+from tray.errors import Cancelled, CaptureFailed, StoreFull, StoreUnusable, TargetGone
+from tray.model import Gap, Retention, Target, Trigger, Window
+from tray.modes import MODES
+from tray.store import Store, described
+
+TAKEN = datetime(2026, 11, 22, 19, 56, 5, tzinfo=UTC)
+EDITOR = Target(70, 700, "editor", Path("/usr/bin/editor"), Window(70, "Title", hung=True))
+
+
+@pytest.fixture
+def capture() -> FakeCapture:
+    return FakeCapture(EDITOR)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "dumps", Retention())
+
+
+def taken(capture: FakeCapture, store: Store, progress=lambda _done, _total: False, **settings: object):
+    """Take a mini dump of the editor."""
+    return flow.dump(
+        capture, store, EDITOR, MODES["mini"], Trigger.HOTKEY, TAKEN, progress=progress, **settings
+    )
+
+
+def left(store: Store) -> list[Path]:
+    """Files in the store."""
+    return sorted(store.folder.glob("*")) if store.folder.exists() else []
+
+
+def test_a_dump(capture: FakeCapture, store: Store):
+    """The file has its name, and its sidecar says what was told."""
+    capture.gaps = (Gap("thread 9", "gone"),)
+    dump = taken(capture, store)
+    assert left(store) == sorted([dump.path, dump.sidecar])
+    assert (dump.mode, dump.trigger, dump.target, dump.taken) == ("mini", Trigger.HOTKEY, EDITOR, TAKEN)
+    assert (dump.format, dump.method, dump.frozen) == ("elf-core", "stop and copy", 0.01)
+    assert (dump.gaps, dump.version) == (capture.gaps, __version__)
+    assert [thread.name for thread in dump.threads] == ["editor"]
+    assert dump.size == dump.path.stat().st_size
+    assert dump.seconds >= 0
+    assert dump.system
+    assert described(dump.path) == dump
+
+
+def test_another_place(capture: FakeCapture, store: Store, tmp_path: Path):
+    """The store's own folder is then not even made."""
+    dump = taken(capture, store, output=tmp_path / "mine.core")
+    assert dump.path == tmp_path / "mine.core"
+    assert not store.folder.exists()
+
+
+def test_progress_is_told(capture: FakeCapture, store: Store):
+    """By whoever takes the dump."""
+    told: list[int] = []
+    taken(capture, store, lambda done, _total: bool(told.append(done)))
+    assert told[-1] == len(capture.contents)
+
+
+class Spoiled(FakeCapture):
+    """Writes a dump, then spoils the file.
+
+    Attributes:
+        size: What is left of it.
+    """
+
+    size = 100
+
+    def write(self, target, mode, file, progress):
+        captured = super().write(target, mode, file, progress)
+        file.truncate(self.size)
+        return captured
+
+
+@pytest.mark.parametrize("size", [0, 100, 1500, 5000])
+def test_a_damaged_file_is_removed(store: Store, size: int):
+    """Better no dump than half a one: it is read back before it gets its name."""
+    capture = Spoiled(EDITOR)
+    capture.size = size
+    with pytest.raises(CaptureFailed, match="damaged and was removed"):
+        taken(capture, store)
+    assert left(store) == []
+
+
+@pytest.mark.parametrize("failure", [CaptureFailed("no"), TargetGone("gone"), ValueError("a mistake")])
+def test_a_failed_capture_leaves_nothing(capture: FakeCapture, store: Store, failure: Exception):
+    """Whatever it was, the error comes through as it is."""
+    capture.failure = failure
+    with pytest.raises(type(failure)) as caught:
+        taken(capture, store)
+    assert caught.value is failure
+    assert left(store) == []
+
+
+def test_a_full_disk(capture: FakeCapture, store: Store):
+    """Is told in the store's words."""
+    capture.failure = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(StoreFull):
+        taken(capture, store)
+    assert left(store) == []
+
+
+def test_a_cancelled_dump_leaves_nothing(capture: FakeCapture, store: Store):
+    """Nor does one that the user stopped."""
+    with pytest.raises(Cancelled):
+        taken(capture, store, lambda _done, _total: True)
+    assert left(store) == []
+
+
+class Unprunable(Store):
+    """A store that cannot be pruned.
+
+    Attributes:
+        failure: Why.
+    """
+
+    failure: Exception = OSError(errno.EIO, "Input/output error")
+
+    def prune(self, now: datetime | None = None) -> list[Path]:
+        raise self.failure
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.EIO, "broken"), StoreUnusable("broken")])
+def test_pruning_may_fail(tmp_path: Path, expected_warnings, failure: Exception):
+    """The dump is good all the same: it is a warning."""
+    store = Unprunable(tmp_path, Retention(count=1))
+    store.failure = failure
+    assert flow.prune(store) == []
+    assert len(expected_warnings.messages) == 1
+    assert "broken" in expected_warnings.messages[0]
+
+
+def test_pruning(capture: FakeCapture, tmp_path: Path):
+    """Gives what was removed."""
+    store = Store(tmp_path / "dumps", Retention(count=1))
+    first = taken(capture, store)
+    second = taken(capture, store)
+    assert flow.prune(store) == [first.path]
+    assert left(store) == sorted([second.path, second.sidecar])
+
+
+def test_every_format_is_verified():
+    """A back end whose files nobody checks would be a mistake."""
+    assert FakeCapture.format in flow.VERIFY
