@@ -55,12 +55,12 @@ class Files:
         position, last = mapping.offset, mapping.offset + mapping.size
         while position < last:
             try:
-                data = os.lseek(descriptor, position, SEEK_DATA)
+                written = os.lseek(descriptor, position, SEEK_DATA)
             except OSError:  # ENXIO: nothing but a hole until the end
                 break
-            hole = os.lseek(descriptor, data, SEEK_HOLE)
+            hole = os.lseek(descriptor, written, SEEK_HOLE)
             # Whole pages: files end anywhere, and some file systems have smaller blocks.
-            start, position = data - data % PAGE, min(hole + -hole % PAGE, last)
+            start, position = written - written % PAGE, min(hole + -hole % PAGE, last)
             if start < last:
                 runs.extend(
                     (mapping.start + start - mapping.offset, mapping.start + position - mapping.offset)

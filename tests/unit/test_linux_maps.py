@@ -1,0 +1,204 @@
+"""The memory map of Linux: its lines, flags, and page maps."""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+
+import pytest
+
+from tray.capture import linux_maps
+from tray.capture.linux_maps import Mapping
+from tray.ffi import linux as ffi
+
+PAGE = 4096
+
+
+def line(rest: str, access: str = "rw-p", inode: int = 7) -> str:
+    """A line of maps for 0x1000-0x3000, with what comes after the inode."""
+    return f"1000-3000 {access} 00002000 08:1a {inode} {rest}\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "path", "deleted"),
+    [
+        ("                     /usr/lib/libc.so.6", "/usr/lib/libc.so.6", False),
+        ("/tmp/with space  and more", "/tmp/with space  and more", False),
+        ("/tmp/two\\012lines", "/tmp/two\\012lines", False),
+        ("/tmp/lib.so (deleted)", "/tmp/lib.so", True),
+        ("/memfd:jit (deleted)", "/memfd:jit", True),
+        ("/tmp/line\u2028separator\x85\x0b", "/tmp/line\u2028separator\x85\x0b", False),
+        ("/tmp/bytes\udcff", "/tmp/bytes\udcff", False),
+        ("[heap]", "[heap]", False),
+        ("", "", False),
+    ],
+)
+def test_a_line(rest: str, path: str, *, deleted: bool):
+    """The path is all that follows, as the kernel shows it, less that it was deleted."""
+    found = linux_maps.parse(line(rest))
+    assert found == Mapping(0x1000, 0x3000, "rw-p", 0x2000, (8, 0x1A), 7, path, deleted)
+    assert found.size == 0x2000
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Rss:  4 kB", "VmFlags: rd mr", "zz-3000 rw-p 0 0:0 0", "1000-3000 rw-p"]
+)
+def test_what_is_no_mapping(text: str):
+    """Such lines stand between in smaps."""
+    assert linux_maps.parse(text) is None
+
+
+def test_mappings_share_what_is_alike():
+    """Of very many mappings with few names, only the addresses take room; vsyscall is left out."""
+    path = "/a/rather/long/path"
+    rows = [f"{n}000-{n}800 rw-p 0 08:01 7 {path}\n" for n in range(1, 4)]
+    vsyscall = "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n"
+    found = list(linux_maps.mapped([*rows, "Rss: 1\n", vsyscall]))
+    assert len(found) == 3
+    assert len({id(one.path) for one in found}) == len({id(one.device) for one in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("rest", "inode", "fileless"),
+    [
+        ("/memfd:x (deleted)", 7, True),
+        ("/SYSV00000000 (deleted)", 7, True),
+        ("/dev/shm/pool", 7, True),
+        ("/dev/zero (deleted)", 7, True),
+        ("/dev/zero", 7, False),
+        ("/drm mm object (deleted)", 7, True),
+        ("/usr/lib/libc.so.6", 7, False),
+        ("", 0, False),
+    ],
+)
+def test_fileless(rest: str, inode: int, *, fileless: bool):
+    """Shared memory that exists in memory only is part of the program's own."""
+    assert linux_maps.parse(line(rest, inode=inode)).fileless is fileless
+
+
+def test_shared_and_special():
+    """The fourth letter, and the kernel's own pages."""
+    assert linux_maps.parse(line("", "rw-s")).shared
+    assert not linux_maps.parse(line("", "rw-p")).shared
+    assert [linux_maps.parse(line(name)).special for name in ("[vvar]", "[vvar_vclock]", "[vdso]")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_mapping_in_words():
+    """For the list of gaps."""
+    assert str(linux_maps.parse(line("/dev/dri/card0"))) == "1000-3000 /dev/dri/card0"
+    assert str(linux_maps.parse(line(""))) == "1000-3000"
+
+
+SMAPS = """\
+00001000-00003000 rw-p 00000000 00:00 0
+Size:                  8 kB
+VmFlags: rd wr mr mw me ac
+00003000-00005000 rw-p 00000000 00:00 0
+VmFlags: rd wr mr mw me dd ac
+00008000-00009000 rw-s 00000000 00:05 9                                  /dev/fb0
+VmFlags: rd wr sh pf io dd
+ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
+VmFlags: ex
+"""
+
+
+def test_flags():
+    """Only those of mappings that no dump may hold are kept."""
+    flags = linux_maps.flags(SMAPS.splitlines(keepends=True))
+    assert list(flags.edges) == [0x1000, 0x3000, 0x3000, 0x5000, 0x8000, 0x9000]
+    assert {start: words & linux_maps.EXCLUDING for start, words in flags.excluded.items()} == {
+        0x3000: {"dd"},
+        0x8000: {"pf", "io", "dd"},
+    }
+    mappings = list(linux_maps.mapped(SMAPS.splitlines(keepends=True)))
+    assert flags.belong_to(mappings)
+    assert [bool(one.flags) for one in flags.set_on(mappings)] == [False, True, True]
+    assert not flags.belong_to(mappings[1:])
+
+
+def test_flags_without_a_mapping():
+    """Come to nothing."""
+    assert not linux_maps.flags(["VmFlags: io\n"]).excluded
+
+
+class FakeKernel:
+    """Answers about pages from a list of categories by page number.
+
+    Attributes:
+        pages: ``PAGE_IS_*`` bits of each page from address 0.
+        error: What scanning raises, as on an old kernel.
+    """
+
+    def __init__(self, *pages: int, error: int | None = None) -> None:
+        self.pages = pages
+        self.error = error
+        self.scans = 0
+
+    def open(self, path: str) -> int:
+        assert path == "/proc/70/pagemap"
+        return os.open(os.devnull, os.O_RDONLY)
+
+    def scan_pages(self, descriptor: int, start: int, end: int, *, skip: int, want: int) -> array.array[int]:
+        self.scans += 1
+        if self.error:
+            raise OSError(self.error, "cannot")
+        found = array.array("Q")
+        for number in range(start // PAGE, end // PAGE):
+            if self.pages[number] & want and not self.pages[number] & skip:
+                found.extend((number * PAGE, number * PAGE + PAGE))
+        return linux_maps._joined(found[::2])
+
+    def pagemap(self, descriptor: int, start: int, count: int) -> array.array[int]:
+        bits = {ffi.PAGE_IS_PRESENT: 63, ffi.PAGE_IS_SWAPPED: 62, ffi.PAGE_IS_FILE: 61}
+        pages = self.pages[start // PAGE : start // PAGE + count]
+        return array.array("Q", [sum(1 << bits.get(bit, 0) for bit in bits if page & bit) for page in pages])
+
+
+NONE, OWN, SWAPPED, FILE, ZERO = 0, 8, 16, 8 | 4, 8 | 32
+
+
+@pytest.fixture(params=[None, errno.ENOTTY], ids=["scan", "before 6.7"])
+def pages(request):
+    """A page map with one page of each kind, asked the new and the old way."""
+    kernel = FakeKernel(NONE, OWN, SWAPPED, FILE, NONE, OWN, error=request.param)
+    found = linux_maps.Pages(kernel, 70)
+    yield found
+    found.close()
+    assert kernel.scans == (1 if request.param else 2)
+
+
+def test_pages(pages):
+    """Those of files count where there is no file, as for shared memory without one, or if asked for."""
+    anonymous = Mapping(0, 6 * PAGE, "rw-p", 0, (0, 0), 0, "")
+    library = Mapping(0, 6 * PAGE, "rw-p", 0, (8, 1), 7, "/lib")
+    runs = list(pages.own(anonymous)), list(pages.own(library))
+    assert runs == ([PAGE, 4 * PAGE, 5 * PAGE, 6 * PAGE], [PAGE, 3 * PAGE, 5 * PAGE, 6 * PAGE])
+
+
+def test_present_pages(pages):
+    """All that are there, whosoever they are."""
+    library = Mapping(0, 6 * PAGE, "rw-p", 0, (8, 1), 7, "/lib")
+    for _ in range(2):
+        assert list(pages.present(library)) == [PAGE, 4 * PAGE, 5 * PAGE, 6 * PAGE]
+
+
+def test_the_zero_page_is_nobodys():
+    """A page that was only read holds nothing of its own."""
+    pages = linux_maps.Pages(FakeKernel(ZERO, OWN), 70)
+    assert list(pages.own(Mapping(0, 2 * PAGE, "rw-p", 0, (0, 0), 0, ""))) == [PAGE, 2 * PAGE]
+    pages.close()
+
+
+def test_a_scan_that_fails_otherwise():
+    """Whatever the reason, the older way is tried, and from then on."""
+    kernel = FakeKernel(OWN, error=errno.EPERM)
+    pages = linux_maps.Pages(kernel, 70)
+    for _ in range(2):
+        assert list(pages.own(Mapping(0, PAGE, "rw-p", 0, (0, 0), 0, ""))) == [0, PAGE]
+    assert kernel.scans == 1
+    pages.close()
