@@ -172,3 +172,25 @@ def test_quit_from_the_menu(tray: Tray):
     assert not menus(tray.screen)
     free = tray.run("doctor", "--json").stdout
     assert '"hotkey", "ok": true' in free, free
+
+
+def test_long_dump_shows_progress_and_can_be_cancelled(tray: Tray):
+    """A dump that takes its time has a toast with a button; pressed, no file is left and the app runs."""
+    tray.settings.parent.mkdir(parents=True, exist_ok=True)
+    tray.settings.write_text('mode = "heap"\nnotify_after = 0.01\n')
+    _hello_gone(tray)
+    app = tray.screen.show("--title", "Ledger", "--heavy", "3072")
+    tray.screen.press(HOTKEY)
+    box = until(lambda: toasts(tray.screen), "the progress toast")[0]
+
+    def cancelled() -> bool:
+        shown = toasts(tray.screen) or [box]
+        x, y = shown[0].x + shown[0].width - 50, shown[0].y + shown[0].height - 30
+        tray.screen.run("xdotool", "mousemove", str(x), str(y), "click", "1")
+        return "Cancelled" in tray.log()
+
+    until(lambda: list(tray.dumps.glob("*.partial")), "the file to grow")
+    until(cancelled, "the cancelled dump")
+    assert not list(tray.dumps.iterdir())
+    assert status(app.pid)["TracerPid"] == "0"
+    assert state(app.pid) in "SR"

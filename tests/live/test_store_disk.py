@@ -288,3 +288,30 @@ def as_nobody(place, act):
         for path, mode in modes.items():
             path.chmod(stat.S_IMODE(mode))
     return None
+
+
+@as_root
+@pytest.mark.parametrize("how", ["SUDO_UID", "PKEXEC_UID"])
+def test_dump_through_sudo_belongs_to_the_caller(tmp_path, monkeypatch, how):
+    """Whoever had to ask for root's rights can read the dump, and its sidecar, without them; nobody else can."""
+    monkeypatch.setenv(how, str(NOBODY))
+    with Store(tmp_path, Retention()).begin(*WHAT, need=0, output=tmp_path) as partial:
+        dump = partial.finish(
+            lambda size, allocated: Dump(
+                partial.id,
+                partial.path,
+                "elf-core",
+                "mini",
+                Trigger.CLI,
+                TARGET,
+                TAKEN,
+                1.0,
+                0.5,
+                "",
+                size,
+                allocated,
+            )
+        )
+    for path in (dump.path, dump.sidecar):
+        assert path.stat().st_uid == NOBODY
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600

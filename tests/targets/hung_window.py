@@ -3,7 +3,7 @@
 Prints ``ready PID`` when the window is shown. Options: ``--title TEXT``,
 ``--mute`` to promise no answers to pings, ``--type dock|desktop``,
 ``--machine NAME`` for WM_CLIENT_MACHINE, ``--name NAME`` for the process,
-``--color NUMBER``. Closed politely, it ends.
+``--color NUMBER``, ``--heavy MIB`` of memory of its own. Closed politely, it ends.
 """
 
 import argparse
@@ -24,6 +24,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--type", choices=["dock", "desktop", "normal"], default="normal")
     parser.add_argument("--machine", default=socket.gethostname())
     parser.add_argument("--name", default="hung_window")
+    parser.add_argument("--heavy", type=int, default=0, metavar="MIB")
     parser.add_argument("--color", type=int, default=0x336699)
     return parser.parse_args()
 
@@ -60,6 +61,7 @@ def answer(display: Display, message) -> bool:
 def main() -> None:
     """Show the window and answer until it is closed."""
     wanted = options()
+    ballast = [os.urandom(1 << 20) * 16 for _ in range(wanted.heavy // 16)]
     Path("/proc/self/comm").write_text(wanted.name)
     display = Display()
     window = create(display, wanted)
@@ -67,7 +69,7 @@ def main() -> None:
     while True:
         event = display.next_event()
         if event.type == X.MapNotify:
-            print("ready", os.getpid(), flush=True)
+            print("ready", os.getpid(), len(ballast), flush=True)
         if event.type == X.ClientMessage and not answer(display, event):
             return
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import select
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,5 +49,7 @@ class Patient:
         Raises:
             OSError: There still is none.
         """
+        if sys.platform == "win32":
+            raise OSError(errno.ENOSYS, "no open files over a socket")
         select.select([], [self._inner], [], PATIENCE)
         return self._inner.sendmsg(parts, ancillary)
