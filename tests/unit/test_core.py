@@ -128,9 +128,9 @@ def test_notes_come_in_the_order_of_the_kernel():
     assert kinds == [*first, core.NT_PRSTATUS, core.NT_FPREGSET]
 
 
-@pytest.mark.parametrize("count", [65_533, 65_534])
-def test_very_many_stretches(tmp_path: Path, count: int):
+def test_very_many_stretches(tmp_path: Path):
     """More program headers than their number's field can tell."""
+    count = 65_534
     memory = tuple(Memory(n * 2 * PAGE, PAGE, 0) for n in range(count))
     path = synth.core_file(tmp_path / "core", synth.snapshot(memory=memory))
     with core.read(path) as file:

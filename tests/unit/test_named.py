@@ -78,3 +78,6 @@ def test_several_are_listed(processes):
     assert lines[-1] == "  … and 3 more"
     assert len(lines) == 14
     assert "100" in caught.value.hint
+    del processes[2:]
+    with pytest.raises(NoTarget, match=r"^2 processes (?!.*more)"):
+        named.process("editor")

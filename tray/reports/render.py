@@ -11,7 +11,7 @@ from tray.sizes import shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray.model import Memory, Report, Thread
+    from tray.model import Memory, Report, Thread, Window
 
 SCHEMA = 1
 _RIP, _RSP = 16, 19
@@ -79,14 +79,11 @@ def _what(report: Report) -> list[str]:
             f"  pause     stood still for {dump.frozen:.3f} s of {dump.seconds:.3f} s ({dump.method})"
         )
         if dump.target.window:
-            lines.append(f"  window    {_window(report)}")
+            lines.append(f"  window    {_window(dump.target.window)}")
     return lines
 
 
-def _window(report: Report) -> str:
-    window = report.dump.target.window if report.dump else None
-    if window is None:
-        return ""
+def _window(window: Window) -> str:
     answer = {True: "was not responding", False: "was responding", None: "cannot tell if it responded"}
     return f"{window.title or 'without a title'}, {answer[window.hung]}"
 
