@@ -125,8 +125,8 @@ def test_press_asks_for_a_dump(tray: Tray) -> None:
             "trigger": "hotkey",
             "window": window,
             "output": None,
-                "folder": str(tray.app.settings.folder),
-                "retention": {"count": 20, "days": 30, "size": 10 << 30},
+            "folder": str(tray.app.settings.folder),
+            "retention": {"count": 20, "days": 30, "size": 10 << 30},
         }
     ]
 
