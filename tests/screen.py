@@ -82,7 +82,7 @@ class Screen:
     def start(self, *command: str, **more) -> subprocess.Popen[str]:
         """Start a program on this display; its output is there to be read."""
         quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
-        program = subprocess.Popen(command, env=self.env, text=True, **(quiet | more))
+        program = subprocess.Popen(command, text=True, **({"env": self.env} | quiet | more))
         self._programs.append(program)
         return program
 

@@ -1,9 +1,11 @@
 """Wayland with a real compositor: sway without a screen, and foot in front."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tray.errors import NoTarget
 
 pytestmark = [pytest.mark.linux, pytest.mark.wayland]
 
+ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 """sway refuses to run as root."""
 
@@ -110,6 +113,22 @@ def test_foreground(desktop, sway):
     os.kill(program.pid, signal.SIGSTOP)
     assert desktop.foreground().title == "Füße"
     assert all(line.ok for line in desktop.health("ctrl+alt+shift+d") if line.part != "hotkey")
+    _end(desktop, program)
+
+
+@pytest.mark.ptrace
+def test_dump_of_what_is_in_front(desktop, sway, tmp_path):
+    """``hangshot dump --foreground``, as a shortcut of sway starts it, dumps that app without a tray."""
+    program = sway.start("foot", "sleep", "600")
+    until(lambda: _pid(desktop) == program.pid, "foot")
+    words = [sys.executable, "-m", "tray", "dump", "--foreground", "--json", "--output", f"{tmp_path}/"]
+    told = subprocess.run(
+        words, env=sway.env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    event = json.loads(told.stdout.splitlines()[-1])
+    assert (event["event"], event["trigger"], event["target"]["pid"]) == ("dumped", "hotkey", program.pid)
+    assert Path(event["path"]).parent == tmp_path
     _end(desktop, program)
 
 
