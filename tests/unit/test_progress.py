@@ -44,6 +44,7 @@ def test_output_that_is_stuck_holds_nobody_up(monkeypatch):
             assert reporter(done, 10_000) is False
         assert time.monotonic() - begun < 1
     stuck.go.set()
+    reporter._thread.join(5)
 
 
 def test_lines(monkeypatch):
