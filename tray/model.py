@@ -290,6 +290,57 @@ class Dump:
         return self.path.with_suffix(".json")
 
 
+class Trust(enum.StrEnum):
+    """How a frame was found, the surest first."""
+
+    REGISTERS = "registers"
+    """Where the thread itself stood."""
+    TABLES = "unwind tables"
+    """By the tables that the compiler wrote for exceptions and debuggers."""
+    FRAME_POINTER = "frame pointer"
+    """By the chain that not every compiler keeps: a guess, and so is all that follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One call.
+
+    Attributes:
+        pc: Where it stands or returns to; the same as its caller's when inlined.
+        function: As its author wrote it, demangled; empty where nothing names it.
+        module: Path of the executable or library, as the target saw it; empty for code that no file holds.
+        offset: Of ``pc`` from the start of the module.
+        file: Source file, as the compiler saw it; empty without debug info.
+        line: Line in that file, from 1; 0 without debug info.
+        inlined: The compiler put it into its caller; it has no registers of its own.
+        trust: How it was found.
+    """
+
+    pc: int
+    function: str = ""
+    module: str = ""
+    offset: int = 0
+    file: str = ""
+    line: int = 0
+    inlined: bool = False
+    trust: Trust = Trust.REGISTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What one thread was doing, the innermost call first.
+
+    Attributes:
+        tid: Thread id.
+        frames: At least the one the thread stood in, where its registers are known.
+        cut: Why it ends before the thread's beginning; empty if it does not.
+    """
+
+    tid: int
+    frames: tuple[Frame, ...] = ()
+    cut: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a person reads about a dump.
@@ -302,6 +353,8 @@ class Report:
         modules: Executable and libraries, the executable first.
         missing: Bytes that the file promises and does not have, because it was cut.
         dump: What the sidecar says; None where there is none, as for another tool's dump.
+        stacks: One for each thread, in the order of the snapshot; empty if nobody asked for them.
+        lacks: What would make the stacks better and how to get it, a sentence each.
     """
 
     path: Path
@@ -311,6 +364,8 @@ class Report:
     modules: tuple[Module, ...]
     missing: int = 0
     dump: Dump | None = None
+    stacks: tuple[Stack, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
