@@ -253,7 +253,7 @@ class FakeCapture:
     def estimate(self, target: Target, mode) -> int:
         return {"mini": 200_000, "heap": 30_000_000, "full": 2_100_000_000}[mode.name]
 
-    def write(self, target: Target, mode, file, progress) -> Captured:
+    def write(self, target: Target, mode, file, progress, trigger=None) -> Captured:
         self.target(target.pid, target.started)
         total = len(self.contents)
         for step in range(self.steps):

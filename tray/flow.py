@@ -58,7 +58,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     began = time.monotonic()
     need = capture.estimate(target, mode)
     with store.begin(target, mode, capture.suffix, taken, need=need, output=output) as partial:
-        captured = capture.write(target, mode, partial.file, progress)
+        captured = capture.write(target, mode, partial.file, progress, trigger)
         _verify(partial, captured)
 
         def describe(size: int, allocated: int) -> Dump:

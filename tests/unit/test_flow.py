@@ -79,7 +79,7 @@ class Spoiled(FakeCapture):
 
     size = 100
 
-    def write(self, target, mode, file, progress):
+    def write(self, target, mode, file, progress, trigger=None):
         captured = super().write(target, mode, file, progress)
         file.truncate(self.size)
         return captured

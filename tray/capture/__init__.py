@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from tray.errors import Unsupported
 
 if TYPE_CHECKING:
-    from tray.model import Captured, Mode, Target, Window
+    from tray.model import Captured, Mode, Target, Trigger, Window
 
 
 class Progress(Protocol):
@@ -43,8 +43,17 @@ class Capture(Protocol):
     def estimate(self, target: Target, mode: Mode) -> int:
         """About how many bytes a dump will take on disk, rather too many than too few."""
 
-    def write(self, target: Target, mode: Mode, file: BinaryIO, progress: Progress) -> Captured:
+    def write(
+        self,
+        target: Target,
+        mode: Mode,
+        file: BinaryIO,
+        progress: Progress,
+        trigger: Trigger | None = None,
+    ) -> Captured:
         """Write a dump into ``file``, an empty one open for reading and writing.
+
+        ``trigger`` is for formats that have a place for a comment.
 
         Whatever happens, the target runs on as before when this returns or raises.
 
@@ -67,8 +76,13 @@ def capture() -> Capture:
         from tray.capture.linux import LinuxCapture
 
         return LinuxCapture()
+    if sys.platform == "win32":
+        from tray.capture.windows import WindowsCapture
+
+        return WindowsCapture()
     raise Unsupported(
-        f"Hangshot cannot dump processes on {sys.platform} yet.", hint="It runs on Linux (x86-64)."
+        f"Hangshot cannot dump processes on {sys.platform} yet.",
+        hint="It runs on Windows and on Linux (x86-64).",
     )
 
 
@@ -84,6 +98,11 @@ def started(pid: int) -> int:
         from tray.ffi.linux import Kernel
 
         return linux_target.started(Kernel(), pid)
+    if sys.platform == "win32":
+        from tray.capture import windows_target
+        from tray.ffi.win32 import System
+
+        return windows_target.started(System(), pid)
     raise Unsupported(f"Hangshot cannot look at processes on {sys.platform} yet.")
 
 
@@ -93,4 +112,9 @@ def health() -> list[tuple[str, bool, str, str]]:
         from tray.capture import linux_target
 
         return [("rights", *linux_target.rights())]
+    if sys.platform == "win32":
+        from tray.capture import windows_target
+        from tray.ffi.win32 import System
+
+        return windows_target.health(System())
     return [("capture", False, f"Hangshot cannot dump processes on {sys.platform} yet", "")]

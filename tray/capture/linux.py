@@ -17,7 +17,7 @@ from tray.model import Include
 
 if TYPE_CHECKING:
     from tray.capture import Progress
-    from tray.model import Captured, Mode, Target, Window
+    from tray.model import Captured, Mode, Target, Trigger, Window
 
 STALL = 60.0
 """Seconds without a byte written after which the target is let go whatever happens."""
@@ -59,7 +59,14 @@ class LinuxCapture:
             total += sum(mapping.size for mapping in mapped if mapping.inode and not mapping.fileless)
         return total
 
-    def write(self, target: Target, mode: Mode, file: BinaryIO, progress: Progress) -> Captured:
+    def write(
+        self,
+        target: Target,
+        mode: Mode,
+        file: BinaryIO,
+        progress: Progress,
+        trigger: Trigger | None = None,  # noqa: ARG002 - a core file has no place for it
+    ) -> Captured:
         """See `tray.capture.Capture.write`.
 
         The work is done on a thread of its own, because the kernel lets go of

@@ -1,0 +1,159 @@
+"""What dbghelp asks while it writes a dump, and our answers.
+
+It asks on the thread that called it, while the target's threads are suspended. So an
+answer touches our own memory and the file, waits for nothing, and never raises: an
+exception inside a foreign callback would be lost.
+
+Source: learn.microsoft.com, "MINIDUMP_CALLBACK_TYPE"; the order was seen with dbghelp 6.3.9600.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from tray.errors import Cancelled
+from tray.ffi import dbghelp as d
+from tray.model import Gap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tray.capture import Progress
+
+MOST_FAILURES = 50
+"""Stretches of unreadable memory that are told one by one; of more, the sum is told."""
+_TOLD_EVERY = 0.05
+"""Seconds between two words to the progress, which costs more than a small write."""
+
+
+class Answers:
+    """The answers, and what was learnt from the questions.
+
+    Attributes:
+        cancelled: Set from outside to have the dump stopped.
+        error: What went wrong on our side; dbghelp only knows that something did.
+        threads: Thread ids in the dump, in its order.
+        first_stop: When the first thread may have been suspended, by ``time.monotonic``.
+        asked: How many questions came; it grows as long as dbghelp is alive.
+        done: Bytes written.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        total: int,
+        *,
+        write: Callable[[int, int, int], None] | None = None,
+        snapshot: bool = False,
+    ) -> None:
+        """
+        Args:
+            progress: Told of what is written, and asked whether to stop.
+            total: About how many bytes there will be.
+            write: Takes address, size and file offset of each piece of the dump;
+                None leaves writing to dbghelp, which then tells nothing of it.
+            snapshot: Whether the dump is of a clone, not of the process itself.
+        """  # noqa: D205, D212 - the class says what it is
+        self.cancelled = False
+        self.error: BaseException | None = None
+        self.threads: list[int] = []
+        self.first_stop: float | None = None
+        self.asked = 0
+        self.done = 0
+        self._progress, self._total, self._write = progress, total, write
+        self._snapshot = snapshot
+        self._told = 0.0
+        self._failures: list[tuple[int, int]] = []
+        self._more_failures = self._more_bytes = 0
+        self._answers: dict[int, Callable[[Any, Any], None]] = {
+            d.IsProcessSnapshotCallback: self._is_snapshot,
+            d.IncludeThreadCallback: self._include_thread,
+            d.ThreadCallback: self._thread,
+            d.CancelCallback: self._cancel,
+            d.IoStartCallback: self._io_start,
+            d.IoWriteAllCallback: self._io_write,
+            d.IoFinishCallback: self._io_finish,
+            d.ReadMemoryFailureCallback: self._failure,
+        }
+
+    def __call__(self, _parameter: int | None, question: Any, answer: Any) -> int:  # noqa: ANN401 - ctypes pointers
+        """Answer one question; always TRUE, for FALSE leaves out threads and modules."""
+        try:
+            self.asked += 1
+            act = self._answers.get(question.contents.CallbackType)
+            if act:
+                act(question.contents, answer.contents)
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever called dbghelp
+            self.error = self.error or error
+        return 1
+
+    def gaps(self) -> list[Gap]:
+        """Memory that could not be read."""
+        why = "it could not be read"
+        gaps = [Gap(f"{start:x}-{end:x}", why, end - start) for start, end in self._failures]
+        if self._more_failures:
+            gaps.append(Gap(f"{self._more_failures} more stretches of memory", why, self._more_bytes))
+        return gaps
+
+    def finish(self) -> None:
+        """Tell that all is done."""
+        whole = max(self._total, self.done)
+        self._progress(whole, whole)
+
+    def _stop(self) -> bool:
+        """Whether to stop, by the progress' wish or an error of ours."""
+        if self.error is None and not self.cancelled:
+            self._tell()
+        if self.cancelled and self.error is None:
+            self.error = Cancelled("The dump was stopped.")
+        return self.error is not None
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told < _TOLD_EVERY:
+            return
+        self._told = now
+        self._total = max(self._total, self.done)
+        self.cancelled = bool(self._progress(self.done, self._total)) or self.cancelled
+
+    def _is_snapshot(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
+        answer.Status = d.S_FALSE if self._snapshot else d.S_OK
+
+    def _include_thread(self, _question: Any, _answer: Any) -> None:  # noqa: ANN401
+        if self.first_stop is None:
+            self.first_stop = time.monotonic()
+
+    def _thread(self, question: Any, _answer: Any) -> None:  # noqa: ANN401
+        self.threads.append(question.ThreadId)
+
+    def _cancel(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
+        answer.CheckCancel = 1
+        answer.Cancel = int(self._stop())
+
+    def _io_start(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
+        answer.Status = d.S_FALSE if self._write else d.S_OK
+
+    def _io_write(self, question: Any, answer: Any) -> None:  # noqa: ANN401
+        piece = question.Io
+        answer.Status = d.E_FAIL
+        if self._write and not self._stop():
+            self._write(piece.Buffer, piece.BufferBytes, piece.Offset)
+            self.done += piece.BufferBytes
+            answer.Status = d.S_OK
+
+    def _io_finish(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
+        answer.Status = d.S_OK
+
+    def _failure(self, question: Any, answer: Any) -> None:  # noqa: ANN401
+        """Leave unreadable memory out, and remember it; neighbours count as one."""
+        failed = question.ReadMemoryFailure
+        start, end = failed.Offset, failed.Offset + failed.Bytes
+        if self._failures and self._failures[-1][1] == start:
+            self._failures[-1] = (self._failures[-1][0], end)
+        elif len(self._failures) < MOST_FAILURES:
+            self._failures.append((start, end))
+        else:
+            self._more_failures += 1
+            self._more_bytes += failed.Bytes
+        answer.Status = d.S_OK

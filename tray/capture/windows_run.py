@@ -1,0 +1,219 @@
+"""One capture on Windows: open, remember, snapshot or not, MiniDumpWriteDump, and what follows from its failures.
+
+Source: learn.microsoft.com, "MiniDumpWriteDump function".
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO
+
+from tray import __version__
+from tray.capture import windows_memory, windows_snapshot, windows_target, windows_threads
+from tray.capture.windows_callback import Answers
+from tray.capture.windows_flags import Ladder
+from tray.errors import AccessDenied, CaptureFailed, TargetGone, TrayError, Unsupported
+from tray.ffi import dbghelp, win32
+from tray.ffi.win32 import code
+from tray.model import Captured, Gap, Include
+
+if TYPE_CHECKING:
+    from tray.capture import Progress
+    from tray.capture.windows_snapshot import Clone
+    from tray.ffi.win32 import System
+    from tray.model import Mode, Target, Trigger
+
+_HOW_TO_READ = "it is a 32-bit program; in WinDbg: .load wow64exts, then !wow64exts.sw"
+_NO_SHARED = "a snapshot has no memory that is shared with other programs"
+_ERRNOS = (errno.ENOSPC, errno.EFBIG, errno.EROFS)
+
+
+class Run:
+    """One capture; `main` does it, on the one thread that calls dbghelp.
+
+    Attributes:
+        frozen: Whether the target may be standing still.
+        error: What went wrong, after `main`.
+        suspensions: How the target's threads were before; `undo` it if `main` never ends.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
+        self,
+        system: System,
+        target: Target,
+        mode: Mode,
+        file: BinaryIO,
+        progress: Progress,
+        trigger: Trigger | None = None,
+    ) -> None:
+        self.system, self.target, self.mode, self.file = system, target, mode, file
+        self.frozen = False
+        self.error: BaseException | None = None
+        self.suspensions: windows_threads.Suspensions | None = None
+        self._progress, self._trigger = progress, trigger
+        self._cancelled = False
+        self._answers: Answers | None = None
+        self._captured: Captured | None = None
+        self._gaps: list[Gap] = []
+        self._seconds = 0.0
+        self._most = self._total = 0
+
+    @property
+    def moved(self) -> int:
+        """Grows as long as dbghelp is alive."""
+        return self._answers.asked if self._answers else 0
+
+    def cancel(self) -> None:
+        """Have it stop at the next question of dbghelp's; from any thread."""
+        self._cancelled = True
+        if self._answers:
+            self._answers.cancelled = True
+
+    def captured(self) -> Captured:
+        """What came of it.
+
+        Raises:
+            CaptureFailed: Nothing did.
+        """
+        if self._captured is None:
+            raise CaptureFailed(f"{self.target.name} could not be dumped.")
+        return self._captured
+
+    def main(self) -> None:
+        """Everything, on one thread; what goes wrong is left in ``error``."""
+        try:
+            with ExitStack() as handles:
+                self._capture(handles)
+        except OSError as error:
+            self.error = self._meaning(error)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            self.error = error
+
+    def _capture(self, handles: ExitStack) -> None:
+        process, rights = windows_target.opened(self.system, self.target)
+        handles.callback(self.system.close, process)
+        bits = windows_target.bits(self.system, process)
+        self._check_bits(bits)
+        self.suspensions = windows_threads.Suspensions(self.system, self.target.pid)
+        found = windows_memory.sizes(self.system.stretches(process))
+        ladder = Ladder(self.mode.include, handles=rights != windows_target.READ)
+        clone = None
+        may_clone = rights == windows_target.CLONE
+        if windows_snapshot.fits(self.system, process, self.mode.include, may_clone=may_clone, bits=bits):
+            clone = handles.enter_context(windows_snapshot.taken(self.system, process))
+        if clone and found.shared:
+            self._gaps.append(Gap("shared memory", _NO_SHARED, found.shared))
+        threads = len(self.system.threads(self.target.pid))
+        total = windows_memory.estimate(found, threads, self.mode.include)
+        answers = self._written(process, clone, ladder, total)
+        self._tell(answers, ladder, clone)
+
+    def _check_bits(self, bits: int) -> None:
+        """A 32-bit program cannot dump a 64-bit one; the other way round the dump needs a word."""
+        if bits == 64 and not self.system.is_64_bit():  # noqa: PLR2004
+            raise Unsupported(
+                f"{self.target.name} is a 64-bit program, and this Hangshot is a 32-bit one.",
+                hint="Use the 64-bit Hangshot.",
+            )
+        if bits == 32 and self.system.is_64_bit():  # noqa: PLR2004
+            self._gaps.append(Gap("32-bit view of the threads", _HOW_TO_READ))
+
+    def _written(self, process: int, clone: Clone | None, ladder: Ladder, total: int) -> Answers:
+        """Write the dump, on ever lower rungs until one holds; gives the answers of that one."""
+        while True:
+            answers = self._fresh_answers(clone, total)
+            try:
+                self._write(clone.handle if clone else process, ladder.flags, answers)
+            except OSError as error:
+                if answers.error:
+                    raise answers.error from error
+                if not self._may_go_on(process, error) or not ladder.down(code(error), error.strerror or "?"):
+                    raise
+                self.file.seek(0)
+                self.file.truncate()
+                continue
+            if answers.error:
+                raise answers.error
+            return answers
+
+    def _fresh_answers(self, clone: Clone | None, total: int) -> Answers:
+        """Answers for one attempt.
+
+        Writes are taken over for the large modes only: it brings progress and a
+        cancel within milliseconds, which a small dump is too quick to need.
+        """
+        handle = self.system.file_handle(self.file.fileno())
+
+        def write(address: int, size: int, offset: int) -> None:
+            self.system.write_at(handle, address, size, offset)
+
+        large = Include.HEAP in self.mode.include
+        answers = Answers(self._grow, total, write=write if large else None, snapshot=clone is not None)
+        answers.cancelled = self._cancelled
+        self._answers = answers
+        return answers
+
+    def _grow(self, done: int, total: int) -> bool:
+        """Tell the progress, which never goes back, though a smaller dump begins anew."""
+        self._most = max(self._most, done)
+        self._total = max(self._total, self._most, total)
+        return self._progress(self._most, self._total)
+
+    def _write(self, process: int, flags: int, answers: Answers) -> None:
+        """One call of MiniDumpWriteDump. The target runs again when this returns or raises."""
+        callback = dbghelp.MINIDUMP_CALLBACK_INFORMATION(dbghelp.MINIDUMP_CALLBACK_ROUTINE(answers), None)
+        streams = dbghelp.user_stream(dbghelp.CommentStreamW, self._comment().encode("utf-16-le") + b"\0\0")
+        handle = self.system.file_handle(self.file.fileno())
+        began = time.monotonic()
+        self.frozen = True
+        try:
+            self.system.write_dump(process, self.target.pid, handle, flags, streams, callback)
+        finally:
+            self._seconds += time.monotonic() - (answers.first_stop or began)
+            self.frozen = False
+
+    def _may_go_on(self, process: int, error: OSError) -> bool:
+        """Whether a smaller dump can help: not on a full disk, nor when the target has gone."""
+        if error.errno in _ERRNOS or self.system.ended(process):
+            return False
+        return code(error) not in (win32.ERROR_PROC_NOT_FOUND, win32.ERROR_CANCELLED)
+
+    def _tell(self, answers: Answers, ladder: Ladder, clone: Clone | None) -> None:
+        answers.finish()
+        self._captured = Captured(
+            "minidump",
+            windows_threads.named(self.system, answers.threads),
+            clone.seconds if clone else self._seconds,
+            "snapshot" if clone else "stop and copy",
+            (*self._gaps, *ladder.gaps, *answers.gaps()),
+        )
+
+    def _comment(self) -> str:
+        """What a debugger shows when it opens the dump."""
+        words = [f"Hangshot {__version__}", f"mode {self.mode.name}"]
+        if self._trigger:
+            words.append(f"taken by {self._trigger.value}")
+        window = self.target.window
+        if window and self.mode.include:
+            answer = {True: "not responding", False: "responding", None: "cannot tell if it responds"}
+            words.append(f"window {window.title!r}, {answer[window.hung]}")
+        return "; ".join(words)
+
+    def _meaning(self, error: OSError) -> TrayError | OSError:
+        """A failed request in our words; a full disk stays as it is."""
+        if error.errno in _ERRNOS:
+            return error
+        name = self.target.name
+        if self._has_ended():
+            return TargetGone(f"{name} ({self.target.pid}) ended while it was being dumped.")
+        if code(error) == win32.ERROR_ACCESS_DENIED:
+            return AccessDenied(f"{name} cannot be read: {error.strerror}.", hint="See 'hangshot doctor'.")
+        return CaptureFailed(f"{name} could not be dumped: {error.strerror}.")
+
+    def _has_ended(self) -> bool:
+        try:
+            return windows_target.started(self.system, self.target.pid) != self.target.started
+        except (OSError, TrayError):
+            return True
