@@ -62,7 +62,7 @@ def _no_ptrace() -> str:
 REASONS: dict[str, Callable[[], str]] = {
     "linux": _no_linux,
     "ptrace": _no_ptrace,
-    "x11": lambda: found("Xvfb", "openbox", "xdotool"),
+    "x11": lambda: found("Xvfb", "openbox", "xdotool", "xset"),
     "gdb": lambda: found("gdb", "gcore", "lldb|lldb-19|lldb-16", "eu-stack", "eu-readelf", "gcc", "g++"),
     "desktop": lambda: found("Xvfb", "openbox", "xdotool", "xfce4-panel", "dbus-daemon", "import", "xclip"),
     "wayland": lambda: found("sway", "foot"),
