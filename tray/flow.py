@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tray import __version__
 from tray.errors import BadDump, CaptureFailed, TrayError
-from tray.formats import core
+from tray.formats import core, minidump
 from tray.model import Dump
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERIFY: dict[str, Callable[[BinaryIO, int], None]] = {"elf-core": core.verify}
+VERIFY: dict[str, Callable[[BinaryIO, int], None]] = {
+    "elf-core": core.verify,
+    "minidump": minidump.verify,
+}
 """How a file of each format is seen to be whole before it gets its name."""
 
 

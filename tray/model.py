@@ -118,8 +118,8 @@ class Thread:
         name: Its own name (``comm``); empty where the dump does not say.
         state: One letter of proc(5), from before it was stopped; empty if unknown.
         waits_in: Kernel function it slept in (``wchan``); empty if unknown.
-        registers: General registers, in the system's own layout
-            (``struct user_regs_struct``, 216 bytes, on x86-64 Linux).
+        registers: General registers as x86-64 Linux lays them out
+            (``struct user_regs_struct``, 216 bytes); readers of other formats follow it.
         floating: FPU and SSE state (``struct user_fpregs_struct``, 512 bytes).
         extended: XSAVE area with AVX and beyond; empty where there is none.
         signal: ``siginfo_t`` of the stop, 128 bytes; empty where there is none.
@@ -355,6 +355,8 @@ class Report:
         dump: What the sidecar says; None where there is none, as for another tool's dump.
         stacks: One for each thread, in the order of the snapshot; empty if nobody asked for them.
         lacks: What would make the stacks better and how to get it, a sentence each.
+        format: ``elf-core`` or ``minidump``.
+        comment: What the dump's writer left in it for the reader; only minidumps have a place for it.
     """
 
     path: Path
@@ -366,6 +368,8 @@ class Report:
     dump: Dump | None = None
     stacks: tuple[Stack, ...] = ()
     lacks: tuple[str, ...] = ()
+    format: str = "elf-core"
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

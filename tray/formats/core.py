@@ -191,10 +191,15 @@ class Core:
 
     Attributes:
         snapshot: What it says, without the memory.
+        format: As in `Captured`.
+        comment: Always empty: a core file has no place for one.
 
     Raises:
         BadDump: It is no x86-64 core file, or its head is damaged.
     """
+
+    format = "elf-core"
+    comment = ""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray.errors import BadDump, NoDump
-from tray.formats import core
+from tray.formats import core, minidump
 from tray.model import Report
 
 if TYPE_CHECKING:
@@ -32,16 +32,24 @@ def make(path: Path, dump: Dump | None) -> Report:
         status = path.stat()
         if not status.st_size:
             raise BadDump(f"{path} is empty.")
-        with core.read(path) as file:
-            modules = tuple(file.modules())
+        with _read(path) as file:
             return Report(
                 path,
                 status.st_size,
                 getattr(status, "st_blocks", -(-status.st_size // _BLOCK)) * _BLOCK,
                 file.snapshot,
-                modules,
+                tuple(file.modules()),
                 file.missing,
                 dump,
+                format=file.format,
+                comment=file.comment,
             )
     except OSError as error:
         raise NoDump(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read(path: Path) -> core.Core | minidump.Minidump:
+    """The reader for what the file begins with, whatever it is called."""
+    with path.open("rb") as file:
+        magic = file.read(len(minidump.MAGIC))
+    return minidump.read(path) if magic == minidump.MAGIC else core.read(path)

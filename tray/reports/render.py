@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _RIP, _RSP = 16, 19
+_FORMATS = {"elf-core": "ELF core file", "minidump": "minidump"}
 _MOST_THREADS, _MOST_GAPS = 40, 20
 _FOLD = 3
 """Threads that share name, state and place from this many on stand on one line."""
@@ -39,6 +40,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "size": report.size,
         "allocated": report.allocated,
         "missing": report.missing,
+        "format": report.format,
+        "comment": report.comment,
         "target": {"pid": snapshot.pid, "name": snapshot.name, "arguments": snapshot.arguments,
                    "uid": snapshot.uid, "parent": snapshot.parent},
         "threads": [
@@ -66,12 +69,14 @@ def _what(report: Report) -> list[str]:
     size = shown(report.allocated)
     if report.size > 2 * report.allocated:
         size += f" on disk ({shown(report.size)} with its holes)"
-    kind = f"ELF core file, {dump.mode} mode" if dump else "ELF core file"
+    kind = f"{_FORMATS[report.format]}, {dump.mode} mode" if dump else _FORMATS[report.format]
     lines.append(f"  what      {kind}, {size}")
     if report.missing:
         lines.append(f"  DAMAGED   {shown(report.missing)} are missing at its end: it was not copied whole")
     if snapshot.arguments:
         lines.append(f"  command   {snapshot.arguments}")
+    if report.comment:
+        lines.append(f"  comment   {report.comment.splitlines()[0]}")
     if dump:
         when = dump.taken.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         lines.append(f"  taken     {when}, by {dump.trigger.value}, Hangshot {dump.version}")
