@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 from tray import __version__, commands
@@ -145,6 +144,8 @@ def _family(kind: type[TrayError]) -> Iterator[type[TrayError]]:
 
 def _unknown(word: str) -> BadUsage:
     """A first word that is no command, with what was probably meant."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word, commands.NAMES, 1)
     if near:
         return BadUsage(f"There is no command {word!r}.", hint=f"Did you mean 'hangshot {near[0]}'?")

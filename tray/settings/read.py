@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 import tomllib
@@ -155,6 +154,8 @@ class _Reader:
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     """The end of a sentence, with a suggestion if there is a good one."""
+    import difflib
+
     near = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean '{near[0]}'?" if near else "."
 
