@@ -1,0 +1,44 @@
+"""What only Windows has: these tests run inside the test bed, those in ``outside`` on Linux beside it.
+
+Neither is collected without it: ``.ci/run windows`` runs both.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from windows_programs import Inside
+
+collect_ignore_glob = [] if sys.platform == "win32" else ["test_*.py"]
+if sys.platform == "win32" or "HANGSHOT_WINE_SESSION" not in os.environ:
+    collect_ignore_glob.append("outside/*")
+
+
+@pytest.fixture
+def program() -> Iterator[Callable[..., Inside]]:
+    """Starts targets: ``program("deadlock", bits=32)``; afterwards none may be harmed.
+
+    Unharmed means: it runs, and none of its threads is suspended.
+    """
+    from windows_programs import built, launch
+
+    started: list[Inside] = []
+
+    def start(name: str, *arguments: object, bits: int = 64) -> Inside:
+        started.append(launch(built(name, bits), *map(str, arguments)))
+        return started[-1]
+
+    try:
+        yield start
+        for target in started:
+            target.assert_unharmed()
+    finally:
+        for target in started:
+            target.end()
