@@ -58,7 +58,7 @@ class FakeDesktop:
         self.hotkey: str | None = None
         self.at_login = False
         self.closed = False
-        self._pressed = self._seen = self._near = self._greeted = self._asked = None
+        self._pressed = self._seen = self._near = self._greeted = self._asked = self._ending = None
 
     # ---- the port
 
@@ -141,6 +141,9 @@ class FakeDesktop:
     def ask(self, request: str) -> str | None:
         return self.other(request) if self.other else None
 
+    def ending(self, ending) -> None:
+        self._ending = ending
+
     def health(self, hotkey: str) -> list[Health]:
         return [Health("display", ok=True, found="A fake one.")]
 
@@ -192,6 +195,10 @@ class FakeDesktop:
     def greet(self) -> None:
         """Start a second tray."""
         _elsewhere(self._greeted)
+
+    def log_out(self) -> None:
+        """End the session."""
+        _elsewhere(self._ending)
 
     def asked(self, request: str) -> str:
         """What the running tray answers to a request; waits for it."""

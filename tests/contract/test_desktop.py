@@ -123,6 +123,10 @@ class DesktopContract:
         """The first one gets the place."""
         assert desktop.claim(lambda: None, str)
 
+    def test_end_of_the_session(self, desktop):
+        """It can be followed; nothing ends now."""
+        desktop.ending(lambda: pytest.fail("the session ends"))
+
     def test_health_says_what_to_do(self, desktop):
         """Each line is a sentence, and what does not work comes with a way out."""
         lines = desktop.health(HOTKEY)

@@ -271,6 +271,27 @@ def test_quit_ends_a_dump_first(tray: Tray) -> None:
     assert not tray.thread.is_alive()
 
 
+def test_log_out_finishes_a_dump_first(tray: Tray) -> None:
+    """At the end of the session the worker may finish; then we are gone."""
+    tray.start()
+    tray.press()
+    tray.desktop.log_out()
+    tray.settle()
+    assert tray.thread.is_alive()
+    tray.workers.last.tell("error", error="CaptureFailed")
+    tray.thread.join(10)
+    assert not tray.thread.is_alive()
+    assert not tray.workers.last.cancelled
+
+
+def test_log_out_at_rest(tray: Tray) -> None:
+    """With nothing to finish we are gone at once."""
+    tray.start()
+    tray.desktop.log_out()
+    tray.thread.join(10)
+    assert not tray.thread.is_alive()
+
+
 # ---- starting
 
 

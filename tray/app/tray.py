@@ -99,6 +99,7 @@ class App:
         self.loop.stop_on_signals(self.end)
         if not self._desktop.claim(lambda: self.loop.post(self._greeted), self._asked):
             return False
+        self._desktop.ending(lambda: self.loop.post(self.finish))
         self._read_settings()
         self._watch = settings.Watch(self.places.settings, lambda: self.loop.post(self.reload))
         self._follow_windows()
@@ -126,6 +127,12 @@ class App:
         if self.shot.running:
             self.shot.cancel()
         else:
+            self.loop.stop()
+
+    def finish(self) -> None:
+        """Quit, since the session ends; a dump that runs is finished first."""
+        self._quitting = True
+        if not self.shot.running:
             self.loop.stop()
 
     def _follow_windows(self) -> None:

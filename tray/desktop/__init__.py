@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -138,6 +139,12 @@ class Desktop(Protocol):
     def ask(self, request: str) -> str | None:
         """The running tray's answer to a request, or None when no tray runs."""
 
+    def ending(self, ending: Callable[[], None]) -> None:
+        """Call ``ending`` when the session ends, where the system waits for `close` then.
+
+        Where it does not, the process is told by a signal.
+        """
+
     def health(self, hotkey: str) -> list[Health]:
         """What works here and what does not, for ``doctor``; changes nothing."""
 
@@ -147,6 +154,10 @@ class Desktop(Protocol):
 
 def desktop() -> Desktop:
     """The back end for this session; one with little to offer where there is no display."""
+    if sys.platform == "win32":
+        from tray.desktop.windows import WindowsDesktop
+
+        return WindowsDesktop()
     from tray.desktop.linux import LinuxDesktop
 
     return LinuxDesktop()

@@ -164,6 +164,9 @@ class LinuxDesktop:
         """As the port says."""
         return self._instance.ask(request)
 
+    def ending(self, ending: Callable[[], None]) -> None:
+        """As the port says: a signal tells."""
+
     def health(self, hotkey: str) -> list[Health]:
         """As the port says."""
         from tray.desktop import checkup
