@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-HELP = "tell what a dump holds: target, threads, modules, mappings, gaps"
+HELP = "tell what a dump holds: target, threads and their calls, modules, mappings, gaps"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
         BadDump: It cannot be read.
     """
     from tray import reports, settings
-    from tray.reports import render
+    from tray.reports import reader, render
     from tray.store import Store, described
 
     wanted = settings.load(settings.path())
     path = Store(wanted.folder, wanted.retention).find(arguments.dump)
-    report = reports.make(path, described(path))
+    report = reports.make(path, described(path), reader.READERS)
     if arguments.json:
         print(json.dumps(render.as_json(report)))
     else:

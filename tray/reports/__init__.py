@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tray.errors import BadDump, NoDump
 from tray.formats import core, minidump
 from tray.model import Report
+from tray.reports import stacks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tray.model import Dump
+    from tray.reports.stacks import Unwind
 
 _BLOCK = 512
 """Unit of ``st_blocks``, whatever the file system. Source: stat(2)."""
 
 
-def make(path: Path, dump: Dump | None) -> Report:
+def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = None) -> Report:
     """Read a dump.
 
     Args:
         path: The dump file; ours, the kernel's, or another tool's.
         dump: What its sidecar says, if it has one.
+        readers: Format → what reads call stacks from it, as `reader.READERS`; without one there are none.
 
     Raises:
         NoDump: It cannot be opened.
@@ -33,7 +38,7 @@ def make(path: Path, dump: Dump | None) -> Report:
         if not status.st_size:
             raise BadDump(f"{path} is empty.")
         with _read(path) as file:
-            return Report(
+            report = Report(
                 path,
                 status.st_size,
                 getattr(status, "st_blocks", -(-status.st_size // _BLOCK)) * _BLOCK,
@@ -46,6 +51,11 @@ def make(path: Path, dump: Dump | None) -> Report:
             )
     except OSError as error:
         raise NoDump(f"{path} cannot be read: {error.strerror}.") from error
+    unwind = (readers or {}).get(report.format)
+    if unwind is None:
+        return report
+    found, lacks = stacks.read(path, report.snapshot, report.modules, unwind)
+    return replace(report, stacks=found, lacks=lacks)
 
 
 def _read(path: Path) -> core.Core | minidump.Minidump:

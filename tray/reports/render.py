@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tray.reports import threads
+from tray.reports.registers import sp
 from tray.sizes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray.model import Memory, Report, Thread, Window
+    from tray.model import Memory, Report, Window
 
 SCHEMA = 1
 _RIP, _RSP = 16, 19
@@ -23,16 +24,13 @@ _FOLD = 3
 
 def text(report: Report) -> str:
     """The whole report, for a terminal or a mail."""
-    parts = [_what(report), _threads(report), _modules(report), _memory(report), _gaps(report)]
+    parts = [_what(report), threads.lines(report), _modules(report), _memory(report), _gaps(report)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """The whole report; addresses are numbers."""
-    from tray.model import Thread
-
     snapshot = report.snapshot
-    known = {thread.tid: thread for thread in report.dump.threads} if report.dump else {}
     return {
         "schema": SCHEMA,
         "event": "report",
@@ -44,11 +42,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "comment": report.comment,
         "target": {"pid": snapshot.pid, "name": snapshot.name, "arguments": snapshot.arguments,
                    "uid": snapshot.uid, "parent": snapshot.parent},
-        "threads": [
-            {"tid": t.tid, "name": known.get(t.tid, Thread(0)).name, "state": known.get(t.tid, Thread(0)).state,
-             "waits_in": known.get(t.tid, Thread(0)).waits_in, "pc": _pc(t), "sp": _sp(t)}
-            for t in snapshot.threads
-        ],
+        "threads": threads.as_json(report),
+        "lacks": list(report.lacks),
         "modules": [
             {"path": m.path, "start": m.start, "end": m.end, "build_id": m.build_id} for m in report.modules
         ],
@@ -93,35 +88,6 @@ def _window(window: Window) -> str:
     return f"{window.title or 'without a title'}, {answer[window.hung]}"
 
 
-def _threads(report: Report) -> list[str]:
-    """One line a thread, those that look the same folded."""
-    known = {thread.tid: thread for thread in report.dump.threads} if report.dump else {}
-    rows: dict[tuple[str, str, str, str], list[int]] = {}
-    for number, thread in enumerate(report.snapshot.threads):
-        told = known.get(thread.tid)
-        place = _place(report, _pc(thread))
-        same = (told.name, told.state, told.waits_in, place) if told else ("", "", "", place)
-        key = same if number else (*same[:3], same[3] + " ")  # the first one stands alone
-        rows.setdefault(key, []).append(thread.tid)
-    count = len(report.snapshot.threads)
-    lines = [f"{count} thread{'s' if count != 1 else ''}"]
-    for (name, state, waits_in, place), tids in list(rows.items())[:_MOST_THREADS]:
-        who = f"{tids[0]}" if len(tids) == 1 else f"{len(tids)} like {tids[0]}"
-        waits = f" in {waits_in}" if waits_in else ""
-        lines.append(f"  {who:<16}  {name:<15}  {state}{waits:<24}  {place.rstrip()}")
-    if len(rows) > _MOST_THREADS:
-        lines.append(f"  … and {len(rows) - _MOST_THREADS} more kinds of threads")
-    return lines
-
-
-def _place(report: Report, pc: int) -> str:
-    """Module and offset of a code address."""
-    for module in report.modules:
-        if module.start <= pc < module.end:
-            return f"{module.path.rpartition('/')[2]}+0x{pc - module.start:x}"
-    return f"0x{pc:x}"
-
-
 def _modules(report: Report) -> list[str]:
     """Executable and libraries, with the build ids by which symbols are found."""
     lines = [f"{len(report.modules)} modules"]
@@ -152,7 +118,7 @@ def _kinds(report: Report) -> Iterator[tuple[Memory, str]]:
     starts = sorted((region.start, region.end) for region in report.snapshot.mappings)
     modules = {module.path for module in report.modules}
     paths = {region.start: region.path for region in report.snapshot.mappings}
-    stacks = sorted(_sp(thread) for thread in report.snapshot.threads)
+    stacks = sorted(sp(thread) for thread in report.snapshot.threads)
     import bisect
 
     for memory in report.snapshot.memory:
@@ -191,11 +157,3 @@ def _gaps(report: Report) -> list[str]:
     if len(gaps) > _MOST_GAPS:
         lines.append(f"  … and {len(gaps) - _MOST_GAPS} more, in the sidecar")
     return lines
-
-
-def _pc(thread: Thread) -> int:
-    return int(struct.unpack_from("<Q", thread.registers, 8 * _RIP)[0]) if thread.registers else 0
-
-
-def _sp(thread: Thread) -> int:
-    return int(struct.unpack_from("<Q", thread.registers, 8 * _RSP)[0]) if thread.registers else 0

@@ -1,0 +1,108 @@
+"""Asks the reader process for call stacks; whatever happens to it, what it told until then is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tray
+from tray.model import Frame, Stack, Trust
+from tray.reports.stacks import Symbols, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LIMIT = 10.0
+"""Seconds for the reader. 500 threads take half a second."""
+COMMAND = (sys.executable, "-m", "tray.reports.drgn_reader")
+SERVERS = "DEBUGINFOD_URLS"
+"""Names the servers that debug info is fetched from; drgn obeys it as gdb does."""
+
+
+def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = COMMAND) -> Told:
+    """Call stacks of a core file, through drgn in a process of its own.
+
+    Symbol servers that take too long are left out in a second try.
+    """
+    environment = dict(os.environ)
+    told = _ask(path, limit, command, environment)
+    if told.ended and not told.stacks and environment.pop(SERVERS, ""):
+        again = _ask(path, limit, command, environment)
+        lack = f"The symbol servers of {SERVERS} did not answer in time: the stacks were read without them."
+        return Told(again.stacks, again.symbols, again.ended, (*again.lacks, lack))
+    return told
+
+
+READERS = {"elf-core": unwind}
+"""Format of a dump → what reads call stacks from it."""
+
+
+def _ask(path: Path, limit: float, command: Sequence[str], environment: Mapping[str, str]) -> Told:
+    """Run the reader and understand what it said."""
+    try:
+        done = subprocess.run(
+            [*command, str(path.absolute())],
+            capture_output=True,
+            timeout=limit,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            cwd=Path(tray.__file__).parents[1],  # python -m looks in the current folder first
+        )
+    except subprocess.TimeoutExpired as late:
+        return told(late.stdout or b"", f"The reader of call stacks was ended after {limit:g} s")
+    except OSError as error:
+        return Told(ended=f"The reader of call stacks cannot be started ({error.strerror})")
+    return told(done.stdout, _end(done.returncode, done.stderr))
+
+
+def _end(code: int, talk: bytes) -> str:
+    """Why a reader with this exit code did not finish; empty for 0."""
+    if code == 0:
+        return ""
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"The reader of call stacks crashed ({signal.Signals(-code).name})"
+    lines = talk.decode(errors="replace").strip().splitlines()
+    return f"The reader of call stacks gave up ({lines[-1][:200] if lines else f'exit code {code}'})"
+
+
+def told(said: bytes, ended: str) -> Told:
+    """What a reader's lines mean; one that is cut off or wrong says nothing."""
+    stacks: list[Stack] = []
+    symbols: list[Symbols] = []
+    lacks: list[str] = []
+    for line in said.splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            fact = json.loads(line)
+            if "tid" in fact:
+                stacks.append(_stack(fact))
+            symbols += _symbols(fact.get("modules", ()))
+            if why := fact.get("missing"):
+                lacks.append(
+                    f"Call stacks are read by drgn, which cannot be loaded ({why}); 'pip install drgn' gets it."
+                )
+    return Told(tuple(stacks), tuple(symbols), ended, tuple(lacks))
+
+
+def _stack(fact: Mapping[str, Any]) -> Stack:
+    frames = tuple(
+        Frame(int(pc), str(function), "", 0, str(file), int(line), bool(inlined), Trust(trust))
+        for pc, function, file, line, inlined, trust in fact["frames"]
+    )
+    return Stack(int(fact["tid"]), frames, str(fact["cut"]))
+
+
+def _symbols(modules: Sequence[Mapping[str, Any]]) -> list[Symbols]:
+    """One for each range of each module; the kernel's own never lacks anything that could be had."""
+    return [
+        Symbols(one["name"], start, end, bool(one["file"]), bool(one["debug"]) or one["file"] == "[vdso]")
+        for one in modules
+        for start, end in one["ranges"]
+    ]

@@ -1,0 +1,180 @@
+"""Call stacks of a dump: what a reader found, seen against the dump itself, and alike ones folded."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray.model import Frame, Stack, Trust
+from tray.reports.registers import pc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tray.model import Memory, Module, Snapshot, Thread
+
+_MOST_NAMES = 5
+"""Modules named in one sentence about what is lacking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """What a reader found for one module on this machine.
+
+    Attributes:
+        module: Its path, as the target saw it.
+        start: Its lowest address.
+        end: First address after it.
+        file: The very file was found, so its unwind tables and symbol table were read.
+        debug: Debug info was found, so there are source lines.
+    """
+
+    module: str
+    start: int
+    end: int
+    file: bool
+    debug: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a reader said before it ended.
+
+    Attributes:
+        stacks: Those of the threads it got to; their frames need not name a module.
+        symbols: One for each module.
+        ended: Why it ended before its work was done, as the beginning of a sentence; empty if it did not.
+        lacks: More that it needs, a sentence each.
+    """
+
+    stacks: tuple[Stack, ...] = ()
+    symbols: tuple[Symbols, ...] = ()
+    ended: str = ""
+    lacks: tuple[str, ...] = ()
+
+
+Unwind = Callable[[Path], Told]
+"""A reader of call stacks: one kind of dump, any machine. Never raises."""
+
+
+def read(
+    path: Path, snapshot: Snapshot, modules: Sequence[Module], unwind: Unwind
+) -> tuple[tuple[Stack, ...], tuple[str, ...]]:
+    """A stack for each thread, and what would make them better.
+
+    A thread that the reader did not get to has the one frame that it stood in.
+    """
+    told = unwind(path)
+    symbols = _renamed(told.symbols, modules)
+    places = _Places(modules, symbols, snapshot.memory)
+    found = {stack.tid: stack for stack in told.stacks if stack.frames}
+    stacks = tuple(
+        places.seen(found[thread.tid]) if thread.tid in found else standing(thread, modules)
+        for thread in snapshot.threads
+    )
+    return stacks, (*_ended(told, len(stacks) - len(found)), *told.lacks, *_lacking(symbols, stacks))
+
+
+def standing(thread: Thread, modules: Sequence[Module]) -> Stack:
+    """The one frame that a thread's registers tell."""
+    if not thread.registers:
+        return Stack(thread.tid)
+    return Stack(thread.tid, (_Places(modules).named(Frame(pc(thread))),))
+
+
+def fold(stacks: Iterable[Stack]) -> list[list[Stack]]:
+    """Stacks with the same calls, together; in the order in which each kind comes first."""
+    kinds: dict[tuple[object, ...], list[Stack]] = {}
+    for stack in stacks:
+        calls = tuple((frame.pc, frame.function, frame.line, frame.inlined) for frame in stack.frames)
+        kinds.setdefault((calls, stack.cut), []).append(stack)
+    return list(kinds.values())
+
+
+class _Places:
+    """Which module an address lies in, and whether code can be there at all."""
+
+    def __init__(
+        self, modules: Sequence[Module], symbols: Sequence[Symbols] = (), memory: Sequence[Memory] = ()
+    ) -> None:
+        known = {(module.start, module.end, module.path) for module in modules}
+        paths = {path for _, _, path in known}
+        known |= {(one.start, one.end, one.module) for one in symbols if one.module not in paths}
+        self._modules = sorted(known)
+        self._starts = [start for start, _, _ in self._modules]
+        self._fileless = {one.module for one in symbols if not one.file}
+        # A dump without code says nothing of it; then only modules are known to have some.
+        code = [(one.start, one.start + one.size) for one in memory if "x" in one.access]
+        self._code = sorted(code or [(start, end) for start, end, _ in self._modules])
+
+    def named(self, frame: Frame) -> Frame:
+        """The frame with its module and the offset in it."""
+        place = bisect.bisect_right(self._starts, frame.pc) - 1
+        if place >= 0 and frame.pc < self._modules[place][1]:
+            start, _, path = self._modules[place]
+            return replace(frame, module=path, offset=frame.pc - start)
+        return frame
+
+    def seen(self, stack: Stack) -> Stack:
+        """The stack with modules, up to where it stops making sense."""
+        frames = [self.named(frame) for frame in stack.frames]
+        kept = list(itertools.takewhile(self._can_be, frames))
+        cut = stack.cut
+        if len(kept) < len(frames) or kept[-1].module in self._fileless:
+            cut = "nothing tells who called this"
+        return Stack(stack.tid, tuple(kept), cut)
+
+    def _can_be(self, frame: Frame) -> bool:
+        """Whether a guessed frame lies in code; one that was not guessed is believed."""
+        if frame.trust is not Trust.FRAME_POINTER:
+            return True
+        place = bisect.bisect_right(self._code, (frame.pc, 1 << 64)) - 1
+        return place >= 0 and frame.pc < self._code[place][1]
+
+
+def _renamed(symbols: Sequence[Symbols], modules: Sequence[Module]) -> list[Symbols]:
+    """Symbols with the names that the dump has for their modules; the linker's own may be links."""
+    paths = {module.start: module.path for module in modules}
+    return [replace(one, module=paths.get(one.start, one.module)) for one in symbols]
+
+
+def _ended(told: Told, without: int) -> list[str]:
+    """That the reader did not get to the end, and what this cost."""
+    if not told.ended:
+        return []
+    if not without:
+        return [f"{told.ended}, after the last stack."]
+    return [f"{told.ended}; {without} of the threads show only where they stood."]
+
+
+def _lacking(symbols: Sequence[Symbols], stacks: Sequence[Stack]) -> list[str]:
+    """Which files are missing for modules that are on a stack, and how to get them."""
+    there = dict.fromkeys(frame.module for stack in stacks for frame in stack.frames)
+    known = {one.module: one for one in symbols}
+    on_stack = [known[module] for module in there if module in known]
+    lacks = []
+    if fileless := [one.module for one in on_stack if not one.file]:
+        lacks.append(
+            f"Not found on this machine as the target had it: {_names(fileless)}. Its calls have no names and "
+            "stacks may end there; put the same build where it was, or set DEBUGINFOD_URLS."
+        )
+    if placeless := [module for module in there if module and symbols and module not in known]:
+        lacks.append(
+            f"The dump does not tell where its own list of libraries is, so these are not read: {_names(placeless)}."
+        )
+    if lineless := [one.module for one in on_stack if one.file and not one.debug]:
+        lacks.append(
+            f"Without debug info: {_names(lineless)}. Names come from its symbol table and there are no lines; "
+            "install its debug symbols, or set DEBUGINFOD_URLS."
+        )
+    return lacks
+
+
+def _names(modules: Sequence[str]) -> str:
+    """A few modules without their folders."""
+    more = f" and {len(modules) - _MOST_NAMES} more" if len(modules) > _MOST_NAMES else ""
+    return ", ".join(module.rpartition("/")[2] for module in modules[:_MOST_NAMES]) + more
