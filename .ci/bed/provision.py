@@ -180,14 +180,22 @@ def make_debuggers(place: Path, bits: int) -> None:
 
 
 def make_prefix(place: Path) -> None:
-    """Windows' own folders and registry, with Microsoft's dbghelp where Windows has it."""
+    """Windows' own folders and registry; Wine's own dbghelp is kept aside."""
     place.rmdir()
     try:
         call(*wine(place, "", "wineboot", "-i"))
     finally:
         stop(place)
+    for folder in SYSTEM.values():
+        (place / folder).mkdir()
+        shutil.copy(place / "drive_c/windows" / folder / "dbghelp.dll", place / folder)
+
+
+def put_dbghelp(prefix: Path, *, builtin: bool) -> None:
+    """Put Microsoft's dbghelp, or Wine's own, where Windows has it."""
     for bits, folder in SYSTEM.items():
-        shutil.copy(HOME / f"debuggers{bits}/dbghelp.dll", place / "drive_c/windows" / folder / "dbghelp.dll")
+        source = prefix / folder if builtin else HOME / f"debuggers{bits}"
+        shutil.copy(source / "dbghelp.dll", prefix / "drive_c/windows" / folder)
 
 
 def provision() -> None:
@@ -197,7 +205,7 @@ def provision() -> None:
         made(ROOT, digest(WINE), make_root)
         for bits in PLATFORMS:
             provision_python(bits)
-        made(TEMPLATE, digest(WINE, PYKD), make_prefix)
+        made(TEMPLATE, digest(WINE, "with its own dbghelp aside"), make_prefix)
 
 
 def provision_python(bits: int) -> None:

@@ -18,10 +18,9 @@ def windows_path(path: Path) -> str:
     return "Z:" + str(path).replace("/", "\\")
 
 
-def environment(prefix: Path, display: str, *, builtin: bool = False) -> dict[str, str]:
+def environment(prefix: Path, display: str) -> dict[str, str]:
     """What programs inside get, and nothing of the machine's own but what is meant for them."""
     kept = {name: value for name, value in os.environ.items() if MEANT.match(name)}
-    dbghelp = "dbghelp=b" if builtin else "dbghelp=n"
     return {
         "WINEDEBUG": "-all",
         "PYTHONPYCACHEPREFIX": windows_path(HOME / "pycache"),
@@ -33,12 +32,12 @@ def environment(prefix: Path, display: str, *, builtin: bool = False) -> dict[st
         "HOME": str(HOME),
         "DISPLAY": display,
         "WINEPREFIX": str(prefix),
-        "WINEDLLOVERRIDES": f"{dbghelp};dbgeng,symsrv=n;mscoree,mshtml=;winemenubuilder.exe=d",
+        "WINEDLLOVERRIDES": "dbghelp,dbgeng,symsrv=n,b;mscoree,mshtml=;winemenubuilder.exe=d",
         "HANGSHOT_TESTBED": windows_path(HOME),
     }
 
 
-def wine(prefix: Path, display: str, *command: str, builtin: bool = False) -> list[str]:
+def wine(prefix: Path, display: str, *command: str) -> list[str]:
     """The command line that runs a Windows program; it mounts nothing outside itself."""
     shared = [path for path in (HOME, REPOSITORY, Path("/tmp")) if path.exists()]  # noqa: S108 - X11's sockets
     words = [
@@ -55,7 +54,7 @@ def wine(prefix: Path, display: str, *command: str, builtin: bool = False) -> li
     ]
     for path in sorted(shared):
         words += ["--bind", str(path), str(path)]
-    for name, value in environment(prefix, display, builtin=builtin).items():
+    for name, value in environment(prefix, display).items():
         words += ["--setenv", name, value]
     first = [] if command[0] in {"wineboot", "wineserver", "sh"} else ["wine"]
     return [*words, "--chdir", str(REPOSITORY), *first, *command]
