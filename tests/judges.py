@@ -28,11 +28,15 @@ def named(stacks: Stacks) -> dict[int, list[str]]:
 
 @dataclass(frozen=True)
 class Gdb:
-    """What gdb says of a core file."""
+    """What gdb says of a core file.
+
+    ``real`` is ``stacks`` without the tail calls that gdb infers, and beyond ``main``.
+    """
 
     first: int
     order: list[int]
     stacks: Stacks
+    real: Stacks
     auxv: list[str]
     libraries: list[str]
     ymm: dict[int, list[list[int]]]
@@ -80,6 +84,7 @@ def gdb(executable: str, core: Path, *, address: int = 0, size: int = 0, ymm: bo
         first=seen["first"],
         order=[tid for tid, _ in seen["threads"]],
         stacks=dict(seen["threads"]),
+        real=dict(seen["real"]),
         auxv=seen["auxv"],
         libraries=seen["libraries"],
         ymm={int(tid): values for tid, values in seen["ymm"].items()},

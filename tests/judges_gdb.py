@@ -8,25 +8,29 @@ import json
 import gdb
 
 
-def frames() -> list[str | None]:
-    """Function names of the selected thread, innermost first; None where gdb has no name."""
+def frames(*, real: bool) -> list[str | None]:
+    """Function names of the selected thread, innermost first; None where gdb has no name.
+
+    ``real`` leaves out the calls that gdb infers: a tail call is a jump and leaves no frame.
+    """
     names = []
     try:
         frame = gdb.newest_frame()
         while frame is not None and len(names) < 200:
-            names.append(frame.name())
+            if not (real and frame.type() == gdb.TAILCALL_FRAME):
+                names.append(frame.name())
             frame = frame.older()
     except gdb.error:
         names.append(None)
     return names
 
 
-def threads() -> list[tuple[int, list[str | None]]]:
+def threads(*, real: bool = False) -> list[tuple[int, list[str | None]]]:
     """Thread ids and frames in the order of the core file, which is that of gdb's own numbers."""
     result = []
     for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num):
         thread.switch()
-        result.append((thread.ptid[1], frames()))
+        result.append((thread.ptid[1], frames(real=real)))
     return result
 
 
@@ -65,9 +69,12 @@ def wish(name: str) -> int:
 
 
 first = gdb.selected_thread()
+inferred = threads()
+gdb.execute("set backtrace past-main on")
 seen = {
     "first": first.ptid[1] if first else 0,
-    "threads": threads(),
+    "threads": inferred,
+    "real": threads(real=True),
     "auxv": said("info auxv"),
     "libraries": said("info sharedlibrary"),
     "ymm": ymm() if wish("wants_ymm") else {},

@@ -81,9 +81,15 @@ def test_a_guess_that_is_no_code_ends_the_stack():
 def test_a_guess_is_held_against_the_memory_that_is_code():
     """A JIT's code lies in no module; a module's data is no code."""
     jit = Frame(0x9010, trust=Trust.FRAME_POINTER)
-    memory = (Memory(0x9000, 0x1000, 0, "r-x"),)
+    memory = (Memory(0x9000, 0x1000, 0, "r-x"), Memory(synth.CODE + 0x1000, 0x600, 0, "r-x"))
     assert one(SAVE, jit, memory=memory).frames == (*one(SAVE).frames, jit)
     assert len(one(SAVE, GUESS, memory=memory).frames) == 1
+
+
+def test_a_module_whose_code_the_dump_does_not_list():
+    """As in a mini dump: it may be anywhere in the module, whatever other code is listed."""
+    vdso = (Memory(0x9000, 0x1000, 0x1000, "r-x"),)
+    assert len(one(SAVE, GUESS, memory=vdso).frames) == 2
 
 
 def test_tables_are_believed():

@@ -97,7 +97,7 @@ def stack(thread: drgn.Thread, name: Callable[[str], str]) -> dict[str, Any]:
     for number, frame in enumerate(trace):
         if number == MOST_FRAMES:
             return {"frames": frames, "cut": f"it has {len(trace)} frames"}
-        if entered:
+        if entered and trust is not Trust.FRAME_POINTER:  # what a guess leads to is no better
             trust = Trust.TABLES if FROM_TABLES & frame.registers().keys() else Trust.FRAME_POINTER
         entered = not frame.is_inline  # the next one has registers of its own
         try:

@@ -107,9 +107,14 @@ class _Places:
         self._modules = sorted(known)
         self._starts = [start for start, _, _ in self._modules]
         self._fileless = {one.module for one in symbols if not one.file}
-        # A dump without code says nothing of it; then only modules are known to have some.
         code = [(one.start, one.start + one.size) for one in memory if "x" in one.access]
-        self._code = sorted(code or [(start, end) for start, end, _ in self._modules])
+        # Of a module whose code the dump does not list, all that is known is where it lies.
+        code += [
+            (start, end)
+            for start, end, _ in self._modules
+            if not any(start <= place < end for place, _ in code)
+        ]
+        self._code = sorted(code)
 
     def named(self, frame: Frame) -> Frame:
         """The frame with its module and the offset in it."""
