@@ -13,7 +13,7 @@ import ctypes
 import enum
 import errno
 import sys
-from ctypes import POINTER, c_int32, c_uint16, c_uint32, c_uint64, c_void_p, c_wchar
+from ctypes import POINTER, c_int32, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class PROCESSENTRY32W(ctypes.Structure):
         ("th32ParentProcessID", c_uint32),
         ("pcPriClassBase", c_int32),
         ("dwFlags", c_uint32),
-        ("szExeFile", c_wchar * 260),
+        ("szExeFile", c_uint16 * 260),
     )
 
 
@@ -409,7 +409,8 @@ class System:
         entry = PROCESSENTRY32W(dwSize=ctypes.sizeof(PROCESSENTRY32W))
         names: dict[int, str] = {}
         for _ in self._walk("Process32", entry, _TH32CS_SNAPPROCESS, "W"):
-            names[entry.th32ProcessID] = entry.szExeFile
+            name = bytes(entry.szExeFile).decode("utf-16-le", "replace")
+            names[entry.th32ProcessID] = name.split("\0", 1)[0]
         return names
 
     def threads(self, pid: int) -> list[int]:

@@ -18,7 +18,7 @@ from tray.formats import minidump_threads as threads_of
 from tray.model import Memory, Module, Region, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 MAGIC = b"MDMP"
@@ -329,28 +329,39 @@ def _map(streams: _Streams) -> list[_Row]:
     return sorted(found)
 
 
-def _cut(rows: list[_Row], pieces: list[_Piece]) -> Iterator[Memory]:
+def _apart(spans: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
+    """Sorted spans (start, end, access) without what overlaps an earlier one."""
+    position = 0
+    for start, end, access in spans:
+        if max(start, position) < end:
+            yield max(start, position), end, access
+            position = end
+
+
+def _cut(rows: list[_Row], pieces: list[_Piece]) -> list[Memory]:
     """The address space in stretches that the dump either holds or does not, without overlap."""
-    starts = [row.start for row in rows]
-    position, index = 0, 0
-    for piece in pieces:
-        start, end = max(piece.start, position), piece.start + piece.size
-        if start >= end:
-            continue
-        while index < len(rows) and rows[index].start < start:
-            row = rows[index]
-            begin = max(row.start, position)
-            stop = min(row.start + row.size, start)
-            if begin < stop:
-                yield Memory(begin, stop - begin, 0, row.access)
-            if row.start + row.size > start:
-                break
-            index += 1
+    spans = list(_apart((row.start, row.start + row.size, row.access) for row in rows))
+    held = list(_apart((piece.start, piece.start + piece.size, "") for piece in pieces))
+    starts = [start for start, _, _ in spans]
+    found = []
+    for start, end, _ in held:
         place = bisect.bisect_right(starts, start) - 1
-        inside = place >= 0 and start < rows[place].start + rows[place].size
-        yield Memory(start, end - start, end - start, rows[place].access if inside else "rw-")
-        position = end
-    for row in rows[index:]:
-        begin = max(row.start, position)
-        if begin < row.start + row.size:
-            yield Memory(begin, row.start + row.size - begin, 0, row.access)
+        inside = place >= 0 and start < spans[place][1]
+        found.append(Memory(start, end - start, end - start, spans[place][2] if inside else "rw-"))
+    found += _between(spans, held)
+    return sorted(found, key=lambda memory: memory.start)
+
+
+def _between(spans: list[tuple[int, int, str]], held: list[tuple[int, int, str]]) -> Iterator[Memory]:
+    """What of the spans the dump does not hold."""
+    ends = [end for _, end, _ in held]
+    for start, end, access in spans:
+        position = start
+        index = bisect.bisect_right(ends, start)
+        while index < len(held) and held[index][0] < end:
+            if position < held[index][0]:
+                yield Memory(position, held[index][0] - position, 0, access)
+            position = ends[index]
+            index += 1
+        if position < end:
+            yield Memory(position, end - position, 0, access)
