@@ -1,8 +1,8 @@
 """The hotkey heard by the low-level keyboard hook of the `keyboard` library.
 
 The library cannot take its hook back and does not notice when Windows drops it,
-as it does with hooks that were slow once: the thread that hangs is often not the
-only thing that is slow then. So its listening thread is ended and started here.
+as it does with hooks that were slow once; and a machine on which apps hang is
+slow. So the thread that has the hook is ours, and its end takes the hook back.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ctypes
 import logging
 import threading
 import time
+from ctypes.wintypes import MSG
 from typing import TYPE_CHECKING, Any
 
 from tray.desktop import windows_keys
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TIMER = 1
 LOOK = 15_000
 """Milliseconds between two looks at whether the hook still hears. There is no event for its loss."""
-ENDING = 2.0
+STARTING, ENDING = 5.0, 2.0
+"""Seconds to wait for the thread of the hook."""
 
 
 class Hook:
@@ -45,6 +46,8 @@ class Hook:
         self._matcher: Matcher | None = None
         self._pressed: Callable[[], None] = lambda: None
         self._heard = 0
+        self._watchdog = 0
+        self._thread: threading.Thread | None = None
 
     def start(self, chord: Chord, pressed: Callable[[], None]) -> None:
         """Hear it."""
@@ -58,10 +61,9 @@ class Hook:
         )
         self._pressed = pressed
         self._heard = call("GetTickCount")
-        keyboard.hook(self._event)
         self._listen()
-        self._pump.answer(user32.WM_TIMER, self._look)
-        call("SetTimer", self._pump.window, TIMER, LOOK, None)
+        keyboard.hook(self._event)
+        self._watchdog = self._pump.every(LOOK, self._look)
 
     def stop(self) -> None:
         """Give the hook back to Windows."""
@@ -70,7 +72,7 @@ class Hook:
         import keyboard
 
         self._matcher = None
-        call("KillTimer", self._pump.window, TIMER)
+        self._pump.forget(self._watchdog)
         keyboard.unhook(self._event)
         self._deafen()
 
@@ -91,15 +93,12 @@ class Hook:
         elif matcher.down(event.scan_code, time.monotonic(), keypad=bool(event.is_keypad)):
             run_safely(self._pressed)
 
-    def _look(self, timer: int, _: int) -> int | None:
+    def _look(self) -> None:
         """Every few seconds: hook again if Windows has dropped the hook, or its thread has ended."""
-        if timer != TIMER or self._matcher is None:
-            return None
         told = user32.LASTINPUTINFO(cbSize=ctypes.sizeof(user32.LASTINPUTINFO))
         call("GetLastInputInfo", ctypes.byref(told))
-        if not _listener().listening_thread.is_alive() or windows_keys.deaf(told.dwTime, self._heard):
+        if not self._alive() or windows_keys.deaf(told.dwTime, self._heard):
             self._rehook()
-        return 0
 
     def _rehook(self) -> None:
         log.debug("the keyboard hook is set again")
@@ -107,22 +106,47 @@ class Hook:
         self._listen()
         self._heard = call("GetTickCount")
 
-    def _deafen(self) -> None:
-        """End the thread that has the hook, and so the hook. Any message of its own ends it."""
-        thread = _listener().listening_thread
-        if thread.is_alive() and thread.native_id:
-            try:
-                call("PostThreadMessageW", thread.native_id, user32.WM_NULL, 0, 0)
-            except OSError as error:  # it has just ended
-                log.debug("the listening thread: %s", error)
-            thread.join(ENDING)
-
     def _listen(self) -> None:
-        """Start the listening thread anew, and nothing else: the queue behind it has its reader."""
+        """Start the thread that has the hook, and wait until it has; nothing if there is one."""
         listener = _listener()
-        if not listener.listening_thread.is_alive():
-            listener.listening_thread = threading.Thread(target=listener.listen, name="keyboard", daemon=True)
-            listener.listening_thread.start()
+        if self._alive():
+            return
+        if not listener.listening:
+            listener.init()
+            listener.listening = True
+            listener.processing_thread = threading.Thread(target=listener.process, name="keys", daemon=True)
+            listener.processing_thread.start()
+        began = threading.Event()
+        self._thread = threading.Thread(target=_live, args=(listener, began), name="keyboard", daemon=True)
+        self._thread.start()
+        began.wait(STARTING)
+
+    def _deafen(self) -> None:
+        """End the thread that has the hook: Windows takes it away then."""
+        thread = self._thread
+        if thread is None or not self._alive():
+            return
+        try:
+            call("PostThreadMessageW", thread.native_id, user32.WM_QUIT, 0, 0)
+        except OSError as error:  # it has just ended
+            log.debug("the thread of the hook: %s", error)
+        thread.join(ENDING)
+
+    def _alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+
+def _live(listener: Any, began: threading.Event) -> None:  # noqa: ANN401  # keyboard has no types
+    """Set the hook and take messages: the hook is called while we wait for them."""
+    from keyboard import _winkeyboard
+
+    try:
+        _winkeyboard.prepare_intercept(listener.direct_callback)
+    finally:
+        began.set()
+    message = MSG()
+    while call("GetMessageW", ctypes.byref(message), None, 0, 0) not in {0, -1}:
+        call("DispatchMessageW", ctypes.byref(message))
 
 
 def _listener() -> Any:  # noqa: ANN401  # keyboard has no types

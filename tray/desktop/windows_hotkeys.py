@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 NUMBER = 1
 """Ours, among the hotkeys of our own window."""
+HELD = 20
+"""Milliseconds between two looks at whether the key is up again; while it is down only."""
 
 
 class Engine(Protocol):
@@ -48,15 +50,13 @@ class Registered:
     def __init__(self, pump: Pump) -> None:
         self._pump = pump
         self._bound = False
+        self._pressed: Callable[[], None] = lambda: None
+        self._held = 0
 
     def start(self, chord: Chord, pressed: Callable[[], None]) -> None:
         """Register it; ``ERROR_HOTKEY_ALREADY_REGISTERED`` where another program has."""
-
-        def heard(_number: int, _keys: int) -> int:
-            pressed()
-            return 0
-
-        self._pump.answer(user32.WM_HOTKEY, heard)
+        self._pressed = pressed
+        self._pump.answer(user32.WM_HOTKEY, self._heard)
         call("RegisterHotKey", self._pump.window, NUMBER, chord.modifiers | user32.MOD_NOREPEAT, chord.key)
         self._bound = True
 
@@ -64,10 +64,23 @@ class Registered:
         """Give it back."""
         if self._bound:
             self._bound = False
+            self._let_go()
             call("UnregisterHotKey", self._pump.window, NUMBER)
 
     def forget(self) -> None:
         """The system keeps its own books."""
+
+    def _heard(self, _number: int, keys: int) -> int:
+        """A press, or where ``MOD_NOREPEAT`` is not heeded (Wine) a repeat: then the key is down since."""
+        if not self._held:
+            key = keys >> 16 & 0xFFFF
+            self._held = self._pump.every(HELD, lambda: None if _down(key) else self._let_go())
+            self._pressed()
+        return 0
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, 0
+        self._pump.forget(held)
 
 
 class Bound:
@@ -195,6 +208,10 @@ def told(label: str, keys: Chord, *, taken: bool, tray_runs: bool) -> Health:
         found=f"Another program has {label}; the keyboard hook hears it all the same, and both will act.",
         hint="For one that is yours alone, choose another combination in the settings under 'hotkey'.",
     )
+
+
+def _down(key: int) -> bool:
+    return bool(call("GetAsyncKeyState", key) & 0x8000)
 
 
 def _is_taken(error: OSError) -> bool:

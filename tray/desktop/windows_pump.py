@@ -40,7 +40,12 @@ class Pump:
 
     def __init__(self) -> None:
         self.window = 0
-        self._answers: dict[int, Answer] = {user32.WM_DESTROY: self._destroyed}
+        self._answers: dict[int, Answer] = {
+            user32.WM_DESTROY: self._destroyed,
+            user32.WM_TIMER: self._ring,
+        }
+        self._timers: dict[int, Callable[[], None]] = {}
+        self._numbers = itertools.count(1)
         self._acts: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._began = threading.Event()
         self._failure: OSError | None = None
@@ -55,6 +60,18 @@ class Pump:
     def answer(self, message: int, answer: Answer) -> None:
         """Have ``answer`` called on the thread for each such message."""
         self._answers[message] = answer
+
+    def every(self, milliseconds: int, act: Callable[[], None]) -> int:
+        """Have ``act`` called on the thread again and again; gives a number for `forget`. On the thread only."""
+        number = next(self._numbers)
+        self._timers[number] = act
+        call("SetTimer", self.window, number, milliseconds, None)
+        return number
+
+    def forget(self, number: int) -> None:
+        """Take a timer back; one that is gone, or 0, is no mistake. On the thread only."""
+        if self._timers.pop(number, None):
+            call("KillTimer", self.window, number)
 
     def call(self, act: Callable[[], Result]) -> Result:
         """Run ``act`` on the thread, wait for it, and give or raise what it does.
@@ -144,6 +161,11 @@ class Pump:
             except queue.Empty:
                 return
             act()
+
+    def _ring(self, number: int, _: int) -> int:
+        if act := self._timers.get(number):
+            act()
+        return 0
 
     def _destroyed(self, _first: int, _second: int) -> int:
         call("PostQuitMessage", 0)
