@@ -65,6 +65,9 @@ class Workshop:
             ]
             return ["java", *small, "-cp", str(self.folder), name]
         output = self.folder / name
+        if source.suffix == ".rs":
+            self._once(source, output, ["rustc", "-C", "opt-level=1", "-o", str(output)])
+            return [str(output)]
         compiler = "g++" if source.suffix == ".cpp" else "gcc"
         flags = ["-O2", "-pthread", "-o", str(output), *EXTRA_FLAGS.get(name, [])]
         self._once(source, output, [compiler, *flags])

@@ -12,6 +12,7 @@ from tray import __version__
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core, minidump
 from tray.model import Dump
+from tray.reports import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     with store.begin(target, mode, capture.suffix, taken, need=need, output=output) as partial:
         captured = capture.write(target, mode, partial.file, progress, trigger)
         _verify(partial, captured)
+        verdict = why.at_once(partial.file, captured)
 
         def describe(size: int, allocated: int) -> Dump:
             return Dump(
@@ -80,6 +82,8 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
                 allocated=allocated,
                 threads=captured.threads,
                 gaps=captured.gaps,
+                stuck=captured.stuck,
+                verdict=verdict,
                 version=__version__,
                 system=f"{platform.system()} {platform.release()} {platform.machine()}",
             )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from tray.verdicts import Verdict
+
 
 class Trigger(enum.StrEnum):
     """Why a dump was taken."""
@@ -123,6 +125,8 @@ class Thread:
         floating: FPU and SSE state (``struct user_fpregs_struct``, 512 bytes).
         extended: XSAVE area with AVX and beyond; empty where there is none.
         signal: ``siginfo_t`` of the stop, 128 bytes; empty where there is none.
+        waits_on: File behind the descriptor that its system call waits on; empty if unknown.
+        busy: Share of one CPU that it wanted just before the stop, 0 to 1; None where not measured.
     """
 
     tid: int
@@ -133,6 +137,8 @@ class Thread:
     floating: bytes = b""
     extended: bytes = b""
     signal: bytes = b""
+    waits_on: str = ""
+    busy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +241,7 @@ class Captured:
         frozen: Seconds from the first stopped thread to the last one let go.
         method: How memory was read, as ``stop and copy``.
         gaps: What is missing.
+        stuck: Threads that could not be stopped, so that the dump lacks them.
     """
 
     format: str
@@ -242,6 +249,7 @@ class Captured:
     frozen: float
     method: str
     gaps: tuple[Gap, ...] = ()
+    stuck: tuple[Thread, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +273,8 @@ class Dump:
         gaps: What is missing.
         version: Hangshot's own.
         system: Kernel and machine, one line.
+        stuck: Threads that could not be stopped, so that the dump lacks them.
+        verdict: Why the target hangs; None where it was not looked for or not found out.
     """
 
     id: str
@@ -283,6 +293,8 @@ class Dump:
     gaps: tuple[Gap, ...] = ()
     version: str = ""
     system: str = ""
+    stuck: tuple[Thread, ...] = ()
+    verdict: Verdict | None = None
 
     @property
     def sidecar(self) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tray.commands.demo import told
+from tray.store.reason import as_json
+from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
 DUMPED = {
     "path": "/home/ann/a b/hangshot-demo_70.core",
@@ -12,6 +14,17 @@ DUMPED = {
     "frozen_seconds": 0.012,
     "target": {"pid": 70, "name": "hangshot-demo", "executable": "/usr/bin/python3.11"},
     "gaps": [],
+    "verdict": as_json(
+        Verdict(
+            VerdictKind.DEADLOCK,
+            "Deadlock: worker-1 ↔ worker-2",
+            certain=True,
+            chain=(
+                Wait(71, "worker-1", WaitKind.MUTEX, "waits for a mutex", 0x1000, 72, "worker-2"),
+                Wait(72, "worker-2", WaitKind.MUTEX, "waits for a mutex", 0x2000, 71, "worker-1"),
+            ),
+        )
+    ),
 }
 
 
@@ -26,8 +39,16 @@ def test_told() -> None:
         "  gdb /usr/bin/python3.11 '/home/ann/a b/hangshot-demo_70.core' -ex 'thread apply all bt'",
         "  lldb /usr/bin/python3.11 --core '/home/ann/a b/hangshot-demo_70.core' -o 'thread backtrace all'",
         "  hangshot inspect last",
-        "worker-1 and worker-2 each wait in pthread_mutex_lock for what the other holds.",
+        "",
+        "Deadlock: worker-1 ↔ worker-2.",
+        "  worker-1 waits for a mutex at 0x1000 held by worker-2",
+        "  worker-2 waits for a mutex at 0x2000 held by worker-1",
     ]
+
+
+def test_no_verdict() -> None:
+    """What was not found is not told from memory."""
+    assert told({**DUMPED, "verdict": None})[-1] == "Why it hangs was not found out."
 
 
 def test_gaps_are_told() -> None:

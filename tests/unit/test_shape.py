@@ -21,8 +21,9 @@ RANKS = (
     {"capture", "desktop", "store", "reports", "settings"},
     {"formats", "ffi", "modes", "sizes"},
     {"model", "errors"},
+    {"verdicts"},
 )
-"""Entry, middle, parts, tools, nouns: each may import from those after it, never from its own."""
+"""Entry, middle, parts, tools, nouns, and what those build on: each may import from those after it, not its own."""
 ENTRY_MAY = {("__main__", "cli"), ("cli", "app"), ("cli", "commands")}
 """What starts the program picks what to start; these pairs are the only neighbours that meet."""
 CHILDREN = {"demo": "commands"}

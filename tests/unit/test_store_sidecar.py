@@ -88,7 +88,9 @@ def test_the_event_has_the_field_names_of_the_contract():
     assert found["sidecar"] == "/dumps/app_42_20261122-195605_mini.json"
     assert found["target"] == {"pid": 42, "started": 7, "name": "app", "executable": "/usr/bin/app"}
     assert found["gaps"] == [{"what": "7f00-8000 /dev/dri/card0", "why": "device memory", "size": 256}]
-    assert found["threads"] == [{"tid": 42, "name": "app", "state": "S", "waits_in": "futex_wait"}]
+    assert found["threads"] == [
+        {"tid": 42, "name": "app", "state": "S", "waits_in": "futex_wait", "waits_on": "", "busy": None}
+    ]
     assert found["window"] == {"pid": 42, "title": "A title", "hung": True, "thread": None}
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from tray.capture import linux_maps, linux_target
+from tray.capture import linux_facts, linux_maps, linux_target
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
 from tray.ffi.linux import Kernel
@@ -37,10 +37,13 @@ class LinuxCapture:
                 f"Hangshot cannot dump processes on {platform.machine()} yet.", hint="It needs x86-64."
             )
         self._kernel = kernel or Kernel()
+        self._sample: linux_facts.Sample | None = None
 
     def target(self, pid: int, started: int | None = None, window: Window | None = None) -> Target:
-        """See `tray.capture.Capture.target`."""
-        return linux_target.target(self._kernel, pid, started, window)
+        """See `tray.capture.Capture.target`; takes note of CPU times, for `write` to tell who is busy."""
+        found = linux_target.target(self._kernel, pid, started, window)
+        self._sample = linux_facts.sample(self._kernel, pid)
+        return found
 
     def estimate(self, target: Target, mode: Mode) -> int:
         """See `tray.capture.Capture.estimate`; reads two small files of /proc."""
@@ -73,6 +76,7 @@ class LinuxCapture:
         every traced thread when the tracing thread ends, however that comes about.
         """
         run = Run(self._kernel, target, mode, file, progress)
+        run.sample = self._sample
         worker = threading.Thread(target=run.main, name="capture", daemon=True)
         worker.start()
         try:

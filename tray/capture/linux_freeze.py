@@ -33,6 +33,7 @@ class _Held:
 
     tid: int
     stopped: bool = False
+    stuck: bool = False
     deliver: int = 0
     was: str = ""
     name: str = ""
@@ -100,6 +101,14 @@ class Freeze:
             sorted(found, key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
         )
 
+    def stuck(self) -> tuple[Thread, ...]:
+        """Threads that did not stop, with what was seen of them from outside."""
+        return tuple(
+            Thread(held.tid, held.name, held.was, held.waits_in)
+            for held in self._held.values()
+            if held.stuck and not held.stopped
+        )
+
     def release(self) -> None:
         """Let every thread go on as before. Never raises; callable twice."""
         for held in self._held.values():
@@ -155,10 +164,11 @@ class Freeze:
                 break
             time.sleep(pause)
             pause = min(2 * pause, 0.005)
-        self.gaps += [
-            Gap(f"thread {held.tid}", "did not stop: it sits in an uninterruptible system call")
-            for held in waiting
-        ]
+        for held in waiting:
+            held.stuck = True
+            self.gaps.append(
+                Gap(f"thread {held.tid}", "did not stop: it sits in an uninterruptible system call")
+            )
 
     def _has_stopped(self, held: _Held) -> bool:
         """Whether there is nothing more to wait for: it stopped, or it ended."""

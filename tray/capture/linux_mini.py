@@ -28,7 +28,7 @@ LARGEST_STACK = 1 << 20
 """More of one stack than this is left out; the outermost frames are lost then."""
 _NEAR = 64 << 20
 _THREAD_BLOCK = 0x1000
-_LOCK_BEFORE, _LOCK_AFTER = 12, 52
+_LOCK_BEFORE, _LOCK_AFTER = 44, 52
 """glibc's locks around the word that a thread waits on: the owner stands beside it."""
 _LINKS_AT = (0x280, 0x340)
 """Where in glibc's ``struct pthread`` its list node has been, 2.17 to 2.40."""

@@ -15,7 +15,7 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
-from tray.capture import linux_maps, linux_mini, linux_plan, linux_target
+from tray.capture import linux_facts, linux_maps, linux_mini, linux_plan, linux_target
 from tray.capture.copy import Copy, jobs
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
@@ -40,6 +40,7 @@ class Run:
         frozen: Whether the target may be standing still.
         moved: Bytes copied so far.
         error: What went wrong, after `main`.
+        sample: CPU times from some time before, to tell who is busy.
     """
 
     def __init__(
@@ -51,18 +52,23 @@ class Run:
         self.frozen = False
         self.moved = 0
         self.error: BaseException | None = None
+        self.sample: linux_facts.Sample | None = None
         self.freeze = Freeze(kernel, target.pid)
         self.threads: tuple[Thread, ...] = ()
         self.plan = linux_plan.Plan()
         self._gaps: list[Gap] = []
+        self._busy: dict[int, float] = {}
         self._offsets = array.array("Q")
         self._mapped: list[Mapping] = []
 
     def captured(self) -> Captured:
         """What came of it."""
         gaps = (*self.freeze.gaps, *self.plan.gaps, *self._gaps)
-        told = tuple(Thread(t.tid, t.name, t.state, t.waits_in) for t in self.threads)
-        return Captured("elf-core", told, self.freeze.seconds, "stop and copy", gaps)
+        told = tuple(
+            Thread(t.tid, t.name, t.state, t.waits_in, waits_on=t.waits_on, busy=t.busy) for t in self.threads
+        )
+        stuck = self.freeze.stuck()
+        return Captured("elf-core", told, self.freeze.seconds, "stop and copy", gaps, stuck)
 
     def main(self) -> None:
         """Everything, on the tracing thread; what goes wrong is left in ``error``."""
@@ -95,6 +101,7 @@ class Run:
         files = Files(self.kernel, pid)
         open_files.callback(files.close)
         flags = self._look_around(files)
+        self._busy = linux_facts.busy(self.kernel, self.sample, pid)
         try:
             self.frozen = True
             self.freeze.stop()
@@ -140,7 +147,8 @@ class Run:
         """Everything about the stopped target but its memory."""
         pid = self.target.pid
         window = self.target.window
-        self.threads = self.freeze.threads(window.thread if window else None)
+        threads = self.freeze.threads(window.thread if window else None)
+        self.threads = linux_facts.told(threads, self._busy, pid)
         mappings = self._mapped = self._mappings(flags)
         auxv = self.kernel.bytes(f"/proc/{pid}/auxv")
         if Include.HEAP in self.mode.include:

@@ -262,8 +262,20 @@ def told(dumped: dict[str, Any]) -> list[str]:
         f"  gdb {program} {path} -ex 'thread apply all bt'",
         f"  lldb {program} --core {path} -o 'thread backtrace all'",
         "  hangshot inspect last",
-        "worker-1 and worker-2 each wait in pthread_mutex_lock for what the other holds.",
+        *_why(dumped.get("verdict")),
     ]
+
+
+def _why(verdict: dict[str, Any] | None) -> list[str]:
+    """The verdict that was found, with who waits for whom."""
+    if verdict is None:
+        return ["", "Why it hangs was not found out."]
+    edges = [
+        f"  {wait['name']} {wait['does']} at 0x{wait['address']:x} held by {wait['owner_name']}"
+        for wait in verdict["chain"]
+        if wait["owner"] is not None
+    ]
+    return ["", f"{verdict['sentence']}.", *edges]
 
 
 def _rights() -> list[str]:

@@ -162,6 +162,8 @@ def _tell(dump: Dump, removed: list[Path]) -> None:
         f"it stood still for {dump.frozen:.3f} s{gaps}.",
         file=sys.stderr,
     )
+    if dump.verdict:
+        print(f"  {dump.verdict.sentence}.", file=sys.stderr)
     for gap in dump.gaps[:5]:
         print(f"  missing: {gap.what}: {gap.why}", file=sys.stderr)
     if removed:

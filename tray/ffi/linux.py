@@ -41,7 +41,7 @@ REGISTERS_SIZE = 27 * 8
 SIGINFO_SIZE = 128
 
 # Indexes into struct user_regs_struct, <sys/user.h>
-RAX, RDI, RSI, ORIG_RAX, RIP, RSP, FS_BASE = 10, 14, 13, 15, 16, 19, 21
+RAX, RDI, RSI, RDX, R10, ORIG_RAX, RIP, RSP, FS_BASE = 10, 14, 13, 12, 7, 15, 16, 19, 21
 
 # <linux/fs.h>
 PAGEMAP_SCAN = 0xC0606610
@@ -84,6 +84,12 @@ NOT_RESTARTED = frozenset(
 )
 FUTEX, RESTART_SYSCALL = 202, 219
 SYSCALL_INSTRUCTION = b"\x0f\x05"
+MASK = 0xFFFFFFFFFFFFFFFF
+INTERRUPTED = frozenset(-number & MASK for number in (4, 512, 513, 514, 516))
+"""What stands in RAX of a thread that was stopped while its system call waited: EINTR and ERESTART*.
+
+Source: Linux ``include/linux/errno.h``.
+"""
 
 
 class _Iovec(ctypes.Structure):

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 CLIP = 48
 """Characters of a name or title that fit into a menu row or the head of a toast."""
+LINE = 160
+"""Characters of a sentence that a toast's body takes."""
 
 
 def clipped(text: str, most: int = CLIP) -> str:
@@ -49,7 +51,7 @@ def saved_title(dumped: Mapping[str, Any]) -> str:
 
 
 def saved_body(dumped: Mapping[str, Any], *, hung: bool | None, home: Path | None = None) -> str:
-    """Body of the toast: one line of facts, what is missing, and where the file is."""
+    """Body of the toast: why it hangs, one line of facts, what is missing, and where the file is."""
     facts = [
         shown(dumped["allocated"] or dumped["size"]),
         dumped["mode"],
@@ -57,8 +59,19 @@ def saved_body(dumped: Mapping[str, Any], *, hung: bool | None, home: Path | Non
     ]
     if hung:
         facts.append("was not responding")
-    lines = [" · ".join(facts), missing(dumped.get("gaps", ())), shortened(Path(dumped["path"]), home)]
+    lines = [
+        reason(dumped),
+        " · ".join(facts),
+        missing(dumped.get("gaps", ())),
+        shortened(Path(dumped["path"]), home),
+    ]
     return "\n".join(line for line in lines if line)
+
+
+def reason(dumped: Mapping[str, Any]) -> str:
+    """Why it hangs, in one line; empty where the dump does not tell."""
+    verdict = dumped.get("verdict")
+    return clipped(verdict["sentence"], LINE) if verdict else ""
 
 
 def missing(gaps: Sequence[object]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray.model import Dump, Gap, Target, Thread, Trigger, Window
+from tray.store import reason
 from tray.store.names import FORMATS, parse
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def as_json(dump: Dump) -> dict[str, Any]:
         "window": _window_as_json(target.window),
         "gaps": [{"what": gap.what, "why": gap.why, "size": gap.size} for gap in dump.gaps],
         "threads": [_thread_as_json(thread) for thread in dump.threads],
+        "stuck": [_thread_as_json(thread) for thread in dump.stuck],
+        "verdict": reason.as_json(dump.verdict),
         "version": dump.version,
         "system": dump.system,
     }
@@ -55,7 +58,14 @@ def _window_as_json(window: Window | None) -> dict[str, Any] | None:
 
 def _thread_as_json(thread: Thread) -> dict[str, Any]:
     """A thread without its registers; those are in the dump."""
-    return {"tid": thread.tid, "name": thread.name, "state": thread.state, "waits_in": thread.waits_in}
+    return {
+        "tid": thread.tid,
+        "name": thread.name,
+        "state": thread.state,
+        "waits_in": thread.waits_in,
+        "waits_on": thread.waits_on,
+        "busy": thread.busy,
+    }
 
 
 def text(dump: Dump) -> str:
@@ -116,6 +126,8 @@ def _dump(mapping: Mapping[str, Any], path: Path) -> Dump:
         gaps=tuple(_gap(gap) for gap in mapping["gaps"]),
         version=_text(mapping["version"]),
         system=_text(mapping["system"]),
+        stuck=tuple(_thread(thread) for thread in mapping.get("stuck", ())),
+        verdict=reason.from_json(mapping.get("verdict")),
     )
 
 
@@ -143,7 +155,15 @@ def _window(window: Mapping[str, Any]) -> Window:
 def _thread(thread: Mapping[str, Any]) -> Thread:
     """A thread without registers."""
     name, state, waits_in = (_text(thread[key]) for key in ("name", "state", "waits_in"))
-    return Thread(_whole(thread["tid"]), name, state, waits_in)
+    busy = thread.get("busy")
+    return Thread(
+        _whole(thread["tid"]),
+        name,
+        state,
+        waits_in,
+        waits_on=_text(thread.get("waits_on", "")),
+        busy=None if busy is None else _seconds(busy),
+    )
 
 
 def _gap(gap: Mapping[str, Any]) -> Gap:

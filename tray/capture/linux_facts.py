@@ -1,0 +1,114 @@
+"""What only the live process tells about why it hangs: who burns CPU, and what a descriptor is.
+
+Each fact is an extra. Whatever cannot be had is left out, and no fact may delay
+a dump by more than a blink.
+
+Source: proc(5); Linux ``Documentation/scheduler/sched-stats.rst``.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tray.ffi import linux as ffi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray.ffi.linux import Kernel
+    from tray.model import Thread
+
+SAMPLE = 0.02
+"""Seconds that a sample of CPU time takes at least; the scheduler counts in ticks of up to 0.01."""
+MOST_THREADS = 256
+"""With more threads than this nothing is sampled: reading the counters itself would take too long."""
+_MOST_FILES = 1024
+_NANO = 1e9
+
+ON_A_DESCRIPTOR = frozenset(
+    {0, 1, 16, 17, 18, 19, 20, 42, 43, 44, 45, 46, 47, 72, 73, 74, 75, 232, 281, 288, 295, 299, 307, 441}
+)
+"""System calls whose first argument is the descriptor they wait on: read, write, recvfrom, accept, flock …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """CPU time of each thread at one moment.
+
+    Attributes:
+        pid: Process.
+        at: Monotonic time, in seconds.
+        wanted: Thread id → seconds that it ran or stood in line to run.
+    """
+
+    pid: int
+    at: float
+    wanted: dict[int, float]
+
+
+def sample(kernel: Kernel, pid: int) -> Sample:
+    """CPU times now; empty where there are too many threads or the kernel does not count them."""
+    at = time.monotonic()
+    try:
+        tids = kernel.threads(pid)
+    except OSError:
+        tids = []
+    if len(tids) > MOST_THREADS:
+        tids = []
+    wanted = {tid: seconds for tid in tids if (seconds := _wanted(kernel, pid, tid)) is not None}
+    return Sample(pid, at, wanted)
+
+
+def _wanted(kernel: Kernel, pid: int, tid: int) -> float | None:
+    """Seconds that a thread has run or stood in line to run; None where that is not told."""
+    try:
+        ran, stood_in_line = kernel.text(f"/proc/{pid}/task/{tid}/schedstat").split()[:2]
+        return (int(ran) + int(stood_in_line)) / _NANO
+    except (OSError, ValueError):
+        return None
+
+
+def busy(kernel: Kernel, before: Sample | None, pid: int) -> dict[int, float]:
+    """Share of one CPU that each thread has wanted since ``before``; waits until that is long enough."""
+    if before is None or before.pid != pid or not before.wanted:
+        return {}
+    time.sleep(max(0.0, before.at + SAMPLE - time.monotonic()))
+    now = sample(kernel, pid)
+    span = now.at - before.at
+    return {
+        tid: min(1.0, (seconds - before.wanted[tid]) / span)
+        for tid, seconds in now.wanted.items()
+        if tid in before.wanted
+    }
+
+
+def told(threads: Iterable[Thread], busy: dict[int, float], pid: int) -> tuple[Thread, ...]:
+    """Stopped threads with these facts: what they burned, and the file that each waits on."""
+    names: dict[int, str] = {}
+    return tuple(
+        replace(thread, busy=busy.get(thread.tid), waits_on=_waits_on(thread, names, pid))
+        for thread in threads
+    )
+
+
+def _waits_on(thread: Thread, names: dict[int, str], pid: int) -> str:
+    """The file behind the descriptor of the system call that a thread is in."""
+    registers = struct.unpack("<27Q", thread.registers)
+    if registers[ffi.ORIG_RAX] not in ON_A_DESCRIPTOR or registers[ffi.RAX] not in ffi.INTERRUPTED:
+        return ""
+    number = registers[ffi.RDI] & 0xFFFFFFFF
+    if number not in names:
+        names[number] = _link(f"/proc/{pid}/fd/{number}") if len(names) < _MOST_FILES else ""
+    return names[number]
+
+
+def _link(path: str) -> str:
+    """Where a link leads; never touches what it leads to, which may hang."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""

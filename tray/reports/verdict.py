@@ -1,0 +1,212 @@
+"""Waits → one verdict. A wrong one is worse than none, so each says only what the dump shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray.reports import waits as finding
+from tray.verdicts import Verdict, VerdictKind, Wait, WaitChain, WaitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tray.model import Snapshot, Thread
+
+BUSY = 0.6
+"""Share of a CPU from which on a thread counts as busy; a tick of the scheduler's clock may be missing."""
+_OUTSIDE = (WaitKind.FILE, WaitKind.PROCESS, WaitKind.KERNEL)
+_LOCKS = (WaitKind.MUTEX, WaitKind.RWLOCK, WaitKind.STREAM)
+_INSIDE = (*_LOCKS, WaitKind.CONDITION, WaitKind.SEMAPHORE, WaitKind.FUTEX)
+
+
+def judge(
+    snapshot: Snapshot,
+    memory: Callable[[int, int], bytes],
+    threads: Sequence[Thread],
+    stuck: Sequence[Thread] = (),
+    limit: float = float("inf"),
+) -> Verdict:
+    """Why this process hangs.
+
+    Args:
+        snapshot: The process; its first thread is the one that people wait for.
+        memory: Gives up to that many bytes of it.
+        threads: What was told of them when they were captured.
+        stuck: Threads that could not be stopped.
+        limit: Monotonic time at which to give up.
+
+    Raises:
+        TimeoutError: ``limit`` was reached.
+    """
+    told = {thread.tid: thread for thread in threads}
+    found = finding.find(snapshot, memory, told, limit)
+    return verdict(found, snapshot.threads, told, stuck)
+
+
+def verdict(
+    waits: Sequence[Wait], threads: Sequence[Thread], told: Mapping[int, Thread], stuck: Sequence[Thread] = ()
+) -> Verdict:
+    """What these waits come to; see `judge`."""
+    case = _Case(waits, finding.chains(waits), threads, told, stuck)
+    for look in (_deadlock, _main_blocked, _main_busy, _stuck, _any_blocked, _any_busy, _main_outside):
+        if found := look(case):
+            return found
+    return _main_waits(case) or _idle(case)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a verdict is made from."""
+
+    waits: Sequence[Wait]
+    chains: Sequence[WaitChain]
+    threads: Sequence[Thread]
+    told: Mapping[int, Thread]
+    stuck: Sequence[Thread]
+
+    @property
+    def main(self) -> int:
+        """The thread that people wait for: the window's, else the main one; or whom that joins."""
+        tid = self.threads[0].tid if self.threads else 0
+        seen = {tid}
+        while (wait := self.wait(tid)) and wait.kind is WaitKind.JOIN and wait.owner not in (*seen, None):
+            tid = wait.owner or 0
+            seen.add(tid)
+        return tid
+
+    def wait(self, tid: int) -> Wait | None:
+        """What a thread waits for; None if it runs."""
+        return next((wait for wait in self.waits if wait.tid == tid), None)
+
+    def name(self, tid: int) -> str:
+        """What to call a thread."""
+        return finding.names(self.threads, self.told).get(tid, f"thread {tid}")
+
+    def busy(self, tid: int) -> float | None:
+        """What a thread that runs burned; None for one that waits, is hardly busy, or was not measured."""
+        thread = self.told.get(tid)
+        burned = thread.busy if thread else None
+        return burned if burned is not None and burned >= BUSY and self.wait(tid) is None else None
+
+
+def _deadlock(case: _Case) -> Verdict | None:
+    """A cycle: each holds what the one before wants."""
+    cycles = [chain.waits for chain in case.chains if chain.cycle]
+    for cycle in sorted(cycles, key=lambda one: any(wait.timed for wait in one)):
+        timed = any(wait.timed for wait in cycle)
+        kind = VerdictKind.BLOCKED if timed else VerdictKind.DEADLOCK
+        around = _around(cycle)
+        if timed:
+            return Verdict(kind, f"Blocked: {around}, until one gives up", False, cycle)
+        return Verdict(kind, f"Deadlock: {around}", True, cycle)
+    return None
+
+
+def _around(cycle: Sequence[Wait]) -> str:
+    """The threads of a cycle."""
+    who = [wait.name for wait in cycle]
+    if len(who) == 1:
+        return f"{who[0]} waits for {cycle[0].does.removeprefix('waits for ')} that it holds itself"
+    if len(who) == 2:  # noqa: PLR2004
+        return " ↔ ".join(who)
+    return " → ".join([*who, who[0]])
+
+
+def _main_blocked(case: _Case) -> Verdict | None:
+    return _blocked(case, [chain for chain in case.chains if chain.waits[0].tid == case.main])
+
+
+def _any_blocked(case: _Case) -> Verdict | None:
+    """By the lock for which most threads wait."""
+    counted = sorted(case.chains, key=lambda chain: -_waiters(case, chain.waits[0]))
+    return _blocked(case, counted)
+
+
+def _waiters(case: _Case, wait: Wait) -> int:
+    return sum(other.address == wait.address for other in case.waits)
+
+
+def _blocked(case: _Case, chains: Sequence[WaitChain]) -> Verdict | None:
+    """The first chain that starts with a lock, and what its last holder does."""
+    for chain in chains:
+        first = chain.waits[0]
+        if first.kind not in _LOCKS or first.owner is None:
+            continue
+        sentence = f"Blocked: {first.name} {first.does} held by {first.owner_name}"
+        known = first.owner in case.told or case.wait(first.owner) is not None or _is_here(case, first.owner)
+        if (others := _waiters(case, first) - 1) > 0:
+            sentence = sentence.replace(first.name, f"{first.name} and {others} more", 1)
+            sentence = sentence.replace(" waits for ", " wait for ", 1)
+        return Verdict(VerdictKind.BLOCKED, sentence + _then(case, chain), known, chain.waits)
+    return None
+
+
+def _is_here(case: _Case, tid: int) -> bool:
+    return any(thread.tid == tid for thread in case.threads)
+
+
+def _then(case: _Case, chain: WaitChain) -> str:
+    """What the holders after the first lock do, as far as the chain goes."""
+    words = ""
+    for wait in chain.waits[1:]:
+        words += f", which {wait.does}"
+        if wait.owner is not None:
+            words += f" ({wait.owner_name})" if wait.kind is WaitKind.JOIN else f" held by {wait.owner_name}"
+    last = chain.waits[-1].owner
+    if last is not None and case.busy(last):
+        words += ", which computes"
+    return words
+
+
+def _main_busy(case: _Case) -> Verdict | None:
+    return _busy(case, case.main)
+
+
+def _any_busy(case: _Case) -> Verdict | None:
+    """The thread that burned most."""
+    burning = [(burned, tid) for tid in case.told if (burned := case.busy(tid))]
+    return _busy(case, max(burning)[1]) if burning else None
+
+
+def _busy(case: _Case, tid: int) -> Verdict | None:
+    """A thread that runs, and has run all along: measured for a blink only, so never certain."""
+    if (burned := case.busy(tid)) is None:
+        return None
+    share = "a whole CPU" if burned > 0.9 else f"{burned:.0%} of a CPU"  # noqa: PLR2004
+    return Verdict(VerdictKind.BUSY, f"Busy: {case.name(tid)} used {share} just before the dump", False)
+
+
+def _stuck(case: _Case) -> Verdict | None:
+    """A thread that the kernel would not even stop."""
+    from tray.reports import calls
+
+    for thread in case.stuck:
+        kind, does = calls.place(thread.waits_in)
+        wait = Wait(thread.tid, finding.names([thread], {})[thread.tid], kind, does)
+        sentence = f"Waiting outside: {wait.name} {does} and cannot be interrupted"
+        return Verdict(VerdictKind.OUTSIDE, sentence, True, (wait,))
+    return None
+
+
+def _main_outside(case: _Case) -> Verdict | None:
+    """The thread that people wait for waits for a file, a connection or another process."""
+    wait = case.wait(case.main)
+    if wait is None or wait.kind not in _OUTSIDE:
+        return None
+    return Verdict(VerdictKind.OUTSIDE, f"Waiting outside: {wait.name} {wait.does}", True, (wait,))
+
+
+def _main_waits(case: _Case) -> Verdict | None:
+    """It waits for something of the process's own, and nobody can tell whose turn it is."""
+    wait = case.wait(case.main)
+    if wait is None or wait.kind not in _INSIDE:
+        return None
+    return Verdict(VerdictKind.WAITING, f"Waiting: {wait.name} {wait.does}", False, (wait,))
+
+
+def _idle(case: _Case) -> Verdict:
+    """Nothing wrong was seen."""
+    wait = case.wait(case.main)
+    doing = f"{wait.name} {wait.does}" if wait else f"{case.name(case.main)} was running"
+    return Verdict(VerdictKind.IDLE, f"Nothing wrong seen: {doing}", False, (wait,) if wait else ())

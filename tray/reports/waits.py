@@ -1,0 +1,219 @@
+"""Who waits for what, held by whom: read from a core file's registers and memory."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray.ffi import linux as ffi
+from tray.reports import calls, futex
+from tray.verdicts import Wait, WaitChain, WaitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tray.model import Snapshot, Thread
+
+    Memory = Callable[[int, int], bytes]
+
+_LONGEST_PATH = 256
+_SIGN = 1 << 31
+_GLIBC_SELF = 16
+"""``tcbhead_t.self``: glibc's thread block points at itself, at 0 and here."""
+
+
+def find(
+    snapshot: Snapshot, memory: Memory, told: Mapping[int, Thread], limit: float = float("inf")
+) -> tuple[Wait, ...]:
+    """What each thread that waits waits for, in the order of the threads.
+
+    Args:
+        snapshot: The process.
+        memory: Gives up to that many bytes of it.
+        told: Facts from the time of the capture, by thread id.
+        limit: Monotonic time at which to give up.
+
+    Raises:
+        TimeoutError: ``limit`` was reached.
+    """
+    process = _Process(snapshot, memory, told)
+    found = []
+    for thread in process.threads:
+        if time.monotonic() > limit:
+            raise TimeoutError("so many threads take too long to look at")
+        if wait := _wait(process, thread):
+            found.append(wait)
+    return tuple(found)
+
+
+def names(threads: Sequence[Thread], told: Mapping[int, Thread]) -> dict[int, str]:
+    """A name for each thread that tells it from the others; safe to show."""
+    bare = {one.tid: _shown(told[one.tid].name if one.tid in told else one.name) for one in threads}
+    count = Counter(bare.values())
+    return {
+        tid: name if name and count[name] == 1 else f"{name} ({tid})" if name else f"thread {tid}"
+        for tid, name in bare.items()
+    }
+
+
+def chains(waits: Sequence[Wait]) -> tuple[WaitChain, ...]:
+    """For each wait that has an owner, where it leads in the end; a cycle is given once."""
+    by_thread = {wait.tid: wait for wait in waits}
+    found: list[WaitChain] = []
+    seen: set[frozenset[int]] = set()
+    for wait in waits:
+        chain = _follow(wait, by_thread)
+        who = frozenset(one.tid for one in chain.waits)
+        if not wait.kind.has_owner or (chain.cycle and who in seen):
+            continue
+        if chain.cycle:
+            seen.add(who)
+        found.append(chain)
+    return tuple(found)
+
+
+def _follow(wait: Wait, by_thread: Mapping[int, Wait]) -> WaitChain:
+    """The chain from a wait on. One that runs into a cycle without being part of it is no cycle itself."""
+    path = [wait]
+    while path[-1].owner is not None and (after := by_thread.get(path[-1].owner)):
+        if after is wait:
+            return WaitChain(tuple(path), cycle=True)
+        if after in path:
+            break
+        path.append(after)
+    return WaitChain(tuple(path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """A thread with its registers unpacked."""
+
+    tid: int
+    registers: tuple[int, ...]
+    told: Thread
+
+    @property
+    def call(self) -> int:
+        """Number of the system call it waits in; -1 if it runs."""
+        number, result = self.registers[ffi.ORIG_RAX], self.registers[ffi.RAX]
+        return number if number < _SIGN and result in ffi.INTERRUPTED else -1
+
+
+class _Process:
+    """What is needed to tell about any one thread."""
+
+    def __init__(self, snapshot: Snapshot, memory: Memory, told: Mapping[int, Thread]) -> None:
+        self.memory = memory
+        self.names = names(snapshot.threads, told)
+        self.threads = [
+            _Here(one.tid, struct.unpack("<27Q", one.registers), told.get(one.tid, one))
+            for one in snapshot.threads
+            if len(one.registers) == ffi.REGISTERS_SIZE
+        ]
+        self._ours = _counted_inside(self.threads, memory)
+        self.inside = {ours: tid for tid, ours in self._ours.items()}
+        blocks = {self.inside[one.tid]: one.registers[ffi.FS_BASE] for one in self.threads}
+        self.blocks = futex.Threads(blocks)
+
+    def owner(self, inside: int) -> tuple[int, str]:
+        """A thread, by the number that the process knows it by: our number for it, and its name."""
+        tid = self._ours.get(inside, inside)
+        known = self.names if inside in self._ours else {}
+        return tid, known.get(tid, f"thread {inside}, which is not in this process")
+
+
+def _counted_inside(threads: Sequence[_Here], memory: Memory) -> dict[int, int]:
+    """Thread ids as the process itself counts them → as we do: they differ in a container.
+
+    glibc keeps each thread's own id in its block. It is believed only if every
+    block is one of glibc's and no two are the same; else ids are taken as they are.
+    """
+    same = {one.tid: one.tid for one in threads}
+    found: dict[int, int] = {}
+    for one in threads:
+        block = one.registers[ffi.FS_BASE]
+        head = memory(block, futex.TID_AT + 4) if block else b""
+        if len(head) < futex.TID_AT + 4:
+            return same
+        if struct.unpack_from("<Q", head)[0] != block or head[:8] != head[_GLIBC_SELF : _GLIBC_SELF + 8]:
+            return same
+        found[struct.unpack_from("<I", head, futex.TID_AT)[0]] = one.tid
+    return found if len(found) == len(same) and 0 not in found else same
+
+
+def _wait(process: _Process, thread: _Here) -> Wait | None:
+    """What one thread waits for; None for one that runs."""
+    number = thread.call
+    if number < 0:
+        return None
+    if number == ffi.FUTEX or (number == ffi.RESTART_SYSCALL and _is_futex(thread)):
+        return _futex(process, thread)
+    kind, does = _restarted(thread) if number == ffi.RESTART_SYSCALL else _call(process, thread, number)
+    return Wait(thread.tid, process.names[thread.tid], kind, does)
+
+
+def _is_futex(thread: _Here) -> bool:
+    """Whether a call that goes on after an earlier stop is a futex wait; its arguments still stand there.
+
+    The number is lost. The kernel function tells; without it, only operations that
+    no other call could have in its second argument are believed.
+    """
+    if thread.told.waits_in:
+        return "futex" in thread.told.waits_in
+    return thread.registers[ffi.RSI] in {0x80, 0x89, 0x109, 0x180, 0x189}
+
+
+def _restarted(thread: _Here) -> tuple[WaitKind, str]:
+    """A call that goes on after an earlier stop: only those with a time limit do so under this number."""
+    if thread.told.waits_in:
+        return calls.place(thread.told.waits_in)
+    return WaitKind.EVENTS, "waits for some time"
+
+
+def _futex(process: _Process, thread: _Here) -> Wait | None:
+    registers = thread.registers
+    call = futex.Call(
+        process.inside[thread.tid],
+        registers[ffi.RDI],
+        registers[ffi.RSI] & 0xFFFFFFFF,
+        registers[ffi.RDX] & 0xFFFFFFFF,
+        registers[ffi.R10] != 0,
+    )
+    if call.operation < 0:
+        return None
+    lock = futex.lock(call, process.blocks, process.memory)
+    owner, owner_name = (None, "") if lock.owner is None else process.owner(lock.owner)
+    does = f"waits for {lock.words}"
+    if lock.kind is WaitKind.JOIN:
+        does = "waits for a thread to end"
+    return Wait(
+        thread.tid, process.names[thread.tid], lock.kind, does, lock.address, owner, owner_name, call.timed
+    )
+
+
+def _call(process: _Process, thread: _Here, number: int) -> tuple[WaitKind, str]:
+    """A system call other than a futex."""
+    if number in calls.FILES:
+        descriptor = thread.registers[ffi.RDI] & 0xFFFFFFFF
+        return WaitKind.FILE, f"{calls.FILES[number]} {_shown(calls.file(thread.told.waits_on, descriptor))}"
+    if number in calls.OPENING:
+        address = thread.registers[(ffi.RDI, ffi.RSI)[calls.OPENING[number]]]
+        return WaitKind.FILE, f"opens {_path(process.memory, address)}"
+    if number in calls.OTHERS:
+        return calls.OTHERS[number]
+    kind, words = calls.place(thread.told.waits_in)
+    return kind, f"{words} (system call {number})" if kind is WaitKind.KERNEL else words
+
+
+def _path(memory: Memory, address: int) -> str:
+    """The path at an address, if the dump has it."""
+    text, end, _ = memory(address, _LONGEST_PATH).partition(b"\0")
+    return _shown(text.decode("utf-8", "replace")) if end and text else "a file"
+
+
+def _shown(text: str) -> str:
+    """Foreign text, without what could confuse a terminal or a line."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -1,0 +1,91 @@
+"""Why a program hangs: at the dump, within a moment, and in the report, with who waits for whom."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from tray.errors import BadDump
+from tray.formats import core
+from tray.reports import verdict, waits
+from tray.verdicts import WaitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tray.model import Captured, Report
+    from tray.verdicts import Verdict, Wait
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 0.5
+"""Seconds that the dump's end may be put off by this; ten threads take a few thousandths."""
+_MOST_LINES, _MOST_NAMES = 40, 4
+
+
+def at_once(file: BinaryIO, captured: Captured) -> Verdict | None:
+    """The verdict from a dump just written; None where there is none. Never raises: the dump is what counts.
+
+    Args:
+        file: The dump, open for reading.
+        captured: What its capture told.
+    """
+    if captured.format != "elf-core":
+        return None
+    try:
+        with os.fdopen(os.dup(file.fileno()), "rb") as copy:
+            read = core.Core(copy)
+            limit = time.monotonic() + PATIENCE
+            return verdict.judge(read.snapshot, read.memory, captured.threads, captured.stuck, limit)
+    except Exception as error:  # noqa: BLE001 - whatever it is, there is a good dump
+        log.warning("Why it hangs was not found out: %r", error)
+        return None
+
+
+def section(report: Report) -> list[str]:
+    """Verdict and who waits for whom, line by line; empty where the dump does not tell."""
+    known = report.dump.threads if report.dump else ()
+    stuck = report.dump.stuck if report.dump else ()
+    try:
+        with core.read(report.path) as file:
+            told = {thread.tid: thread for thread in known}
+            found = waits.find(file.snapshot, file.memory, told)
+            threads = file.snapshot.threads
+    except (BadDump, OSError):
+        return []
+    said = (report.dump.verdict if report.dump else None) or verdict.verdict(found, threads, told, stuck)
+    return [said.sentence + ("" if said.certain else " (likely, not proven)"), *_graph(found)]
+
+
+def as_json(report: Report) -> dict[str, Any] | None:
+    """The verdict of the dump as programs read it; None where it has none."""
+    return asdict(report.dump.verdict) if report.dump and report.dump.verdict else None
+
+
+def _graph(found: Sequence[Wait]) -> list[str]:
+    """Each thread that waits for something of the process's own, one line; equal ones folded."""
+    rows: dict[str, list[str]] = {}
+    for wait in found:
+        if wait.address:
+            rows.setdefault(_edge(wait), []).append(wait.name)
+    lines = [f"  {_who(names)} {edge}" for edge, names in rows.items()]
+    more = len(lines) - _MOST_LINES
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"  … and {more} more waits"]
+
+
+def _who(names: Sequence[str]) -> str:
+    """Those who wait for the same."""
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MOST_NAMES - 1])} and {len(names) - _MOST_NAMES + 1} more"
+
+
+def _edge(wait: Wait) -> str:
+    """What follows the name: the lock, where it is, and who holds it."""
+    if wait.kind is WaitKind.JOIN:
+        return f"→ {wait.owner_name}: {wait.does}"
+    holder = f"→ {wait.owner_name}" if wait.owner is not None else "→ ?"
+    return f"{holder}: {wait.does} at 0x{wait.address:x}" + (", with a time limit" if wait.timed else "")
