@@ -140,11 +140,13 @@ def _live(listener: Any, began: threading.Event) -> None:  # noqa: ANN401  # key
     """Set the hook and take messages: the hook is called while we wait for them."""
     from keyboard import _winkeyboard
 
+    message = MSG()
+    # Makes the queue of this thread: before it has one it gets no messages, and Wine skips its hook.
+    call("PeekMessageW", ctypes.byref(message), None, 0, 0, user32.PM_NOREMOVE)
     try:
         _winkeyboard.prepare_intercept(listener.direct_callback)
     finally:
         began.set()
-    message = MSG()
     while call("GetMessageW", ctypes.byref(message), None, 0, 0) not in {0, -1}:
         call("DispatchMessageW", ctypes.byref(message))
 

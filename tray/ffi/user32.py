@@ -58,6 +58,7 @@ GA_ROOTOWNER = 3
 SMTO_BLOCK, SMTO_ABORTIFHUNG = 1, 2
 EVENT_SYSTEM_FOREGROUND = 3
 WINEVENT_OUTOFCONTEXT, WINEVENT_SKIPOWNPROCESS = 0, 2
+PM_NOREMOVE = 0
 SM_CXSMICON = 49
 LR_DEFAULTCOLOR = 0
 ICON_VERSION = 0x00030000
@@ -130,6 +131,7 @@ PROTOTYPES: dict[str, _Row] = {
     ),
     "DestroyWindow": ("user32", BOOL, (HANDLE,), True),
     "DefWindowProcW": ("user32", LRESULT, (HANDLE, UINT, WPARAM, LPARAM), False),
+    "PeekMessageW": ("user32", BOOL, (POINTER(MSG), HANDLE, UINT, UINT, UINT), False),
     "GetMessageW": ("user32", c_int, (POINTER(MSG), HANDLE, UINT, UINT), False),
     "DispatchMessageW": ("user32", LRESULT, (POINTER(MSG),), False),
     "PostMessageW": ("user32", BOOL, (HANDLE, UINT, WPARAM, LPARAM), True),
