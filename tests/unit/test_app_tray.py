@@ -95,9 +95,10 @@ def tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tray]:
     places = Places(tmp_path / "settings.toml", tmp_path / "state", tmp_path / "hangshot.log")
     places.state.mkdir()
     places.greeted.touch()
-    places.settings.write_text(f'folder = "{tmp_path / "dumps"}"\nnotify_after = 60\n', encoding="utf-8")
+    places.settings.write_text(f"folder = '{tmp_path / 'dumps'}'\nnotify_after = 60\n", encoding="utf-8")
     made = Tray(App(desktop, places, workers), desktop, workers, processes, places)
-    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    signals = [getattr(signal, name) for name in names]
     before = [signal.getsignal(number) for number in signals]
     yield made
     if hasattr(made, "thread") and made.thread.is_alive():

@@ -52,7 +52,7 @@ def test_hello() -> None:
         "Press Ctrl+D when an app freezes, and a dump of it is saved.\n"
         "My icon is in the tray, perhaps behind its arrow; click it for the menu.\n"
         "A dump holds the app's memory, so perhaps passwords. "
-        "Dumps stay on this computer, readable by you alone, in /dumps."
+        f"Dumps stay on this computer, readable by you alone, in {Path('/dumps')}."
     )
     assert "Press" not in words.hello("", Path("/dumps"), icon=False)
 

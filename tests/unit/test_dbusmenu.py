@@ -68,6 +68,7 @@ def test_items_that_are_not_visible_are_left_out():
     assert len(root.children) == 1
 
 
+@pytest.mark.linux
 def test_ids_stay_with_the_place():
     """A new label at the same place keeps the id, so that an open menu changes in place."""
     ids = Ids()
@@ -96,6 +97,7 @@ def test_another_kind_of_entry_has_another_id():
     assert changes(old, new) is None
 
 
+@pytest.mark.linux
 def test_depth_and_names_limit_a_layout():
     """A panel gets the levels and the properties it asks for."""
     root = entries(Menu(MenuItem("Mode", Menu(MenuItem("Mini", None)))), Ids())

@@ -101,6 +101,7 @@ def test_nothing_opens_without_a_screen(tmp_path, monkeypatch):
     assert str(tmp_path) in caught.value.hint
 
 
+@pytest.mark.linux
 def test_editor_of_the_user(tmp_path, monkeypatch):
     """$VISUAL, with its options, in a terminal."""
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -24,6 +24,8 @@ app (70)
   pause     stood still for 0.250 s of 1.500 s (stop and copy)
   window    Ein Fenster, was not responding
 
+Nothing wrong seen: worker-70 was running (likely, not proven)
+
 4 threads
 
   worker-70 (70)  S in futex_wait
@@ -92,6 +94,7 @@ def test_without_a_sidecar(path: Path):
     ]
 
 
+@pytest.mark.linux
 def test_sizes(path: Path):
     """The file's own, and what it takes on the disk."""
     report = reports.make(path, None)

@@ -19,6 +19,7 @@ from tray.settings.edit import default
 from tray.settings.read import line_of
 
 FILE = Path("/home/me/.config/hangshot/settings.toml")
+FOLDER = Path.home() / "dumps"
 
 
 def parse(toml: str) -> Settings:
@@ -59,10 +60,10 @@ def test_create_leaves_a_file_alone(tmp_path):
 def test_every_value_is_read():
     """All at once, sizes with units, numbers with and without a point."""
     found = parse(
-        'hotkey = " win+f12 "\nmode = "full"\nfolder = "/data/dumps"\nnotify_after = 2\n'
+        f"hotkey = ' win+f12 '\nmode = 'full'\nfolder = '{FOLDER}'\nnotify_after = 2\n"
         '[retention]\ncount = 0\ndays = 7\nsize = "1.5 GB"\n'
     )
-    assert found == Settings("win+f12", "full", Path("/data/dumps"), 2.0, Retention(0, 7, 1_500_000_000))
+    assert found == Settings("win+f12", "full", FOLDER, 2.0, Retention(0, 7, 1_500_000_000))
     assert parse("retention = {size = 5}").retention.size == 5
     assert parse('folder = "~/x"').folder == Path.home() / "x"
 
@@ -83,7 +84,7 @@ def test_every_value_is_read():
         ('hotkey = " "', 1, "'hotkey' must be"),
         ('folder = "here"', 1, "'folder' must be a whole path"),
         ("folder = 5", 1, "'folder' must be a whole path"),
-        ('folder = "~nobody-of-this-name/x"', 1, "nobody's home"),
+        pytest.param('folder = "~nobody-of-this-name/x"', 1, "nobody's home", marks=pytest.mark.linux),
         ("notify_after = true", 1, "'notify_after' must be a number of seconds"),
         ("notify_after = -1", 1, "'notify_after' must be a number of seconds"),
         ("notify_after = nan", 1, "'notify_after' must be a number of seconds"),
@@ -166,7 +167,7 @@ def test_bytes_that_are_no_text_are_told_with_their_line(tmp_path):
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path):
     """A folder of that name, for one."""
-    with pytest.raises(BadSettings, match="cannot be read: Is a directory") as caught:
+    with pytest.raises(BadSettings, match=r"cannot be read: (Is a directory|Permission denied)") as caught:
         settings.load(tmp_path)
     assert caught.value.line is None
 
@@ -224,6 +225,7 @@ def test_change_can_make_a_table(tmp_path):
     assert settings.load(path).retention.size == 5 * 10**9
 
 
+@pytest.mark.linux
 def test_change_follows_a_link(tmp_path):
     """Settings kept among dotfiles stay there."""
     real = tmp_path / "dotfiles.toml"

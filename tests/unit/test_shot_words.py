@@ -33,7 +33,7 @@ def test_saved_with_gaps() -> None:
     assert body.splitlines() == [
         "34 MB · full · stood still 0.18 s",
         "2 gaps: see the sidecar",
-        "/home/ann/.local/share/hangshot/dumps/editor_70.core",
+        str(Path(DUMPED["path"])),
     ]
     assert words.missing([{}]) == "1 gap: see the sidecar"
 

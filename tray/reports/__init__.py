@@ -35,7 +35,7 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
     """
     try:
         status = path.stat()
-        if not status.st_size:
+        if not status.st_size and path.is_file():  # Windows gives folders no size either
             raise BadDump(f"{path} is empty.")
         with _read(path) as file:
             report = Report(
