@@ -13,6 +13,7 @@ from tray import reports
 from tray.model import Dump, Frame, Memory, Module, Stack, Target, Thread, Trust, Window
 from tray.reports import reader, stacks, threads
 from tray.reports.stacks import Symbols, Told
+from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
 APP, LIBC = "/opt/app", "/lib/libc.so.6"
 MODULES = (Module(APP, synth.CODE, synth.CODE + 0x6000), Module(LIBC, synth.LIBRARY, synth.LIBRARY + 0x2000))
@@ -155,6 +156,14 @@ def test_folding():
     assert [[stack.tid for stack in kind] for kind in folded] == [[1, 2, 4], [3], [5]]
 
 
+def test_the_programs_own_call():
+    """Is neither the C library's nor in a header of C++; a module without a name is a JIT's."""
+    header = Frame(1, "lock_guard", APP, 1, "/usr/include/c++/12/bits/std_mutex.h", 229, inlined=True)
+    libc, nameless = replace(LOCK, module=LIBC), replace(LOST, module=APP)
+    assert stacks.own(Stack(70, (libc, header, nameless, SAVE, GUESS))) == SAVE
+    assert stacks.own(Stack(70, (libc,))) is None
+
+
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
@@ -222,6 +231,21 @@ def test_the_order():
     dump = dumped(*(Thread(tid, "", states.get(tid, "S")) for tid in tids), window=75)
     order = [kind.threads[0].tid for kind in threads.kinds(report(*found, dump=dump), (77, 76))]
     assert order == [77, 76, 75, 74, 70, 73, 71]
+
+
+def test_the_verdicts_threads():
+    """Come first, and the report says where in the program each is."""
+    chain = (
+        Wait(71, "one", WaitKind.MUTEX, "waits"),
+        Wait(70, "app", WaitKind.MUTEX, "waits"),
+        Wait(9, "gone", WaitKind.MUTEX, "waits"),
+    )
+    dump = replace(dumped(), verdict=Verdict(VerdictKind.DEADLOCK, "Deadlock", certain=True, chain=chain))
+    own = replace(SAVE, module=APP, offset=0x1010)
+    made = report(Stack(70, (replace(LOCK, module=LIBC),)), Stack(71, (own,)), dump=dump)
+    assert threads.matter(made) == (71, 70, 9)
+    assert threads.where(made) == ["  one is in save (app+0x1010)"]
+    assert threads.where(report(Stack(70))) == []
 
 
 def test_a_very_deep_stack():

@@ -46,6 +46,8 @@ def _looked() -> Iterator[Health]:
     yield from _guarded("dump folder", lambda: _folder(wanted))
     yield from _guarded("rights", _rights)
     yield _debuggers(DEBUGGERS)
+    if sys.platform == "linux":
+        yield from _guarded("stacks", _stacks)
     yield from _guarded("desktop", lambda: _desktop(wanted))
 
 
@@ -106,6 +108,13 @@ def _installed(name: str) -> str | None:
     """The program of this name, or of this name with a version: Debian has ``lldb-19``."""
     words = [name, *(f"{name}-{version}" for version in range(30, 10, -1))]
     return next((word for word in words if shutil.which(word)), None)
+
+
+def _stacks() -> list[Health]:
+    """What reads call stacks for reports."""
+    from tray.reports import reader
+
+    return [Health("stacks", *reader.health())]
 
 
 def _desktop(wanted: Settings) -> list[Health]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -41,6 +42,15 @@ def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = COMMAND
 
 READERS = {"elf-core": unwind}
 """Format of a dump → what reads call stacks from it."""
+
+
+def health() -> tuple[bool, str, str]:
+    """Whether call stacks can be read here, what was found, and what to do about it."""
+    lacking = [name for name in ("drgn", "pydemumble") if importlib.util.find_spec(name) is None]
+    if not lacking:
+        return True, "read by drgn", ""
+    lost = "reports have no call stacks" if "drgn" in lacking else "names of C++ and Rust stay mangled"
+    return False, f"{lost}: not installed: {', '.join(lacking)}", f"Run 'pip install {' '.join(lacking)}'."
 
 
 def _ask(path: Path, limit: float, command: Sequence[str], environment: Mapping[str, str]) -> Told:

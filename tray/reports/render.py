@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tray.reports import threads
+from tray.reports import threads, why
 from tray.reports.registers import sp
 from tray.sizes import shown
 
@@ -24,7 +24,9 @@ _FOLD = 3
 
 def text(report: Report) -> str:
     """The whole report, for a terminal or a mail."""
-    parts = [_what(report), threads.lines(report), _modules(report), _memory(report), _gaps(report)]
+    told = threads.lines(report, threads.matter(report))
+    verdict = [*why.section(report), *threads.where(report)]
+    parts = [_what(report), verdict, told, _modules(report), _memory(report), _gaps(report)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -42,6 +44,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "comment": report.comment,
         "target": {"pid": snapshot.pid, "name": snapshot.name, "arguments": snapshot.arguments,
                    "uid": snapshot.uid, "parent": snapshot.parent},
+        "verdict": why.as_json(report),
         "threads": threads.as_json(report),
         "lacks": list(report.lacks),
         "modules": [

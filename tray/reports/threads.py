@@ -45,13 +45,29 @@ def kinds(report: Report, matter: Sequence[int] = ()) -> list[Kind]:
     return sorted(found, key=lambda kind: _order(report, matter, kind))
 
 
-def lines(report: Report, matter: Sequence[int] = (), *, most: int = _MOST_KINDS) -> list[str]:
+def matter(report: Report) -> tuple[int, ...]:
+    """Threads that the verdict is about, in its order."""
+    verdict = report.dump.verdict if report.dump else None
+    return tuple(wait.tid for wait in verdict.chain) if verdict else ()
+
+
+def where(report: Report) -> list[str]:
+    """In which of the program's own calls each thread is that the verdict is about."""
+    stacks_of = {stack.tid: stack for stack in report.stacks}
+    chain = report.dump.verdict.chain if report.dump and report.dump.verdict else ()
+    found = [(wait.name, stacks.own(stacks_of[wait.tid])) for wait in chain if wait.tid in stacks_of]
+    return [f"  {name} is in {call(frame)}" for name, frame in found if frame]
+
+
+def lines(
+    report: Report, matter: Sequence[int] = (), *, most: int = _MOST_KINDS, calls: int = _MOST_CALLS
+) -> list[str]:
     """The section of the report."""
     count = len(report.snapshot.threads)
     found = kinds(report, matter)
     told = [f"{count} thread{'s' if count != 1 else ''}"]
     for kind in found[:most]:
-        told += ["", f"  {_head(kind)}", *_calls(kind.stack)]
+        told += ["", f"  {_head(kind)}", *_calls(kind.stack, calls)]
     if len(found) > most:
         rest = sum(len(kind.threads) for kind in found[most:])
         told += ["", f"  … and {rest} more threads of {len(found) - most} kinds"]
@@ -129,11 +145,11 @@ def _head(kind: Kind) -> str:
     return f"{count}{who}" + (f"  {doing}" if doing else "")
 
 
-def _calls(stack: Stack) -> list[str]:
+def _calls(stack: Stack, most: int) -> list[str]:
     """One line a call."""
-    told = [f"    #{number:<2} {call(frame)}" for number, frame in enumerate(stack.frames[:_MOST_CALLS])]
-    if len(stack.frames) > _MOST_CALLS:
-        told.append(f"    …   {len(stack.frames) - _MOST_CALLS} more calls")
+    told = [f"    #{number:<2} {call(frame)}" for number, frame in enumerate(stack.frames[:most])]
+    if len(stack.frames) > most:
+        told.append(f"    …   {len(stack.frames) - most} more calls")
     if stack.cut:
         told.append(f"    …   {stack.cut}")
     return told

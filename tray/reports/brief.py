@@ -1,0 +1,53 @@
+"""`Report` → a text short enough for an issue tracker: the verdict, the stacks, and what a reader of them needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray.reports import threads, why
+from tray.sizes import shown
+
+if TYPE_CHECKING:
+    from tray.model import Report
+
+_MOST_KINDS, _MOST_CALLS = 12, 24
+_ID = 16
+"""Hexadecimal digits of a build id that tell it apart."""
+
+
+def text(report: Report) -> str:
+    """The whole, about a hundred lines at most."""
+    verdict = [*why.section(report), *threads.where(report)]
+    parts = [[_head(report)], verdict, _stacks(report), _modules(report), _foot(report)]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _head(report: Report) -> str:
+    """Whom it shows, and when that was."""
+    snapshot, dump = report.snapshot, report.dump
+    name = dump.target.name if dump else snapshot.name or "a process"
+    when = f" on {dump.system}, {dump.taken:%Y-%m-%d %H:%M} UTC, Hangshot {dump.version}" if dump else ""
+    return f"{name} ({snapshot.pid}){when}"
+
+
+def _stacks(report: Report) -> list[str]:
+    return threads.lines(report, threads.matter(report), most=_MOST_KINDS, calls=_MOST_CALLS)
+
+
+def _modules(report: Report) -> list[str]:
+    """Build ids of the modules on the stacks: what finds their symbols elsewhere."""
+    kinds = threads.kinds(report, threads.matter(report))[:_MOST_KINDS]
+    used = {frame.module for kind in kinds for frame in kind.stack.frames}
+    return [
+        f"{module.path.rpartition('/')[2]}  {module.build_id[:_ID] or '-'}"
+        for module in report.modules
+        if module.path in used
+    ]
+
+
+def _foot(report: Report) -> list[str]:
+    """What the dump itself lacks."""
+    lines = [f"The dump is damaged: {shown(report.missing)} are missing."] if report.missing else []
+    if gaps := len(report.dump.gaps) if report.dump else 0:
+        lines.append(f"The dump has {gaps} gap{'s' if gaps > 1 else ''}.")
+    return lines
