@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeCapture
 
+from tray import reports
 from tray.capture.linux import LinuxCapture
 from tray.errors import Cancelled, NoTarget, TargetGone
-from tray.formats import core
 from tray.model import Captured, Target, Window
 from tray.modes import MODES
 
@@ -82,9 +82,9 @@ class CaptureContract:
         assert captured.method
         assert captured.frozen >= 0
         assert all(gap.what and gap.why for gap in captured.gaps)
-        with core.read(path) as read:
-            assert read.snapshot.pid == pid
-            assert [one.tid for one in read.snapshot.threads] == [one.tid for one in captured.threads]
+        snapshot = reports.make(path, None).snapshot
+        assert snapshot.pid == pid
+        assert [one.tid for one in snapshot.threads] == [one.tid for one in captured.threads]
 
     def test_progress(self, dump):
         """It only grows, and never beyond the total."""
