@@ -27,6 +27,14 @@ def test_saved() -> None:
     )
 
 
+def test_why_it_hangs() -> None:
+    """The sentence comes first, as one short line."""
+    verdict = {"kind": "deadlock", "sentence": "Deadlock: a\n ↔ b", "certain": True, "chain": []}
+    body = words.saved_body({**DUMPED, "verdict": verdict}, hung=None, home=Path("/root"))
+    assert body.splitlines()[0] == "Deadlock: a ↔ b"
+    assert words.reason({**DUMPED, "verdict": None}) == ""
+
+
 def test_saved_with_gaps() -> None:
     """What is missing is said, and a window that answered needs no word."""
     body = words.saved_body({**DUMPED, "gaps": [{}, {}]}, hung=None, home=Path("/root"))
