@@ -13,6 +13,7 @@ from tray.model import Frame, Gap, Module, Region, Report, Stack, Target, Thread
 from tray.reports import brief, redact, render
 
 HOME = Path("/home/anna bell/dumps/app.core")
+"""With a space in it, as no regular expression expects."""
 APP = "/home/anna bell/My Apps/app"
 SECRETS = ("anna", "bell", "My Apps", "letter", "--password", "hunter2", "Dear Bob", "/")
 
@@ -104,6 +105,8 @@ def test_json_stays_json():
         ("~/notes and /", f"{redact.LEFT_OUT} and /"),
         ("reads from '/tmp/x'", f"reads from '{redact.LEFT_OUT}'"),
         ("operator/(int) in ./nptl/x.c, 4/5 or a/b", "operator/(int) in ./nptl/x.c, 4/5 or a/b"),
+        (r"in C:\Users\bob\x.dll, and \\server\share\x.", f"in {redact.LEFT_OUT}, and {redact.LEFT_OUT}"),
+        (r"no \path", r"no \path"),
         ("anna and annabel", f"{redact.LEFT_OUT} and annabel"),
         ("", ""),
     ],
@@ -111,6 +114,13 @@ def test_json_stays_json():
 def test_words(text: str, left: str):
     """Paths go, but for the names of modules; users' names go as whole words."""
     assert hidden(text) == left
+
+
+def test_paths_of_windows():
+    """Are told apart from names just as well."""
+    path = r"C:\Users\Anna Bell\My Apps\app.exe"
+    hide = redact.words(report(modules=(Module(path, 0x1000, 0x2000),)))
+    assert hide(f"{path} belongs to Anna Bell") == f"app.exe belongs to {redact.LEFT_OUT}"
 
 
 @pytest.mark.parametrize("user", ["", "root", "al"])

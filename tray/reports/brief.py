@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray.reports import threads, why
+from tray.reports.names import last
 from tray.sizes import shown
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _modules(report: Report) -> list[str]:
     kinds = threads.kinds(report, threads.matter(report))[:_MOST_KINDS]
     used = {frame.module for kind in kinds for frame in kind.stack.frames}
     return [
-        f"{module.path.rpartition('/')[2]}  {module.build_id[:_ID] or '-'}"
+        f"{last(module.path)}  {module.build_id[:_ID] or '-'}"
         for module in report.modules
         if module.path in used
     ]

@@ -9,14 +9,19 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tray.reports.names import last
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray.model import Dump, Frame, Report
 
 LEFT_OUT = "(left out)"
-_PATH = re.compile(r"(?<![\w.~-])~?/(?:[^\s/:,;()'\"]+/)*[^\s/:,;()'\"]+/?")
-_HOME = re.compile(r"/(?:home|Users|run/media|media)/([^/]+)/")
+_PATH = re.compile(
+    r"(?<![\w.~-])~?/(?:[^\s/:,;()'\"]+/)*[^\s/:,;()'\"]+/?"  # Unix
+    r"|(?<!\w)(?:[A-Za-z]:|\\)\\[^\s:,;()'\"]+"  # Windows
+)
+_HOME = re.compile(r"[/\\](?:home|[Uu]sers|run/media|media)[/\\]([^/\\]+)[/\\]")
 _SHORTEST_NAME = 3
 """A shorter user name would take letters out of other words' places."""
 _PUBLIC = {"root"}
@@ -46,7 +51,7 @@ def words(report: Report, user: str = "") -> Callable[[str], str]:
     """
     public = {module.path for module in report.modules}
     public |= {frame.module for stack in report.stacks for frame in stack.frames}
-    names = {path.rpartition("/")[2] for path in public} | {report.path.name}
+    names = {last(path) for path in public} | {report.path.name}
     paths = _paths(report)
     users = {name for path in (*paths, str(report.path)) for name in _HOME.findall(path)} | {user}
     users = {name for name in users if len(name) >= _SHORTEST_NAME and name not in _PUBLIC}
@@ -54,7 +59,7 @@ def words(report: Report, user: str = "") -> Callable[[str], str]:
     person = re.compile(rf"\b(?:{'|'.join(map(re.escape, users))})\b" if users else r"(?!)")
 
     def shorter(found: re.Match[str]) -> str:
-        name = found[0].rpartition("/")[2]
+        name = last(found[0])
         return name if name in names else LEFT_OUT
 
     return lambda text: person.sub(LEFT_OUT, _PATH.sub(shorter, exact.sub(shorter, text)))
@@ -79,11 +84,11 @@ def _paths(report: Report) -> set[str]:
     if report.dump:
         found |= {str(report.dump.target.executable or "")}
         found |= {thread.waits_on for thread in report.dump.threads}
-    return {path for path in found if "/" in path}
+    return {path for path in found if "/" in path or "\\" in path}
 
 
 def _folderless(frame: Frame) -> Frame:
-    return replace(frame, file=frame.file.replace("\\", "/").rpartition("/")[2])
+    return replace(frame, file=last(frame.file))
 
 
 def _windowless(dump: Dump) -> Dump:

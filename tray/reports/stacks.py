@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray.model import Frame, Stack, Trust
+from tray.reports.names import last
 from tray.reports.registers import pc
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def standing(thread: Thread, modules: Sequence[Module]) -> Stack:
 def own(stack: Stack) -> Frame | None:
     """The innermost call of the program's own: not of the language's library, nor put in from its headers."""
     for frame in stack.frames:
-        name = frame.module.rpartition("/")[2]
+        name = last(frame.module)
         if (
             frame.function
             and not name.startswith(_RUNTIME)
@@ -199,4 +200,4 @@ def _lacking(symbols: Sequence[Symbols], stacks: Sequence[Stack]) -> list[str]:
 def _names(modules: Sequence[str]) -> str:
     """A few modules without their folders."""
     more = f" and {len(modules) - _MOST_NAMES} more" if len(modules) > _MOST_NAMES else ""
-    return ", ".join(module.rpartition("/")[2] for module in modules[:_MOST_NAMES]) + more
+    return ", ".join(last(module) for module in modules[:_MOST_NAMES]) + more

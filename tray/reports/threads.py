@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tray.model import Thread
 from tray.reports import stacks
+from tray.reports.names import last
 from tray.reports.registers import pc, sp
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _calls(stack: Stack, most: int) -> list[str]:
 
 def call(frame: Frame) -> str:
     """A call in one line: its name and place, or where it lies in its module."""
-    module = frame.module.rpartition("/")[2]
+    module = last(frame.module)
     place = f"{module}+0x{frame.offset:x}" if module else f"0x{frame.pc:x}"
     where = module if frame.line else place
     notes = [where] if frame.function else []
