@@ -259,6 +259,9 @@ def test_a_call_that_goes_on() -> None:
     assert judged(again, paused(A), owners=(A,), told=inside).kind is VerdictKind.BLOCKED
     other = in_call(MAIN, 219, -516, RSI=1)
     assert judged(other).sentence == "Nothing wrong seen: main waits for some time"
+    yet_to_go_on = (Thread(MAIN, waits_in="do_syscall_64"),)
+    assert judged(other, told=yet_to_go_on).sentence == "Nothing wrong seen: main waits for some time"
+    assert judged(again, paused(A), owners=(A,), told=yet_to_go_on).kind is VerdictKind.BLOCKED
 
 
 def test_in_a_container() -> None:
@@ -346,7 +349,21 @@ def test_what_a_sidecar_said_stays(tmp_path: Path) -> None:
     said = Verdict(VerdictKind.BUSY, "Busy: x", certain=False)
     made = report(written(tmp_path / "a.core"), verdict=said)
     assert why.section(made)[0] == "Busy: x (likely, not proven)"
-    assert why.as_json(made) == {"kind": "busy", "sentence": "Busy: x", "certain": False, "chain": ()}
+    assert why.as_json(made)["verdict"] == {
+        "kind": "busy",
+        "sentence": "Busy: x",
+        "certain": False,
+        "chain": (),
+    }
+
+
+def test_for_programs(tmp_path: Path) -> None:
+    """The verdict and every wait; nothing from what cannot be read."""
+    made = report(written(tmp_path / "a.core"))
+    fields = why.as_json(replace(made, dump=None))
+    assert fields["verdict"]["kind"] == "deadlock"
+    assert [(one["tid"], one["owner"]) for one in fields["waits"]] == [(MAIN, None), (A, B), (B, A), (C, A)]
+    assert why.as_json(replace(made, path=tmp_path / "gone")) == {"verdict": None, "waits": []}
 
 
 def test_json_and_back() -> None:

@@ -44,7 +44,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "comment": report.comment,
         "target": {"pid": snapshot.pid, "name": snapshot.name, "arguments": snapshot.arguments,
                    "uid": snapshot.uid, "parent": snapshot.parent},
-        "verdict": why.as_json(report),
+        **why.as_json(report),
         "threads": threads.as_json(report),
         "lacks": list(report.lacks),
         "modules": [

@@ -194,7 +194,8 @@ def _main_outside(case: _Case) -> Verdict | None:
     wait = case.wait(case.main)
     if wait is None or wait.kind not in _OUTSIDE:
         return None
-    return Verdict(VerdictKind.OUTSIDE, f"Waiting outside: {wait.name} {wait.does}", True, (wait,))
+    known = wait.kind is not WaitKind.KERNEL
+    return Verdict(VerdictKind.OUTSIDE, f"Waiting outside: {wait.name} {wait.does}", known, (wait,))
 
 
 def _main_waits(case: _Case) -> Verdict | None:

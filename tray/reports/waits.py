@@ -158,19 +158,21 @@ def _wait(process: _Process, thread: _Here) -> Wait | None:
 def _is_futex(thread: _Here) -> bool:
     """Whether a call that goes on after an earlier stop is a futex wait; its arguments still stand there.
 
-    The number is lost. The kernel function tells; without it, only operations that
-    no other call could have in its second argument are believed.
+    The number is lost. The kernel function tells, unless the thread had yet to go on
+    when it was stopped anew; then only operations are believed that no other call
+    could have in its second argument.
     """
-    if thread.told.waits_in:
-        return "futex" in thread.told.waits_in
+    if "futex" in thread.told.waits_in:
+        return True
+    if calls.place(thread.told.waits_in)[0] is not WaitKind.KERNEL:
+        return False
     return thread.registers[ffi.RSI] in {0x80, 0x89, 0x109, 0x180, 0x189}
 
 
 def _restarted(thread: _Here) -> tuple[WaitKind, str]:
     """A call that goes on after an earlier stop: only those with a time limit do so under this number."""
-    if thread.told.waits_in:
-        return calls.place(thread.told.waits_in)
-    return WaitKind.EVENTS, "waits for some time"
+    kind, does = calls.place(thread.told.waits_in)
+    return (kind, does) if kind is not WaitKind.KERNEL else (WaitKind.EVENTS, "waits for some time")
 
 
 def _futex(process: _Process, thread: _Here) -> Wait | None:

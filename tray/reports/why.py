@@ -47,22 +47,31 @@ def at_once(file: BinaryIO, captured: Captured) -> Verdict | None:
 
 def section(report: Report) -> list[str]:
     """Verdict and who waits for whom, line by line; empty where the dump does not tell."""
-    known = report.dump.threads if report.dump else ()
-    stuck = report.dump.stuck if report.dump else ()
-    try:
-        with core.read(report.path) as file:
-            told = {thread.tid: thread for thread in known}
-            found = waits.find(file.snapshot, file.memory, told)
-            threads = file.snapshot.threads
-    except (BadDump, OSError):
+    if not (looked := _look(report)):
         return []
-    said = (report.dump.verdict if report.dump else None) or verdict.verdict(found, threads, told, stuck)
+    said, found = looked
     return [said.sentence + ("" if said.certain else " (likely, not proven)"), *_graph(found)]
 
 
-def as_json(report: Report) -> dict[str, Any] | None:
-    """The verdict of the dump as programs read it; None where it has none."""
-    return asdict(report.dump.verdict) if report.dump and report.dump.verdict else None
+def as_json(report: Report) -> dict[str, Any]:
+    """``verdict`` and ``waits`` as programs read them; null and empty where the dump does not tell."""
+    if not (looked := _look(report)):
+        return {"verdict": None, "waits": []}
+    said, found = looked
+    return {"verdict": asdict(said), "waits": [asdict(wait) for wait in found]}
+
+
+def _look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
+    """The verdict, from the sidecar if that has one, and the waits; None for a dump that does not tell."""
+    told = {thread.tid: thread for thread in report.dump.threads} if report.dump else {}
+    stuck = report.dump.stuck if report.dump else ()
+    try:
+        with core.read(report.path) as file:
+            found = waits.find(file.snapshot, file.memory, told)
+            said = verdict.verdict(found, file.snapshot.threads, told, stuck)
+    except (BadDump, OSError):
+        return None
+    return (report.dump and report.dump.verdict) or said, found
 
 
 def _graph(found: Sequence[Wait]) -> list[str]:
