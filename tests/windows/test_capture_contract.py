@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
 from contract.test_capture import CaptureContract
 
 from tray.capture.windows import WindowsCapture
+
+WIDTH = ctypes.sizeof(ctypes.c_void_p) * 8
 
 
 class TestWindowsCapture(CaptureContract):
@@ -13,7 +17,7 @@ class TestWindowsCapture(CaptureContract):
 
     @pytest.fixture
     def pid(self, program):
-        return program("deadlock").pid
+        return program("deadlock", bits=WIDTH).pid
 
     @pytest.fixture
     def capture(self):

@@ -133,14 +133,17 @@ class THREADENTRY32(ctypes.Structure):
     )
 
 
+_ONLY_64 = (("PartitionId", c_uint16),) if ctypes.sizeof(c_void_p) == 8 else ()  # noqa: PLR2004 - bytes
+
+
 class MEMORY_BASIC_INFORMATION(ctypes.Structure):
-    """``MEMORY_BASIC_INFORMATION``."""
+    """``MEMORY_BASIC_INFORMATION``; 32-bit programs have no PartitionId."""
 
     _fields_: ClassVar[Sequence[Any]] = (
         ("BaseAddress", c_void_p),
         ("AllocationBase", c_void_p),
         ("AllocationProtect", c_uint32),
-        ("PartitionId", c_uint16),
+        *_ONLY_64,
         ("RegionSize", ctypes.c_size_t),
         ("State", c_uint32),
         ("Protect", c_uint32),
@@ -486,13 +489,17 @@ class System:
     def stretches(self, process: int) -> Iterator[Stretch]:
         """A process's address space, stretch by stretch."""
         found = MEMORY_BASIC_INFORMATION()
-        address = 0
-        while self._call("VirtualQueryEx", process, address, ctypes.byref(found), ctypes.sizeof(found)):
+        address, end = 0, 1 << 8 * ctypes.sizeof(c_void_p)
+        while address < end and self._query(process, address, found):
             size = int(found.RegionSize)
             yield Stretch(address, size, found.State, found.Protect, found.Type)
             if not size:
                 return
             address += size
+
+    def _query(self, process: int, address: int, found: MEMORY_BASIC_INFORMATION) -> int:
+        size = ctypes.sizeof(found)
+        return int(self._call("VirtualQueryEx", process, address, ctypes.byref(found), size))
 
     def modules(self, process: int) -> list[str]:
         """File names of a process's modules, of both kinds under WOW64."""
