@@ -307,3 +307,23 @@ def test_reveal(desktop, tmp_path):
     file = tmp_path / "a b.dmp"
     file.touch()
     desktop.reveal(file)
+
+
+RECORD = """
+from tray.desktop.record import recorded
+print("press", flush=True)
+print(recorded().label, flush=True)
+"""
+
+
+def test_recorded_hotkey(program):
+    """What is pressed over another app, once it is let go."""
+    program("deadlock_window")
+    with subprocess.Popen(
+        [sys.executable, "-c", RECORD], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as recorder:
+        assert recorder.stdout.readline().strip() == "press"
+        time.sleep(1.5)  # the library does not tell when its hook is set
+        hold(CTRL, SHIFT, F10)
+        release(CTRL, SHIFT, F10)
+        assert recorder.stdout.readline().strip() == "Ctrl+Shift+F10"

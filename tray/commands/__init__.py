@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import argparse
 
-NAMES = ("dump", "list", "inspect", "open", "prune", "doctor", "demo")
+NAMES = ("dump", "list", "inspect", "open", "prune", "hotkey", "doctor", "demo")
 """In the order of the help. A new one is one file, its name here, and its line below."""
 
 
@@ -51,6 +51,10 @@ def command(name: str) -> Command:  # noqa: PLR0911 - one line for each
             from tray.commands import prune
 
             return prune
+        case "hotkey":
+            from tray.commands import hotkey
+
+            return hotkey
         case "doctor":
             from tray.commands import doctor
 
