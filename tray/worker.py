@@ -1,7 +1,8 @@
 """The worker: a short-lived ``hangshot dump`` of our own, and what it tells.
 
 Only the worker touches the target. Its end, however it comes, lets the target
-go; so whatever goes wrong here, ending the worker is the cure.
+go; so whatever goes wrong here, ending the worker is the cure. Windows alone does
+not take back a dead worker's suspensions: that is done here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tray.capture import remembered
 from tray.errors import Cancelled, CaptureFailed, TrayError
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ class Worker:
         self._process = self._start(words or command("dump", "--json", "--request"))
         self._news = threading.Condition()
         self._deadline: float | None = None
+        self._let_go: Callable[[], int] = lambda: 0
         self._ended = False
         for act in (self._listen, self._guard):
             threading.Thread(target=act, name=f"worker{act.__name__}", daemon=True).start()
@@ -120,6 +123,7 @@ class Worker:
         stdin = self._process.stdin
         if stdin is None or stdin.closed:
             return
+        self._let_go = remembered(int(request.get("pid") or 0))
         try:
             stdin.write(json.dumps(request) + "\n")
             stdin.close()
@@ -156,6 +160,8 @@ class Worker:
         with self._news:
             self._ended = True
             self._news.notify()
+        if not self._last and (count := self._let_go()):
+            log.warning("the worker left %d threads of the target suspended; they run again", count)
         last = self._last or self._lost(code).event()
         self._close()
         self._told(last)

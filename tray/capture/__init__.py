@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from tray.errors import Unsupported
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tray.model import Captured, Mode, Target, Trigger, Window
 
 
@@ -104,6 +106,20 @@ def started(pid: int) -> int:
 
         return windows_target.started(System(), pid)
     raise Unsupported(f"Hangshot cannot look at processes on {sys.platform} yet.")
+
+
+def remembered(pid: int) -> Callable[[], int]:
+    """Takes note of a process's threads before it is dumped, for the case that the dumper is killed.
+
+    Call what this gives once the dumper is gone: it lets go threads that the dumper
+    left suspended, and says how many. Only Windows leaves any.
+    """
+    if sys.platform == "win32":
+        from tray.capture.windows_threads import Suspensions
+        from tray.ffi.win32 import System
+
+        return Suspensions(System(), pid).undo
+    return lambda: 0
 
 
 def health() -> list[tuple[str, bool, str, str]]:
