@@ -323,7 +323,15 @@ def test_recorded_hotkey(program):
         [sys.executable, "-c", RECORD], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as recorder:
         assert recorder.stdout.readline().strip() == "press"
-        time.sleep(1.5)  # the library does not tell when its hook is set
-        hold(CTRL, SHIFT, F10)
-        release(CTRL, SHIFT, F10)
-        assert recorder.stdout.readline().strip() == "Ctrl+Shift+F10"
+        said: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=lambda: said.put(recorder.stdout.readline().strip()), daemon=True).start()
+
+        def pressed() -> bool:
+            """Press it, as one does who sees that nothing came of it: the hook takes its time."""
+            hold(CTRL, SHIFT, F10)
+            release(CTRL, SHIFT, F10)
+            time.sleep(0.3)
+            return not said.empty()
+
+        until(pressed, "the recorded hotkey", seconds=25)
+        assert said.get() == "Ctrl+Shift+F10"
