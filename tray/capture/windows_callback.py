@@ -97,9 +97,14 @@ class Answers:
         return gaps
 
     def finish(self) -> None:
-        """Tell that all is done."""
+        """Tell that all is done.
+
+        Raises:
+            Cancelled: It was to be stopped, and dbghelp never asked: Wine's own does not.
+        """
         whole = max(self._total, self.done)
-        self._progress(whole, whole)
+        if self._progress(whole, whole) or self.cancelled:
+            raise Cancelled("The dump was stopped.")
 
     def _stop(self) -> bool:
         """Whether to stop, by the progress' wish or an error of ours."""
