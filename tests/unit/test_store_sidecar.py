@@ -85,8 +85,9 @@ def test_the_event_has_the_field_names_of_the_contract():
     """Names of the dumped event: they are an interface."""
     found = as_json(PLAIN)
     assert found["frozen_seconds"] == 0.25
-    assert found["sidecar"] == "/dumps/app_42_20261122-195605_mini.json"
-    assert found["target"] == {"pid": 42, "started": 7, "name": "app", "executable": "/usr/bin/app"}
+    assert found["sidecar"] == str(Path("/dumps/app_42_20261122-195605_mini.json"))
+    program = str(Path("/usr/bin/app"))
+    assert found["target"] == {"pid": 42, "started": 7, "name": "app", "executable": program}
     assert found["gaps"] == [{"what": "7f00-8000 /dev/dri/card0", "why": "device memory", "size": 256}]
     assert found["threads"] == [
         {"tid": 42, "name": "app", "state": "S", "waits_in": "futex_wait", "waits_on": "", "busy": None}
