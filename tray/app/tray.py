@@ -100,8 +100,9 @@ class App:
         if not self._desktop.claim(lambda: self.loop.post(self._greeted), self._asked):
             return False
         self._desktop.ending(lambda: self.loop.post(self.finish))
-        self._read_settings()
+        # The watch comes first, or a change between the two would be missed.
         self._watch = settings.Watch(self.places.settings, lambda: self.loop.post(self.reload))
+        self._read_settings()
         self._follow_windows()
         problem = self.keys.use(self.settings.hotkey)
         self._icon = self._desktop.show_icon(menu.menu(self._view(), self._rows), self._tooltip(), self._near)
