@@ -67,6 +67,7 @@ REASONS: dict[str, Callable[[], str]] = {
     "desktop": lambda: found("Xvfb", "openbox", "xdotool", "xfce4-panel", "dbus-daemon", "import", "xclip"),
     "wayland": lambda: found("sway", "foot"),
     "java": lambda: found("java", "javac"),
+    "rust": lambda: found("rustc"),
 }
 
 

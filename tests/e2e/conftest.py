@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from desktop_eyes import toasts
 from screen import Screen, until
 
 from tray.desktop.instance import TRAY
@@ -109,6 +110,7 @@ def tray(request: pytest.FixtureRequest, screen: Screen, desktop: Session, tmp_p
     tray = Tray(screen, tmp_path)
     try:
         until(lambda: desktop.owned(TRAY.name), "the tray")
+        until(lambda: toasts(screen), "its greeting: from now on it has icon and hotkey")
         yield tray
     finally:
         report = getattr(request.node, "report", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from typing import TYPE_CHECKING
 
 import dumping
@@ -21,7 +20,7 @@ MODES = ["mini", "heap"]
 RUNS = 20
 """Dumps of a program that is all right, each of which must find it so."""
 
-rust = pytest.mark.skipif(not shutil.which("rustc"), reason="not installed: rustc")
+rust = pytest.mark.rust
 
 TABLE = [
     # Program and arguments, kind, whether it is certain, sentence
