@@ -13,6 +13,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,11 @@ def _no_ptrace() -> str:
     return f"ptrace is not allowed here ({os.strerror(error)})" if error else ""
 
 
+def _no_symbols() -> str:
+    stored = Path("/usr/lib/debug/.build-id").glob("*/*.debug")
+    return "" if any(stored) else "not installed: libc6-dbg"
+
+
 REASONS: dict[str, Callable[[], str]] = {
     "linux": _no_linux,
     "ptrace": _no_ptrace,
@@ -68,6 +74,7 @@ REASONS: dict[str, Callable[[], str]] = {
     "wayland": lambda: found("sway", "foot"),
     "java": lambda: found("java", "javac"),
     "rust": lambda: found("rustc"),
+    "symbols": _no_symbols,
 }
 
 

@@ -156,6 +156,7 @@ def test_cpp_with_debug_info(special: Callable[..., tuple[Path, Program]], tmp_p
     assert any(frame.inlined for frame in stack.frames)
 
 
+@pytest.mark.symbols
 def test_a_stripped_program(special: Callable[..., tuple[Path, Program]], tmp_path: Path):
     """Its calls are modules and offsets that gdb finds the same functions at; the stack is whole."""
     path, program = special("threads.c", "-O2", "-g")
@@ -177,6 +178,7 @@ def test_a_stripped_program(special: Callable[..., tuple[Path, Program]], tmp_pa
     assert "Without debug info: special." in "\n".join(report.lacks)
 
 
+@pytest.mark.symbols
 def test_without_unwind_tables(special: Callable[..., tuple[Path, Program]], tmp_path: Path):
     """The frame pointer leads on, and the frames it leads to are called guesses."""
     flags = ("-O1", "-fno-omit-frame-pointer", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
@@ -187,6 +189,7 @@ def test_without_unwind_tables(special: Callable[..., tuple[Path, Program]], tmp
     assert trust["level_b"] is trust["level_a"] is trust["start_thread"] is Trust.FRAME_POINTER
 
 
+@pytest.mark.symbols
 @pytest.mark.parametrize("mode", ["mini", "heap"])
 def test_a_missing_executable(special: Callable[..., tuple[Path, Program]], mode: str, tmp_path: Path):
     """The libraries' calls keep their names, the rest is module and offset, and the report says why."""
