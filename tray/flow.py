@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from tray.capture import Capture, Progress
+    from tray.interrupts import Held
     from tray.model import Captured, Mode, Target, Trigger
     from tray.store import Partial, Store
 
@@ -41,6 +42,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     trigger: Trigger,
     taken: datetime,
     *,
+    held: Held,
     progress: Progress,
     output: Path | str | None = None,
 ) -> Dump:
@@ -53,18 +55,22 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
         mode: What to keep.
         trigger: Why.
         taken: When the key went down, aware.
+        held: Keeps Ctrl+C back; let in until the dump is about to get its name.
         progress: Told while memory is copied.
         output: A folder or file instead of the store's own folder.
 
     Raises:
         TrayError: Any of its family. The target runs on and no file is left.
+        KeyboardInterrupt: Likewise, whatever the moment that Ctrl+C came in.
     """
     began = time.monotonic()
     need = capture.estimate(target, mode)
     with store.begin(target, mode, capture.suffix, taken, need=need, output=output) as partial:
-        captured = capture.write(target, mode, partial.file, progress, trigger)
-        _verify(partial, captured)
-        verdict = why.at_once(partial.file, captured)
+        with held.interruptible():
+            captured = capture.write(target, mode, partial.file, progress, trigger)
+            _verify(partial, captured)
+            verdict = why.at_once(partial.file, captured)
+            partial.sync()
 
         def describe(size: int, allocated: int) -> Dump:
             return Dump(

@@ -172,7 +172,7 @@ class Worker:
             log.warning("the worker said something else than an event: %.200r", line)
             return
         if event["event"] in LAST:
-            self._last = event
+            self._last = self._last or event  # a dump that is there stays there, whatever comes after
             return
         if not self._cancelled:
             all_read = event["event"] == "progress" and event.get("done") == event.get("total")

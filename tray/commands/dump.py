@@ -96,28 +96,33 @@ def _worker() -> int:
 
 
 def _take(request: dict[str, Any], trigger: Trigger, wanted: Settings, *, as_json: bool) -> None:
-    """Take one dump and tell about it."""
+    """Take one dump and tell about it; once it is whole, Ctrl+C comes too late."""
     from tray import flow
     from tray.capture import capture
     from tray.commands.progress import Reporter
+    from tray.interrupts import Held
     from tray.store import Store
 
     taken = datetime.now(UTC)
-    mode = _mode(request.get("mode") or wanted.mode)
-    here = capture()
-    target = here.target(request["pid"], request["started"], _window(request.get("window")))
     output = request.get("output")
     store = Store(wanted.folder, wanted.retention)
-    if as_json:
-        _say({"event": "started", "target": _whom(target), "mode": mode.name,
-              "estimate": here.estimate(target, mode)})  # fmt: skip
-    with Reporter(target.name, as_json=as_json) as reporter:
-        dump = flow.dump(here, store, target, mode, trigger, taken, progress=reporter, output=output)
-    removed = [] if output else flow.prune(store)
-    if as_json:
-        _say(dumped(dump, removed))
-    else:
-        _tell(dump, removed)
+    with Held() as held:
+        with held.interruptible():
+            mode = _mode(request.get("mode") or wanted.mode)
+            here = capture()
+            target = here.target(request["pid"], request["started"], _window(request.get("window")))
+            if as_json:
+                _say({"event": "started", "target": _whom(target), "mode": mode.name,
+                      "estimate": here.estimate(target, mode)})  # fmt: skip
+        with Reporter(target.name, as_json=as_json) as reporter:
+            dump = flow.dump(
+                here, store, target, mode, trigger, taken, held=held, progress=reporter, output=output
+            )
+        removed = [] if output else flow.prune(store)
+        if as_json:
+            _say(dumped(dump, removed))
+        else:
+            _tell(dump, removed)
 
 
 def _mode(name: str) -> Any:  # noqa: ANN401 - a Mode; spelt so that the worker need not import more

@@ -59,6 +59,18 @@ class Partial:
         if isinstance(error, OSError) and error.errno in FULL:
             raise trouble(self.path, error) from error
 
+    def sync(self) -> None:
+        """Bring what was written to the disk: the long part of `finish`, which may be cut short here.
+
+        Raises:
+            StoreFull: The disk is full.
+            StoreUnusable: It could not be written.
+        """
+        try:
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise trouble(self.path, error) from error
+
     def finish(self, describe: Callable[[int, int], Dump]) -> Dump:
         """Bring the dump to the disk, write its sidecar, and give both their names.
 
