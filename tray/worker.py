@@ -84,16 +84,23 @@ class Worker:
     Nothing here blocks the caller. ``told`` is called on a thread of our own
     with every event; the last one is ``dumped`` or ``error``, comes exactly once
     and after the process has ended, also when the worker itself said nothing.
+    A worker that is kept ready for later is made without it: see `tell`.
 
     Raises:
         CaptureFailed: The process could not be started.
     """
 
     def __init__(
-        self, told: Callable[[Event], None], *, words: Sequence[str] | None = None, silence: float = SILENCE
+        self,
+        told: Callable[[Event], None] | None = None,
+        *,
+        words: Sequence[str] | None = None,
+        silence: float = SILENCE,
     ) -> None:
         self._told = told
         self._last: Event | None = None
+        self._unheard: Event | None = None
+        self._dismissed = False
         self._cancelled = self._stuck = False
         self._patience = self._silence = silence
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker has ended
@@ -117,6 +124,19 @@ class Worker:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return not self._ended and self._process.poll() is None
+
+    def tell(self, told: Callable[[Event], None]) -> None:
+        """Have every event told from now on; if it has ended unheard meanwhile, that is told at once."""
+        with self._news:
+            self._told = told
+            unheard, self._unheard = self._unheard, None
+        if unheard:
+            told(unheard)
+
     def ask(self, request: Mapping[str, Any]) -> None:
         """Hand it the one request it waits for."""
         self._await(self._silence)
@@ -138,6 +158,11 @@ class Worker:
         if sys.platform == "win32":
             sign = signal.CTRL_BREAK_EVENT
         self._process.send_signal(sign)
+
+    def dismiss(self) -> None:
+        """End one that was never asked; nothing is told of it."""
+        self._dismissed = True
+        self._process.kill()
 
     def kill(self) -> None:
         """End it at once; the system lets the target go."""
@@ -162,9 +187,19 @@ class Worker:
             self._news.notify()
         if not self._last and (count := self._let_go()):
             log.warning("the worker left %d threads of the target suspended; they run again", count)
-        last = self._last or self._lost(code).event()
+        last = None if self._dismissed else self._last or self._lost(code).event()
         self._close()
-        self._told(last)
+        if last:
+            self._tell(last)
+
+    def _tell(self, event: Event) -> None:
+        """Tell an event; the last one is kept while nobody listens."""
+        with self._news:
+            told = self._told
+            if told is None:
+                self._unheard = event
+        if told:
+            told(event)
 
     def _hear(self, line: str) -> None:
         event = parsed(line)
@@ -177,7 +212,7 @@ class Worker:
         if not self._cancelled:
             all_read = event["event"] == "progress" and event.get("done") == event.get("total")
             self._await(SYNCING if all_read else self._silence)
-        self._told(event)
+        self._tell(event)
 
     def _guard(self) -> None:
         """End a worker that is silent for too long; sleeps until there is something to decide."""

@@ -69,14 +69,19 @@ class App:
         desktop: The person's desktop; closed by whoever made it.
         places: Where files are.
         start: Makes a worker.
+        prepare: Called whenever there is time to get a worker ready for the next press.
     """
 
     def __init__(
-        self, desktop: Desktop, places: Places, start: Callable[[Callable[[Event], None]], Worker]
+        self,
+        desktop: Desktop,
+        places: Places,
+        start: Callable[[Callable[[Event], None]], Worker],
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self.loop = Loop(self._failed)
         self.shot = Shot(desktop, self.loop, start, self.say, self._running_changed)
-        self._desktop, self.places = desktop, places
+        self._desktop, self.places, self._prepare = desktop, places, prepare
         self.keys = Keys(desktop, self._pressed)
         self._rows = Rows(self, desktop)
         self.settings = settings.Settings()
@@ -111,6 +116,7 @@ class App:
         self._introduce(problem)
         self.show()
         self.look()
+        self.loop.post(self._prepare)
         return True
 
     def run(self) -> None:
@@ -295,6 +301,7 @@ class App:
         if self._quitting:
             self.loop.stop()
         else:
+            self._prepare()
             self.look()
 
     def show(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,8 @@ from tray.modes import MODES
 if TYPE_CHECKING:
     from tray.model import Dump, Target
     from tray.settings import Settings
+
+log = logging.getLogger(__name__)
 
 HELP = "dump a process, or the app in front"
 
@@ -78,11 +82,12 @@ def _chosen(process: str, started: int | None) -> tuple[int, int | None]:
 
 def _worker() -> int:
     """Wait for one request on standard input, then dump; end silently if none comes."""
+    _prepare()
+    from tray.settings import Settings
+
     line = sys.stdin.readline(_LONGEST_REQUEST)
     if not line.strip():
         return 0
-    from tray.settings import Settings
-
     try:
         request = json.loads(line)
         trigger = Trigger(request["trigger"])
@@ -91,8 +96,20 @@ def _worker() -> int:
     except (ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"The request makes no sense: {error!r}.") from error
     request["pid"], request["started"] = whom
+    if sys.platform != "win32":
+        time.tzset()  # it may have waited since before a journey
     _take(request, trigger, wanted, as_json=True)
     return 0
+
+
+def _prepare() -> None:
+    """Import all that a dump takes, and open what the system's back end needs, before anybody waits for it."""
+    from tray import flow, store
+    from tray.capture import capture
+    from tray.commands import progress
+
+    here = capture().format
+    log.debug("ready for %s: %s", here, [part.__name__ for part in (flow, store, progress)])
 
 
 def _take(request: dict[str, Any], trigger: Trigger, wanted: Settings, *, as_json: bool) -> None:

@@ -27,6 +27,7 @@ _STEM = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)_(?P<pid>[0-9]{1,20})_(?P<taken>[0-9]{8}-[0-9]{6})_(?P<mode>[a-z]+)(-[0-9]{1,6})?"
 )
 _TIME = "%Y%m%d-%H%M%S"
+_DIGITS = re.compile(r"^\d{4}|\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def parse(text: str) -> Stem | None:
         return None
     try:
         # A name holds local time without a zone: this machine's is the only guess there is.
-        taken = datetime.strptime(match["taken"], _TIME).astimezone(UTC)
+        year, month, day, hour, minute, second = map(int, _DIGITS.findall(match["taken"]))
+        taken = datetime(year, month, day, hour, minute, second).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
     return Stem(match["name"], int(match["pid"]), taken, match["mode"])
