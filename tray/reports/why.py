@@ -47,7 +47,7 @@ def at_once(file: BinaryIO, captured: Captured) -> Verdict | None:
 
 def section(report: Report) -> list[str]:
     """Verdict and who waits for whom, line by line; empty where the dump does not tell."""
-    if not (looked := _look(report)):
+    if not (looked := look(report)):
         return []
     said, found = looked
     return [said.sentence + ("" if said.certain else " (likely, not proven)"), *_graph(found)]
@@ -55,13 +55,13 @@ def section(report: Report) -> list[str]:
 
 def as_json(report: Report) -> dict[str, Any]:
     """``verdict`` and ``waits`` as programs read them; null and empty where the dump does not tell."""
-    if not (looked := _look(report)):
+    if not (looked := look(report)):
         return {"verdict": None, "waits": []}
     said, found = looked
     return {"verdict": asdict(said), "waits": [asdict(wait) for wait in found]}
 
 
-def _look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
+def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     """The verdict, from the sidecar if that has one, and the waits; None for a dump that does not tell."""
     told = {thread.tid: thread for thread in report.dump.threads} if report.dump else {}
     stuck = report.dump.stuck if report.dump else ()
