@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 Event = dict[str, Any]
 """One JSON line of the worker, as ``{"schema": 1, "event": "progress", "done": 1, "total": 9}``."""
 
+CANCEL = "cancel"
+"""What a worker on Windows is told to stop with."""
 LAST = ("dumped", "error")
 """The events that a worker ends with."""
 
@@ -48,6 +51,14 @@ def command(*words: str) -> list[str]:
         name = "hangshot-cli.exe" if sys.platform == "win32" else "hangshot"
         return [str(Path(sys.executable).with_name(name)), *words]
     return [sys.executable, "-m", "tray", *words]
+
+
+def narrow() -> list[str]:
+    """The 32-bit Hangshot that comes with the built one; empty where there is none."""
+    if sys.platform != "win32" or not getattr(sys, "frozen", False) or sys.maxsize < 1 << 32:
+        return []
+    program = Path(sys.executable).parent / "hangshot-32" / "hangshot-32.exe"
+    return [str(program)] if program.is_file() else []
 
 
 def spawn(
@@ -145,19 +156,26 @@ class Worker:
             return
         self._let_go = remembered(int(request.get("pid") or 0))
         try:
-            stdin.write(json.dumps(request) + "\n")
-            stdin.close()
+            self._write(json.dumps(request))
+            if sys.platform != "win32":
+                stdin.close()
         except OSError:
             log.info("the worker ended before it was asked")  # and `_listen` tells why
+
+    def _write(self, line: str) -> None:
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
 
     def cancel(self) -> None:
         """Ask it to stop; it is ended if it does not within `GRACE` seconds."""
         self._cancelled = True
         self._await(GRACE)
-        sign = signal.SIGINT
-        if sys.platform == "win32":
-            sign = signal.CTRL_BREAK_EVENT
-        self._process.send_signal(sign)
+        if sys.platform == "win32":  # no signal reaches a program without a console
+            with suppress(OSError):
+                self._write(CANCEL)
+        else:
+            self._process.send_signal(signal.SIGINT)
 
     def dismiss(self) -> None:
         """End one that was never asked; nothing is told of it."""

@@ -121,8 +121,8 @@ say("dumped")
 def test_cancel() -> None:
     """Cancel interrupts it; what it says about that is the last event."""
     one, heard = start("""
-say("started")
 try:
+    say("started")
     sys.stdin.read()
 except KeyboardInterrupt:
     say("error", error="Cancelled", exit_code=130)

@@ -7,11 +7,13 @@ import json
 import logging
 import sys
 import time
+from _thread import interrupt_main
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray.errors import BadSettings, BadUsage
+from tray.commands.orders import CANCEL, Orders
+from tray.errors import BadSettings, BadUsage, Cancelled
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES
 
@@ -24,7 +26,6 @@ log = logging.getLogger(__name__)
 HELP = "dump a process, or the app in front"
 
 SCHEMA = 1
-_LONGEST_REQUEST = 1 << 20
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         return foreground.run(arguments)
     pid, started = _chosen(arguments.process, arguments.started)
     request = {"pid": pid, "started": started, "mode": arguments.mode, "output": arguments.output}
-    _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
-    return 0
+    return _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
 
 
 def wanted() -> Settings:
@@ -82,12 +82,15 @@ def _chosen(process: str, started: int | None) -> tuple[int, int | None]:
 
 def _worker() -> int:
     """Wait for one request on standard input, then dump; end silently if none comes."""
+    orders = Orders()
     _prepare()
     from tray.settings import Settings
 
-    line = sys.stdin.readline(_LONGEST_REQUEST)
-    if not line.strip():
+    line = orders.line()
+    if not line:
         return 0
+    if line == CANCEL:
+        raise Cancelled("The dump was cancelled.")
     try:
         request = json.loads(line)
         trigger = Trigger(request["trigger"])
@@ -95,11 +98,12 @@ def _worker() -> int:
         wanted = Settings(folder=Path(request["folder"]), retention=Retention(**request["retention"]))
     except (ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"The request makes no sense: {error!r}.") from error
+    if sys.platform == "win32":  # elsewhere a signal does it
+        orders.obey(interrupt_main)
     request["pid"], request["started"] = whom
     if sys.platform != "win32":
         time.tzset()  # it may have waited since before a journey
-    _take(request, trigger, wanted, as_json=True)
-    return 0
+    return _take(request, trigger, wanted, as_json=True, orders=orders)
 
 
 def _prepare() -> None:
@@ -112,8 +116,15 @@ def _prepare() -> None:
     log.debug("ready for %s: %s", here, [part.__name__ for part in (flow, store, progress)])
 
 
-def _take(request: dict[str, Any], trigger: Trigger, wanted: Settings, *, as_json: bool) -> None:
-    """Take one dump and tell about it; once it is whole, Ctrl+C comes too late."""
+def _take(
+    request: dict[str, Any],
+    trigger: Trigger,
+    wanted: Settings,
+    *,
+    as_json: bool,
+    orders: Orders | None = None,
+) -> int:
+    """Take one dump and tell about it; gives the exit code. Once it is whole, Ctrl+C comes too late."""
     from tray import flow
     from tray.capture import capture
     from tray.commands.progress import Reporter
@@ -128,6 +139,9 @@ def _take(request: dict[str, Any], trigger: Trigger, wanted: Settings, *, as_jso
             mode = _mode(request.get("mode") or wanted.mode)
             here = capture()
             target = here.target(request["pid"], request["started"], _window(request.get("window")))
+            code = _narrow({**request, "mode": mode.name}, target, orders, as_json=as_json)
+            if code is not None:
+                return code
             if as_json:
                 _say({"event": "started", "target": _whom(target), "mode": mode.name,
                       "estimate": here.estimate(target, mode)})  # fmt: skip
@@ -140,6 +154,21 @@ def _take(request: dict[str, Any], trigger: Trigger, wanted: Settings, *, as_jso
             _say(dumped(dump, removed))
         else:
             _tell(dump, removed)
+    return 0
+
+
+def _narrow(request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool) -> int | None:
+    """Have a 32-bit target dumped by the 32-bit Hangshot; None if there is none, or no need."""
+    if sys.platform != "win32":
+        return None
+    from tray.commands import narrow
+
+    if orders:
+        return narrow.dumped(target.pid, ["dump", "--json", "--request"], request, orders)
+    words = ["dump", str(target.pid), "--started", str(target.started), "--mode", request["mode"]]
+    output = request.get("output")
+    words += ["--output", output] if output else []
+    return narrow.dumped(target.pid, [*words, "--json"] if as_json else words)
 
 
 def _mode(name: str) -> Any:  # noqa: ANN401 - a Mode; spelt so that the worker need not import more
