@@ -242,15 +242,16 @@ def test_dismissed_in_silence() -> None:
 
 
 LATE = """
-import sys, io
+import os, sys
 from tray import cli
-class Input(io.StringIO):
-    def readline(self, size=-1):
-        self.before = set(sys.modules)
-        return super().readline(size)
-sys.stdin = Input(sys.argv[1])
+read, before = os.read, set()
+def listen(descriptor, size):
+    if descriptor == 0 and not before:
+        before.update(sys.modules)
+    return read(descriptor, size)
+os.read = listen
 code = cli.main(["dump", "--json", "--request"])
-print("late:", sorted(name for name in set(sys.modules) - sys.stdin.before if name.startswith("tray")))
+print("late:", sorted(name for name in set(sys.modules) - before if name.startswith("tray")))
 sys.exit(code)
 """
 
@@ -264,7 +265,7 @@ def test_our_own_waits_with_everything_imported(target, tmp_path: Path) -> None:
     request = {"pid": pid, "started": started(pid), "mode": "heap", "trigger": "hotkey"}
     request |= {"folder": str(tmp_path / "dumps"), "retention": retention}
     done = subprocess.run(
-        [sys.executable, "-c", LATE, json.dumps(request)],
+        [sys.executable, "-c", LATE], input=json.dumps(request),
         capture_output=True, text=True, check=False, timeout=60, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
