@@ -33,16 +33,10 @@ PATIENCE = 60_000
 """Milliseconds for the engine to open a dump."""
 
 
-def windbg(dump: Path, *commands: str, bits: int | None = None) -> str:
-    """What WinDbg's engine prints about a dump, as for ``.lastevent``, ``~*k``, ``lm``.
-
-    ``bits`` chooses the engine's own width, 32 or 64; without it that of this process.
-    """
-    python = sys.executable
-    if bits:
-        python = str(Path(os.environ["HANGSHOT_TESTBED"]) / f"python{bits}" / "python.exe")
+def windbg(dump: Path, *commands: str) -> str:
+    """What WinDbg's engine prints about a dump, as for ``.lastevent``, ``~*k``, ``lm``."""
     judge = subprocess.run(
-        [python, __file__, str(dump), *commands],
+        [sys.executable, __file__, str(dump), *commands],
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -14,7 +14,8 @@ FORMATS = {".core": "elf-core", ".dmp": "minidump"}
 """Ending of a dump → its format."""
 
 SIDECAR = ".json"
-COMPANIONS = (SIDECAR, ".txt")
+REPORT = ".txt"
+COMPANIONS = (SIDECAR, REPORT)
 """Endings of what lies beside a dump and goes when it goes."""
 
 PARTIAL = ".partial"
@@ -27,7 +28,6 @@ _STEM = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)_(?P<pid>[0-9]{1,20})_(?P<taken>[0-9]{8}-[0-9]{6})_(?P<mode>[a-z]+)(-[0-9]{1,6})?"
 )
 _TIME = "%Y%m%d-%H%M%S"
-_DIGITS = re.compile(r"^\d{4}|\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,7 @@ def parse(text: str) -> Stem | None:
         return None
     try:
         # A name holds local time without a zone: this machine's is the only guess there is.
-        year, month, day, hour, minute, second = map(int, _DIGITS.findall(match["taken"]))
-        taken = datetime(year, month, day, hour, minute, second).astimezone(UTC)
+        taken = datetime.strptime(match["taken"], _TIME).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
     return Stem(match["name"], int(match["pid"]), taken, match["mode"])
@@ -87,5 +86,5 @@ def is_partial(name: str) -> bool:
     Only our own pattern counts: browsers call their downloads ``.partial`` too.
     """
     whole, dot, ending = name.removesuffix(PARTIAL).rpartition(".")
-    ours = dot + ending in (*FORMATS, SIDECAR)
+    ours = dot + ending in (*FORMATS, *COMPANIONS)
     return name.endswith(PARTIAL) and ours and parse(whole) is not None
