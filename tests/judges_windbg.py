@@ -33,10 +33,16 @@ PATIENCE = 60_000
 """Milliseconds for the engine to open a dump."""
 
 
-def windbg(dump: Path, *commands: str) -> str:
-    """What WinDbg's engine prints about a dump, as for ``.lastevent``, ``~*k``, ``lm``."""
+def windbg(dump: Path, *commands: str, bits: int | None = None) -> str:
+    """What WinDbg's engine prints about a dump, as for ``.lastevent``, ``~*k``, ``lm``.
+
+    ``bits`` chooses the engine's own width, 32 or 64; without it that of this process.
+    """
+    python = sys.executable
+    if bits:
+        python = str(Path(os.environ["HANGSHOT_TESTBED"]) / f"python{bits}" / "python.exe")
     judge = subprocess.run(
-        [sys.executable, __file__, str(dump), *commands],
+        [python, __file__, str(dump), *commands],
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,

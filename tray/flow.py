@@ -6,10 +6,9 @@ import logging
 import os
 import platform
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tray import __version__, reports
+from tray import __version__
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core, minidump
 from tray.model import Dump
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from tray.capture import Capture, Progress
-    from tray.model import Captured, Mode, Report, Target, Trigger
+    from tray.interrupts import Held
+    from tray.model import Captured, Mode, Target, Trigger
     from tray.store import Partial, Store
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     trigger: Trigger,
     taken: datetime,
     *,
+    held: Held,
     progress: Progress,
     output: Path | str | None = None,
 ) -> Dump:
@@ -54,18 +55,22 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
         mode: What to keep.
         trigger: Why.
         taken: When the key went down, aware.
+        held: Keeps Ctrl+C back; let in until the dump is about to get its name.
         progress: Told while memory is copied.
         output: A folder or file instead of the store's own folder.
 
     Raises:
         TrayError: Any of its family. The target runs on and no file is left.
+        KeyboardInterrupt: Likewise, whatever the moment that Ctrl+C came in.
     """
     began = time.monotonic()
     need = capture.estimate(target, mode)
     with store.begin(target, mode, capture.suffix, taken, need=need, output=output) as partial:
-        captured = capture.write(target, mode, partial.file, progress, trigger)
-        _verify(partial, captured)
-        verdict = why.at_once(partial.file, captured)
+        with held.interruptible():
+            captured = capture.write(target, mode, partial.file, progress, trigger)
+            _verify(partial, captured)
+            verdict = why.at_once(partial.file, captured)
+            partial.sync()
 
         def describe(size: int, allocated: int) -> Dump:
             return Dump(
@@ -90,29 +95,6 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
             )
 
         return partial.finish(describe)
-
-
-def explain(path: Path) -> tuple[Report, Path]:
-    """Read why a finished dump's app hangs, with its call stacks, and write that beside it.
-
-    Gives the report, and where its text lies. The text leaves out what tells about a person.
-    It takes as long as the readers may: seconds.
-
-    Raises:
-        NoDump: There is no such dump.
-        BadDump: It cannot be read.
-        StoreUnusable: The report could not be written.
-    """
-    from tray.reports import brief, reader, redact
-    from tray.store import beside, described
-
-    known = described(path)
-    report = reports.make(path, known, reader.READERS)
-    if report.dump:
-        report = replace(report, dump=replace(report.dump, verdict=why.known(report)))
-    hide = redact.words(report)
-    text = hide(brief.text(redact.redacted(report)))
-    return report, beside.update(path, report.dump, text)
 
 
 def prune(store: Store) -> list[Path]:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 Event = dict[str, Any]
 """One JSON line of the worker, as ``{"schema": 1, "event": "progress", "done": 1, "total": 9}``."""
 
+CANCEL = "cancel"
+"""What a worker on Windows is told to stop with."""
 LAST = ("dumped", "error")
 """The events that a worker ends with."""
 
@@ -48,6 +51,14 @@ def command(*words: str) -> list[str]:
         name = "hangshot-cli.exe" if sys.platform == "win32" else "hangshot"
         return [str(Path(sys.executable).with_name(name)), *words]
     return [sys.executable, "-m", "tray", *words]
+
+
+def narrow() -> list[str]:
+    """The 32-bit Hangshot that comes with the built one; empty where there is none."""
+    if sys.platform != "win32" or not getattr(sys, "frozen", False) or sys.maxsize < 1 << 32:
+        return []
+    program = Path(sys.executable).parent / "hangshot-32" / "hangshot-32.exe"
+    return [str(program)] if program.is_file() else []
 
 
 def spawn(
@@ -84,16 +95,23 @@ class Worker:
     Nothing here blocks the caller. ``told`` is called on a thread of our own
     with every event; the last one is ``dumped`` or ``error``, comes exactly once
     and after the process has ended, also when the worker itself said nothing.
+    A worker that is kept ready for later is made without it: see `tell`.
 
     Raises:
         CaptureFailed: The process could not be started.
     """
 
     def __init__(
-        self, told: Callable[[Event], None], *, words: Sequence[str] | None = None, silence: float = SILENCE
+        self,
+        told: Callable[[Event], None] | None = None,
+        *,
+        words: Sequence[str] | None = None,
+        silence: float = SILENCE,
     ) -> None:
         self._told = told
         self._last: Event | None = None
+        self._unheard: Event | None = None
+        self._dismissed = False
         self._cancelled = self._stuck = False
         self._patience = self._silence = silence
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker has ended
@@ -117,6 +135,19 @@ class Worker:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return not self._ended and self._process.poll() is None
+
+    def tell(self, told: Callable[[Event], None]) -> None:
+        """Have every event told from now on; if it has ended unheard meanwhile, that is told at once."""
+        with self._news:
+            self._told = told
+            unheard, self._unheard = self._unheard, None
+        if unheard:
+            told(unheard)
+
     def ask(self, request: Mapping[str, Any]) -> None:
         """Hand it the one request it waits for."""
         self._await(self._silence)
@@ -125,19 +156,31 @@ class Worker:
             return
         self._let_go = remembered(int(request.get("pid") or 0))
         try:
-            stdin.write(json.dumps(request) + "\n")
-            stdin.close()
+            self._write(json.dumps(request))
+            if sys.platform != "win32":
+                stdin.close()
         except OSError:
             log.info("the worker ended before it was asked")  # and `_listen` tells why
+
+    def _write(self, line: str) -> None:
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
 
     def cancel(self) -> None:
         """Ask it to stop; it is ended if it does not within `GRACE` seconds."""
         self._cancelled = True
         self._await(GRACE)
-        sign = signal.SIGINT
-        if sys.platform == "win32":
-            sign = signal.CTRL_BREAK_EVENT
-        self._process.send_signal(sign)
+        if sys.platform == "win32":  # no signal reaches a program without a console
+            with suppress(OSError):
+                self._write(CANCEL)
+        else:
+            self._process.send_signal(signal.SIGINT)
+
+    def dismiss(self) -> None:
+        """End one that was never asked; nothing is told of it."""
+        self._dismissed = True
+        self._process.kill()
 
     def kill(self) -> None:
         """End it at once; the system lets the target go."""
@@ -162,9 +205,19 @@ class Worker:
             self._news.notify()
         if not self._last and (count := self._let_go()):
             log.warning("the worker left %d threads of the target suspended; they run again", count)
-        last = self._last or self._lost(code).event()
+        last = None if self._dismissed else self._last or self._lost(code).event()
         self._close()
-        self._told(last)
+        if last:
+            self._tell(last)
+
+    def _tell(self, event: Event) -> None:
+        """Tell an event; the last one is kept while nobody listens."""
+        with self._news:
+            told = self._told
+            if told is None:
+                self._unheard = event
+        if told:
+            told(event)
 
     def _hear(self, line: str) -> None:
         event = parsed(line)
@@ -172,12 +225,12 @@ class Worker:
             log.warning("the worker said something else than an event: %.200r", line)
             return
         if event["event"] in LAST:
-            self._last = event
+            self._last = self._last or event  # a dump that is there stays there, whatever comes after
             return
         if not self._cancelled:
             all_read = event["event"] == "progress" and event.get("done") == event.get("total")
             self._await(SYNCING if all_read else self._silence)
-        self._told(event)
+        self._tell(event)
 
     def _guard(self) -> None:
         """End a worker that is silent for too long; sleeps until there is something to decide."""
@@ -216,36 +269,6 @@ class Worker:
                 stdin.close()
         except OSError:  # it ended with our request unread
             pass
-
-
-EXPLAINING = 30.0
-"""Seconds after which nobody waits any longer for why an app hangs; the readers have limits of their own."""
-
-
-def explain(path: str, told: Callable[[Event], None]) -> None:
-    """Have a process of its own read why a dump's app hangs, and write that beside the dump.
-
-    Returns at once; ``told`` gets the event ``explained``, on another thread, or is never called.
-    """
-
-    def run() -> None:
-        try:
-            process = spawn(command("explain", "--json", path), stderr=subprocess.DEVNULL)
-            said, _ = process.communicate(timeout=EXPLAINING)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            log.warning("nobody told why the app hangs within %.0f s", EXPLAINING)
-        except OSError as error:
-            log.warning("why the app hangs was not read: %s", error)
-        else:
-            event = parsed(said)
-            if event and event["event"] == "explained":
-                told(event)
-            else:
-                log.info("why the app hangs was not read: %.300s", said)
-
-    threading.Thread(target=run, name="explain", daemon=True).start()
 
 
 def parsed(line: str) -> Event | None:

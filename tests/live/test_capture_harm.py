@@ -188,6 +188,28 @@ def test_ctrl_c_leaves_nothing_behind(target, tmp_path: Path, moment: str) -> No
     program.assert_unharmed()
 
 
+def test_ctrl_c_at_any_moment(target, tmp_path: Path) -> None:
+    """At any of 60 moments it leaves a running target, and a whole dump or nothing."""
+    program = target("threads")
+    chance = random.Random(20261123)
+    dumps = tmp_path / "dumps"
+    dumps.mkdir(mode=0o700)
+    seen = set()
+    for _ in range(60):
+        process = start_into(dumps, program, tmp_path)
+        read_line(process.stdout)
+        time.sleep(chance.uniform(0, 0.06))
+        process.send_signal(signal.SIGINT)
+        outcome = dumping.outcome(process)
+        told = next(line["event"] for line in outcome.lines if line["event"] in {"dumped", "error"})
+        seen.add(told)
+        assert [Path(name).suffix for name in leftovers(dumps)] == [".core", ".json"] * (told == "dumped")
+        for name in leftovers(dumps):
+            (dumps / name).unlink()
+        program.assert_unharmed()
+    assert "error" in seen, "none of them came in time"
+
+
 def test_full_disk_leaves_nothing_behind(target, tmp_path: Path) -> None:
     """A write that fails in the middle removes the partial, says so, and the target runs."""
     program = target("big_heap", 64)

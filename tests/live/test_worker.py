@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -12,6 +14,7 @@ import pytest
 from programs import wait_until
 
 from tray import worker
+from tray.capture import started
 from tray.errors import CaptureFailed
 from tray.worker import Worker
 
@@ -118,8 +121,8 @@ say("dumped")
 def test_cancel() -> None:
     """Cancel interrupts it; what it says about that is the last event."""
     one, heard = start("""
-say("started")
 try:
+    say("started")
     sys.stdin.read()
 except KeyboardInterrupt:
     say("error", error="Cancelled", exit_code=130)
@@ -207,3 +210,63 @@ def test_command_is_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "executable", "/opt/hangshot/hangshot-tray")
     assert worker.command("dump") == ["/opt/hangshot/hangshot", "dump"]
+
+
+def test_one_that_waits_is_told_to_later() -> None:
+    """A worker made without a listener tells everything to the one that comes."""
+    heard = Heard()
+    one = Worker(words=[sys.executable, "-c", LOUD + "say('dumped', got=json.loads(sys.stdin.readline()))"])
+    assert one.alive
+    one.tell(heard)
+    one.ask({"pid": 7})
+    assert heard.last()["got"] == {"pid": 7}
+    wait_until(lambda: not one.alive, "its end")
+
+
+def test_one_that_died_waiting_is_told_at_once(expected_warnings) -> None:
+    """Whoever comes to listen after its end hears of it all the same."""
+    heard = Heard()
+    one = Worker(words=[sys.executable, "-c", "raise SystemExit(3)"])
+    wait_until(lambda: one._unheard, "its end")
+    assert not one.alive
+    one.tell(heard)
+    assert heard.last()["error"] == "CaptureFailed"
+
+
+def test_dismissed_in_silence() -> None:
+    """A worker that was never needed ends without a word and without a warning."""
+    one, heard = start("sys.stdin.read()")
+    one.dismiss()
+    wait_until(lambda: one._ended, "its end")
+    assert not heard.events
+
+
+LATE = """
+import os, sys
+from tray import cli
+read, before = os.read, set()
+def listen(descriptor, size):
+    if descriptor == 0 and not before:
+        before.update(sys.modules)
+    return read(descriptor, size)
+os.read = listen
+code = cli.main(["dump", "--json", "--request"])
+print("late:", sorted(name for name in set(sys.modules) - before if name.startswith("tray")))
+sys.exit(code)
+"""
+
+
+@pytest.mark.linux
+@pytest.mark.ptrace
+def test_our_own_waits_with_everything_imported(target, tmp_path: Path) -> None:
+    """The real worker has all our modules before it reads its request: none is imported while a key waits."""
+    pid = target("threads").pid
+    retention = {"count": 5, "days": 30, "size": 1 << 30}
+    request = {"pid": pid, "started": started(pid), "mode": "heap", "trigger": "hotkey"}
+    request |= {"folder": str(tmp_path / "dumps"), "retention": retention}
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], input=json.dumps(request),
+        capture_output=True, text=True, check=False, timeout=60, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "late: []"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tray.commands.demo import told
+from tray.commands.demo import told, typed
 from tray.store.reason import as_json
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
@@ -54,3 +54,13 @@ def test_no_verdict() -> None:
 def test_gaps_are_told() -> None:
     """What is missing is not kept quiet."""
     assert told({**DUMPED, "gaps": [{}]})[2].endswith("0.01 s. 1 gap: see the sidecar.")
+
+
+def test_our_command_can_be_pasted_too(monkeypatch) -> None:
+    """By its path where it is not on the PATH; by its name where it is, or was started as a module."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert typed("/home/ann/.local/bin/hangshot") == "/home/ann/.local/bin/hangshot"
+    assert typed("/home/a b/hangshot") == "'/home/a b/hangshot'"
+    assert typed("/usr/lib/python3/site-packages/tray/__main__.py") == "hangshot"
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert typed("/home/ann/.local/bin/hangshot") == "hangshot"

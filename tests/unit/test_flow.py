@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from fakes import FakeCapture
 
 from tray import __version__, flow
 from tray.errors import Cancelled, CaptureFailed, StoreFull, StoreUnusable, TargetGone
+from tray.interrupts import Held
 from tray.model import Gap, Retention, Target, Trigger, Window
 from tray.modes import MODES
 from tray.store import Store, described
+from tray.store.partial import Partial
 
 TAKEN = datetime(2026, 11, 22, 19, 56, 5, tzinfo=UTC)
 EDITOR = Target(70, 700, "editor", Path("/usr/bin/editor"), Window(70, "Title", hung=True))
@@ -31,9 +34,11 @@ def store(tmp_path: Path) -> Store:
 
 def taken(capture: FakeCapture, store: Store, progress=lambda _done, _total: False, **settings: object):
     """Take a mini dump of the editor."""
-    return flow.dump(
-        capture, store, EDITOR, MODES["mini"], Trigger.HOTKEY, TAKEN, progress=progress, **settings
-    )
+    mode = MODES["mini"]
+    with Held() as held:
+        return flow.dump(
+            capture, store, EDITOR, mode, Trigger.HOTKEY, TAKEN, held=held, progress=progress, **settings
+        )
 
 
 def left(store: Store) -> list[Path]:
@@ -111,6 +116,57 @@ def test_a_full_disk(capture: FakeCapture, store: Store):
     with pytest.raises(StoreFull):
         taken(capture, store)
     assert left(store) == []
+
+
+class Pressed(Store):
+    """A store where Ctrl+C comes at the worst moment: the file is there, and nobody knows of it yet."""
+
+    def begin(self, *arguments, **more):
+        partial = super().begin(*arguments, **more)
+        signal.raise_signal(signal.SIGINT)
+        return partial
+
+
+def test_ctrl_c_as_soon_as_there_is_a_file(capture: FakeCapture, tmp_path: Path):
+    """It is heeded, and the file goes."""
+    store = Pressed(tmp_path / "dumps", Retention())
+    with pytest.raises(KeyboardInterrupt):
+        taken(capture, store)
+    assert left(store) == []
+
+
+def test_ctrl_c_once_more_while_it_is_removed(capture: FakeCapture, store: Store, monkeypatch):
+    """The second one finds the clean-up at work and lets it."""
+    abandon = Partial.abandon
+
+    def disturbed(partial: Partial) -> None:
+        signal.raise_signal(signal.SIGINT)
+        abandon(partial)
+
+    monkeypatch.setattr(Partial, "abandon", disturbed)
+    with pytest.raises(KeyboardInterrupt):
+        taken(capture, store, lambda _done, _total: signal.raise_signal(signal.SIGINT))
+    assert left(store) == []
+
+
+def test_ctrl_c_when_the_dump_is_whole(capture: FakeCapture, store: Store, monkeypatch):
+    """It comes too late: there is a dump, and it is told."""
+    finish = Partial.finish
+
+    def disturbed(partial: Partial, describe):
+        signal.raise_signal(signal.SIGINT)
+        return finish(partial, describe)
+
+    monkeypatch.setattr(Partial, "finish", disturbed)
+    dump = taken(capture, store)
+    assert left(store) == sorted([dump.path, dump.sidecar])
+
+
+def test_ctrl_c_works_as_before_afterwards(capture: FakeCapture, store: Store):
+    """What held it back is gone with the dump."""
+    taken(capture, store)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_cancelled_dump_leaves_nothing(capture: FakeCapture, store: Store):

@@ -16,6 +16,8 @@ from tray.model import Gap, Memory, Report, Snapshot, Target, Thread, Window
 from tray.reports import render
 
 GOLDEN = """\
+Nothing wrong seen: worker-70 was running (likely, not proven)
+
 app (70)
   file      {path}
   what      ELF core file, heap mode, {size}
@@ -23,8 +25,6 @@ app (70)
   taken     {taken}, by cli, Hangshot 0.1.0
   pause     stood still for 0.250 s of 1.500 s (stop and copy)
   window    Ein Fenster, was not responding
-
-Nothing wrong seen: worker-70 was running (likely, not proven)
 
 4 threads
 
@@ -38,12 +38,12 @@ Nothing wrong seen: worker-70 was running (likely, not proven)
   000000400000-000000406000  {app}  /opt/app
   7f0000000000-7f0000002000  {library}  /lib/libc.so.6
 
-7 stretches of memory
-  heap and other private      1.1 MB,   4.1 kB of it in the dump
-  code                         25 kB,   4.1 kB of it in the dump
-  stack                        12 kB,    12 kB of it in the dump
-  module constants            4.1 kB,   4.1 kB of it in the dump
-  module data                 4.1 kB,   4.1 kB of it in the dump
+Memory by kind            address space  in the dump  stretches
+  heap and other private         1.1 MB       4.1 kB          2
+  code                            25 kB       4.1 kB          2
+  stack                           12 kB        12 kB          1
+  module constants               4.1 kB       4.1 kB          1
+  module data                    4.1 kB       4.1 kB          1
 
 1 gap: what this mode should hold and this dump does not
   9000-a000 /dev/x: device memory (VM_IO)"""
@@ -81,7 +81,7 @@ def test_the_whole_report(path: Path):
 def test_without_a_sidecar(path: Path):
     """What the file itself says, and why there is no more."""
     text = render.text(reports.make(path, None))
-    assert text.startswith(f"app (70)\n  file      {path}\n  what      ELF core file, ")
+    assert f"\n\napp (70)\n  file      {path}\n  what      ELF core file, " in text
     assert "  taken " not in text
     assert text.endswith("nor what it lacks.")
     assert section(text, "threads") == [
@@ -181,15 +181,23 @@ def test_a_thread_without_registers():
     assert section(render.text(report_of(synth.snapshot(Thread(7)))), "1 thread") == ["", "  7"]
 
 
-def test_memory_of_other_files(tmp_path: Path):
-    """A mapped file that is no module is called that."""
+def test_memory_by_kind(tmp_path: Path):
+    """A mapped file is no module, memory shared without one is not private, and reserved is not used."""
     shown, contents = synth.app()
-    font = replace(shown.mappings[0], start=0x9000, end=0xA000, path="/usr/font")
-    memory = (Memory(0x9000, 4096, 0, "r--"), *shown.memory)
-    shown = replace(shown, memory=memory, mappings=(*shown.mappings, font))
-    path = synth.core_file(tmp_path / "core", shown, [b"", *contents])
-    rows = section(render.text(reports.make(path, None)), "8 stretches")
-    assert ["mapped", "file", "4.1", "kB,", "0", "B"] in [row.split()[:6] for row in rows]
+    font, shared = (replace(shown.mappings[0], start=at, end=at + 0x1000, path=path) for at, path in (
+        (0x9000, "/usr/font"), (0xA000, "/memfd:wayland (deleted)")
+    ))  # fmt: skip
+    memory = (
+        Memory(0x9000, 4096, 0, "r--"),
+        Memory(0xA000, 4096, 0, "rw-"),
+        Memory(0xB000, 1 << 36, 0, "---"),
+    )
+    shown = replace(shown, memory=(*memory, *shown.memory), mappings=(*shown.mappings, font, shared))
+    path = synth.core_file(tmp_path / "core", shown, [b"", b"", b"", *contents])
+    rows = section(render.text(reports.make(path, None)), "Memory by kind")
+    assert ["mapped", "file", "4.1", "kB", "0", "B", "1"] in [row.split() for row in rows]
+    assert ["shared", "memory", "4.1", "kB", "0", "B", "1"] in [row.split() for row in rows]
+    assert rows[-1].split() == ["reserved", "69", "GB", "0", "B", "1"]
 
 
 def test_json(path: Path):

@@ -30,12 +30,13 @@ def _serve(here: Desktop) -> int:
 
     from tray import settings
     from tray.app import log
+    from tray.app.spare import Spare
     from tray.app.tray import App, Places
-    from tray.worker import Worker, explain
 
     log_file = log.begin(user_log_path("hangshot", appauthor=False))
     state = user_state_path("hangshot", appauthor=False)
-    app = App(here, Places(settings.path(), state, log_file), Worker, explain)
+    spare = Spare()
+    app = App(here, Places(settings.path(), state, log_file), spare.take, spare.prepare)
     try:
         if not app.start():
             print("Hangshot is running already; it has been asked to show itself.")
@@ -43,4 +44,5 @@ def _serve(here: Desktop) -> int:
         app.run()
     finally:
         app.close()
+        spare.close()
     return 0

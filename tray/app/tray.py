@@ -23,7 +23,7 @@ from tray.app.view import view
 from tray.desktop import Toast
 from tray.errors import BadSettings, Cancelled, TrayError, Unsupported
 from tray.model import Target, Trigger, Window
-from tray.shot import Answer, Event, Explain, Shot, Worker, asked
+from tray.shot import Answer, Event, Shot, Worker, asked
 from tray.shot.aim import aimed
 from tray.shot.loop import Loop
 from tray.shot.words import percent
@@ -69,7 +69,7 @@ class App:
         desktop: The person's desktop; closed by whoever made it.
         places: Where files are.
         start: Makes a worker.
-        explain: Finds out more about a dump that is done.
+        prepare: Called whenever there is time to get a worker ready for the next press.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class App:
         desktop: Desktop,
         places: Places,
         start: Callable[[Callable[[Event], None]], Worker],
-        explain: Explain = lambda _path, _told: None,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self.loop = Loop(self._failed)
-        self.shot = Shot(desktop, self.loop, start, self.say, self._running_changed, explain)
-        self._desktop, self.places = desktop, places
+        self.shot = Shot(desktop, self.loop, start, self.say, self._running_changed)
+        self._desktop, self.places, self._prepare = desktop, places, prepare
         self.keys = Keys(desktop, self._pressed)
         self._rows = Rows(self, desktop)
         self.settings = settings.Settings()
@@ -116,6 +116,7 @@ class App:
         self._introduce(problem)
         self.show()
         self.look()
+        self.loop.post(self._prepare)
         return True
 
     def run(self) -> None:
@@ -300,6 +301,7 @@ class App:
         if self._quitting:
             self.loop.stop()
         else:
+            self._prepare()
             self.look()
 
     def show(self) -> None:

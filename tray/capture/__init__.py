@@ -122,6 +122,16 @@ def remembered(pid: int) -> Callable[[], int]:
     return lambda: 0
 
 
+def needs_32_bit(pid: int) -> bool:
+    """Whether a process is a 32-bit one, and we are not; only on Windows does that matter."""
+    if sys.platform != "win32":
+        return False
+    from tray.capture import windows_target
+    from tray.ffi.win32 import System
+
+    return windows_target.needs_32_bit(System(), pid)
+
+
 def health() -> list[tuple[str, bool, str, str]]:
     """What ``hangshot doctor`` says of this part: name, whether it is well, what was found, what to do."""
     if sys.platform == "linux":

@@ -108,6 +108,18 @@ def bits(system: System, process: int) -> int:
     return 32 if machine == win32.IMAGE_FILE_MACHINE_I386 else 64
 
 
+def needs_32_bit(system: System, pid: int) -> bool:
+    """Whether a process is a 32-bit one, and we are not; False where nobody tells."""
+    try:
+        handle = system.open_process(LEAST, pid)
+    except OSError:
+        return False
+    try:
+        return system.is_64_bit() and bits(system, handle) == 32  # noqa: PLR2004
+    finally:
+        system.close(handle)
+
+
 def health(system: System) -> list[tuple[str, bool, str, str]]:
     """See `tray.capture.health`."""
     return [("rights", *_rights(system)), ("dbghelp", *_dbghelp(system))]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import select
 import shlex
+import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray.errors import CaptureFailed, TrayError, Unsupported
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 HELP = "dump a program that deadlocks, to see how it all works"
 
+_NAME = "hangshot"
 _START = 10.0
 """Seconds the program may take to freeze."""
 _GLANCE = 0.25
@@ -261,9 +264,16 @@ def told(dumped: dict[str, Any]) -> list[str]:
         "Open it:",
         f"  gdb {program} {path} -ex 'thread apply all bt'",
         f"  lldb {program} --core {path} -o 'thread backtrace all'",
-        "  hangshot inspect last",
+        f"  {typed(sys.argv[0])} inspect last",
         *_why(dumped.get("verdict")),
     ]
+
+
+def typed(started: str) -> str:
+    """What to type for our own command, given how it was typed: its folder need not be on the PATH."""
+    if shutil.which(_NAME) or Path(started).stem != _NAME:
+        return _NAME
+    return shlex.quote(started)
 
 
 def _why(verdict: dict[str, Any] | None) -> list[str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
+import time
+from _thread import interrupt_main
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray.errors import BadSettings, BadUsage, TrayError
+from tray.commands.orders import CANCEL, Orders
+from tray.errors import BadSettings, BadUsage, Cancelled
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES
 
@@ -17,10 +21,11 @@ if TYPE_CHECKING:
     from tray.model import Dump, Target
     from tray.settings import Settings
 
+log = logging.getLogger(__name__)
+
 HELP = "dump a process, or the app in front"
 
 SCHEMA = 1
-_LONGEST_REQUEST = 1 << 20
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         return foreground.run(arguments)
     pid, started = _chosen(arguments.process, arguments.started)
     request = {"pid": pid, "started": started, "mode": arguments.mode, "output": arguments.output}
-    _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
-    return 0
+    return _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
 
 
 def wanted() -> Settings:
@@ -78,11 +82,15 @@ def _chosen(process: str, started: int | None) -> tuple[int, int | None]:
 
 def _worker() -> int:
     """Wait for one request on standard input, then dump; end silently if none comes."""
-    line = sys.stdin.readline(_LONGEST_REQUEST)
-    if not line.strip():
-        return 0
+    orders = Orders()
+    _prepare()
     from tray.settings import Settings
 
+    line = orders.line()
+    if not line:
+        return 0
+    if line == CANCEL:
+        raise Cancelled("The dump was cancelled.")
     try:
         request = json.loads(line)
         trigger = Trigger(request["trigger"])
@@ -90,38 +98,77 @@ def _worker() -> int:
         wanted = Settings(folder=Path(request["folder"]), retention=Retention(**request["retention"]))
     except (ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"The request makes no sense: {error!r}.") from error
+    if sys.platform == "win32":  # elsewhere a signal does it
+        orders.obey(interrupt_main)
     request["pid"], request["started"] = whom
-    _take(request, trigger, wanted, as_json=True)
-    return 0
+    if sys.platform != "win32":
+        time.tzset()  # it may have waited since before a journey
+    return _take(request, trigger, wanted, as_json=True, orders=orders)
 
 
-def _take(request: dict[str, Any], trigger: Trigger, wanted: Settings, *, as_json: bool) -> None:
-    """Take one dump and tell about it."""
+def _prepare() -> None:
+    """Import all that a dump takes, and open what the system's back end needs, before anybody waits for it."""
+    from tray import flow, store
+    from tray.capture import capture
+    from tray.commands import progress
+
+    here = capture().format
+    log.debug("ready for %s: %s", here, [part.__name__ for part in (flow, store, progress)])
+
+
+def _take(
+    request: dict[str, Any],
+    trigger: Trigger,
+    wanted: Settings,
+    *,
+    as_json: bool,
+    orders: Orders | None = None,
+) -> int:
+    """Take one dump and tell about it; gives the exit code. Once it is whole, Ctrl+C comes too late."""
     from tray import flow
     from tray.capture import capture
     from tray.commands.progress import Reporter
+    from tray.interrupts import Held
     from tray.store import Store
 
     taken = datetime.now(UTC)
-    mode = _mode(request.get("mode") or wanted.mode)
-    here = capture()
-    target = here.target(request["pid"], request["started"], _window(request.get("window")))
     output = request.get("output")
     store = Store(wanted.folder, wanted.retention)
-    if as_json:
-        _say({"event": "started", "target": _whom(target), "mode": mode.name,
-              "estimate": here.estimate(target, mode)})  # fmt: skip
-    with Reporter(target.name, as_json=as_json) as reporter:
-        dump = flow.dump(here, store, target, mode, trigger, taken, progress=reporter, output=output)
-    removed = [] if output else flow.prune(store)
-    if as_json:
-        _say(dumped(dump, removed))
-        return
-    try:
-        _tell(dump, removed)
-        _explain(dump)
-    except KeyboardInterrupt:
-        pass  # the dump is done: Ctrl+C costs no more than what was still to be said
+    with Held() as held:
+        with held.interruptible():
+            mode = _mode(request.get("mode") or wanted.mode)
+            here = capture()
+            target = here.target(request["pid"], request["started"], _window(request.get("window")))
+            code = _narrow({**request, "mode": mode.name}, target, orders, as_json=as_json)
+            if code is not None:
+                return code
+            if as_json:
+                _say({"event": "started", "target": _whom(target), "mode": mode.name,
+                      "estimate": here.estimate(target, mode)})  # fmt: skip
+        with Reporter(target.name, as_json=as_json) as reporter:
+            dump = flow.dump(
+                here, store, target, mode, trigger, taken, held=held, progress=reporter, output=output
+            )
+        removed = [] if output else flow.prune(store)
+        if as_json:
+            _say(dumped(dump, removed))
+        else:
+            _tell(dump, removed)
+    return 0
+
+
+def _narrow(request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool) -> int | None:
+    """Have a 32-bit target dumped by the 32-bit Hangshot; None if there is none, or no need."""
+    if sys.platform != "win32":
+        return None
+    from tray.commands import narrow
+
+    if orders:
+        return narrow.dumped(target.pid, ["dump", "--json", "--request"], request, orders)
+    words = ["dump", str(target.pid), "--started", str(target.started), "--mode", request["mode"]]
+    output = request.get("output")
+    words += ["--output", output] if output else []
+    return narrow.dumped(target.pid, [*words, "--json"] if as_json else words)
 
 
 def _mode(name: str) -> Any:  # noqa: ANN401 - a Mode; spelt so that the worker need not import more
@@ -166,25 +213,10 @@ def _tell(dump: Dump, removed: list[Path]) -> None:
         f"it stood still for {dump.frozen:.3f} s{gaps}.",
         file=sys.stderr,
     )
+    if dump.verdict:
+        print(f"  {dump.verdict.sentence}.", file=sys.stderr)
     for gap in dump.gaps[:5]:
         print(f"  missing: {gap.what}: {gap.why}", file=sys.stderr)
     if removed:
         print(f"  {len(removed)} old dump(s) removed, as the settings say.", file=sys.stderr)
-    print(dump.path, flush=True)
-
-
-def _explain(dump: Dump) -> None:
-    """Say why it hangs, and in which functions; an error costs no more than that."""
-    from tray import flow
-    from tray.commands import explain
-
-    lines = [f"{dump.verdict.sentence}."] if dump.verdict else []
-    try:
-        report, text = flow.explain(dump.path)
-        lines = [*explain.told(report)[:1], f"Report: {text}"]
-    except KeyboardInterrupt:
-        pass  # it is said as it was found at once
-    except TrayError as error:
-        lines.append(f"There is no report: {error}")
-    for line in lines:
-        print(f"  {line}", file=sys.stderr)
+    print(dump.path)

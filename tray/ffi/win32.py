@@ -43,6 +43,7 @@ PROCESS_CREATE_PROCESS = 0x0080
 PROCESS_QUERY_INFORMATION = 0x0400
 PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
 SYNCHRONIZE = 0x00100000
+PROCESS_SET_QUOTA = 0x0100
 THREAD_SUSPEND_RESUME = 0x0002
 THREAD_QUERY_LIMITED_INFORMATION = 0x0800
 MEM_COMMIT, MEM_RESERVE, MEM_FREE = 0x1000, 0x2000, 0x10000
@@ -81,6 +82,8 @@ _PROCESS_PROTECTION_LEVEL = 7
 _THREAD_SUSPEND_COUNT = 35
 _TOKEN_ELEVATION = 20
 _LIST_MODULES_ALL = 3
+_JOB_EXTENDED_LIMITS = 9
+_JOB_KILL_ON_CLOSE = 0x2000
 _LONGEST_PATH = 32768
 _CODE_OF = {
     ERROR_FILE_NOT_FOUND: errno.ENOENT,
@@ -197,6 +200,27 @@ class OVERLAPPED(ctypes.Structure):
     )
 
 
+class JOBOBJECT_EXTENDED_LIMIT_INFORMATION(ctypes.Structure):
+    """``JOBOBJECT_EXTENDED_LIMIT_INFORMATION``, its first structure laid open."""
+
+    _fields_: ClassVar[Sequence[Any]] = (
+        ("PerProcessUserTimeLimit", c_uint64),
+        ("PerJobUserTimeLimit", c_uint64),
+        ("LimitFlags", c_uint32),
+        ("MinimumWorkingSetSize", ctypes.c_size_t),
+        ("MaximumWorkingSetSize", ctypes.c_size_t),
+        ("ActiveProcessLimit", c_uint32),
+        ("Affinity", ctypes.c_size_t),
+        ("PriorityClass", c_uint32),
+        ("SchedulingClass", c_uint32),
+        ("IoInfo", c_uint64 * 6),
+        ("ProcessMemoryLimit", ctypes.c_size_t),
+        ("JobMemoryLimit", ctypes.c_size_t),
+        ("PeakProcessMemoryUsed", ctypes.c_size_t),
+        ("PeakJobMemoryUsed", ctypes.c_size_t),
+    )
+
+
 class Check(enum.Enum):
     """What a result of a function says about its success."""
 
@@ -238,6 +262,8 @@ PROTOTYPES: dict[str, Prototype] = {
         K32GetProcessMemoryInfo=(HANDLE, c_void_p, DWORD),
         K32EnumProcessModulesEx=(HANDLE, c_void_p, DWORD, POINTER(DWORD), DWORD),
         TerminateProcess=(HANDLE, c_uint32),
+        SetInformationJobObject=(HANDLE, c_int32, c_void_p, DWORD),
+        AssignProcessToJobObject=(HANDLE, HANDLE),
         WriteFile=(HANDLE, c_void_p, DWORD, POINTER(DWORD), POINTER(OVERLAPPED)),
     ),
     **_table(
@@ -254,6 +280,7 @@ PROTOTYPES: dict[str, Prototype] = {
         OpenProcess=(DWORD, BOOL, DWORD),
         OpenThread=(DWORD, BOOL, DWORD),
         LocalFree=(c_void_p,),
+        CreateJobObjectW=(c_void_p, c_void_p),
     ),
     **_table("kernel32", Check.HANDLE, HANDLE, CreateToolhelp32Snapshot=(DWORD, DWORD)),
     **_table(
@@ -527,6 +554,22 @@ class System:
             return bool(found.value)
         finally:
             self._call("CloseHandle", token)
+
+    def job(self) -> int:
+        """A job whose processes end when its last handle is closed, as at our own end."""
+        job = int(self._call("CreateJobObjectW", None, None))
+        limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION(LimitFlags=_JOB_KILL_ON_CLOSE)
+        size = ctypes.sizeof(limits)
+        self._call("SetInformationJobObject", job, _JOB_EXTENDED_LIMITS, ctypes.byref(limits), size)
+        return job
+
+    def join_job(self, job: int, pid: int) -> None:
+        """Put a process into a job."""
+        process = self.open_process(PROCESS_SET_QUOTA | PROCESS_TERMINATE, pid)
+        try:
+            self._call("AssignProcessToJobObject", job, process)
+        finally:
+            self.close(process)
 
     def end_ourselves(self, exit_code: int) -> None:
         """End this process at once, whatever its threads hold."""

@@ -10,7 +10,6 @@ Source: core(5); Linux ``fs/binfmt_elf.c``; ``include/linux/elfcore.h``.
 from __future__ import annotations
 
 import array
-import bisect
 import os
 import struct
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from tray.errors import BadDump
 from tray.formats import elf
+from tray.formats.stretches import Stretches
 from tray.model import Memory, Module, Region, Snapshot, Thread
 
 if TYPE_CHECKING:
@@ -191,6 +191,7 @@ class Core:
 
     Attributes:
         snapshot: What it says, without the memory.
+        memory: See `Stretches.memory`.
         format: As in `Captured`.
         comment: Always empty: a core file has no place for one.
 
@@ -207,7 +208,7 @@ class Core:
         table, notes = self._head.parts()
         loads = [p for p in elf.programs(table) if p.type == elf.PT_LOAD and p.memsz]
         self._loads = sorted(loads, key=lambda p: p.vaddr)
-        self._starts = [p.vaddr for p in self._loads]
+        self.memory = Stretches(((p.vaddr, p.filesz, p.offset) for p in loads), self._head.at).memory
         self.missing = _missing(loads, os.fstat(file.fileno()).st_size)
         """Bytes that the headers promise and the file does not have: it was cut."""
         self.snapshot = _snapshot(notes, self._loads)
@@ -221,15 +222,6 @@ class Core:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def memory(self, address: int, size: int) -> bytes:
-        """Up to ``size`` bytes from ``address``; fewer where the dump holds no more in one stretch."""
-        index = bisect.bisect_right(self._starts, address) - 1
-        if index < 0:
-            return b""
-        program = self._loads[index]
-        inside = address - program.vaddr
-        return self._head.at(program.offset + inside, max(0, min(size, program.filesz - inside)))
 
     def modules(self) -> Iterator[Module]:
         """Executable and libraries: the mapped files that begin with an ELF header, in file-note order.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from tray.errors import BadDump
 from tray.formats import minidump_threads as threads_of
+from tray.formats.stretches import Stretches
 from tray.model import Memory, Module, Region, Snapshot
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Minidump:
     Attributes:
         snapshot: What it says, without the memory. Registers are brought into the
             order of ``struct user_regs_struct``, so that readers need know only one.
+        memory: See `Stretches.memory`.
         comment: What its writer had to say, as its window's title.
         missing: Bytes that it promises and does not have: it was cut.
 
@@ -144,7 +146,8 @@ class Minidump:
         self._streams = _Streams(file)
         self._architecture = _architecture(self._streams)
         self._pieces = sorted(_pieces(self._streams))
-        self._starts = [piece.start for piece in self._pieces]
+        places = ((piece.start, piece.size, piece.offset) for piece in self._pieces)
+        self.memory = Stretches(places, self._streams.at).memory
         self.missing = _missing(self._pieces, self._streams.size)
         self.comment = _comment(self._streams)
         self._modules = tuple(_modules(self._streams))
@@ -159,15 +162,6 @@ class Minidump:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def memory(self, address: int, size: int) -> bytes:
-        """Up to ``size`` bytes from ``address``; fewer where the dump holds no more in one stretch."""
-        index = bisect.bisect_right(self._starts, address) - 1
-        if index < 0:
-            return b""
-        piece = self._pieces[index]
-        inside = address - piece.start
-        return self._streams.at(piece.offset + inside, max(0, min(size, piece.size - inside)))
 
     def modules(self) -> Iterator[Module]:
         """Executable and libraries, the executable first; build ids as symbol servers know them."""

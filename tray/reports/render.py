@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tray.reports import threads, why
-from tray.reports.registers import sp
+from tray.reports import mappings, threads, why
 from tray.sizes import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tray.model import Memory, Report, Window
+    from tray.model import Report, Window
 
 SCHEMA = 1
-_RIP, _RSP = 16, 19
 _FORMATS = {"elf-core": "ELF core file", "minidump": "minidump"}
-_MOST_THREADS, _MOST_GAPS = 40, 20
-_FOLD = 3
-"""Threads that share name, state and place from this many on stand on one line."""
+_MOST_GAPS = 20
 
 
 def text(report: Report) -> str:
     """The whole report, for a terminal or a mail."""
     told = threads.lines(report, threads.matter(report))
     verdict = [*why.section(report), *threads.where(report)]
-    parts = [_what(report), verdict, told, _modules(report), _memory(report), _gaps(report)]
+    parts = [verdict, _what(report), told, _modules(report), _memory(report), _gaps(report)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -52,7 +45,7 @@ def as_json(report: Report) -> dict[str, Any]:
         ],
         "mappings": [
             {"start": m.start, "size": m.size, "stored": m.stored, "access": m.access,
-             "kind": kind} for m, kind in _kinds(report)
+             "kind": kind} for m, kind in mappings.each(report)
         ],
         "gaps": [{"what": g.what, "why": g.why, "size": g.size} for g in report.dump.gaps]
         if report.dump else [],
@@ -103,45 +96,11 @@ def _modules(report: Report) -> list[str]:
 
 def _memory(report: Report) -> list[str]:
     """How much of each kind of memory there was, and how much of it the dump holds."""
-    size: Counter[str] = Counter()
-    stored: Counter[str] = Counter()
-    count: Counter[str] = Counter()
-    for memory, kind in _kinds(report):
-        size[kind] += memory.size
-        stored[kind] += memory.stored
-        count[kind] += 1
-    lines = [f"{sum(count.values())} stretches of memory"]
-    for kind, total in size.most_common():
-        lines.append(f"  {kind:<24}  {shown(total):>8}, {shown(stored[kind]):>8} of it in the dump")
-    return lines
-
-
-def _kinds(report: Report) -> Iterator[tuple[Memory, str]]:
-    """Each stretch of memory with what kind it is."""
-    starts = sorted((region.start, region.end) for region in report.snapshot.mappings)
-    modules = {module.path for module in report.modules}
-    paths = {region.start: region.path for region in report.snapshot.mappings}
-    stacks = sorted(sp(thread) for thread in report.snapshot.threads)
-    import bisect
-
-    for memory in report.snapshot.memory:
-        index = bisect.bisect_right(starts, (memory.start, 1 << 64)) - 1
-        if index >= 0 and memory.start < starts[index][1]:
-            yield memory, _file_kind(memory, paths[starts[index][0]] in modules)
-            continue
-        place = bisect.bisect_left(stacks, memory.start)
-        if place < len(stacks) and stacks[place] < memory.start + memory.size:
-            yield memory, "stack"
-        else:
-            yield memory, "heap and other private"
-
-
-def _file_kind(memory: Memory, module: bool) -> str:  # noqa: FBT001 - private
-    if not module:
-        return "mapped file"
-    if "x" in memory.access:
-        return "code"
-    return "module data" if "w" in memory.access else "module constants"
+    rows = [
+        f"  {kind.name:<24}{shown(kind.size):>13}{shown(kind.stored):>13}{kind.count:>11}"
+        for kind in mappings.by_kind(report)
+    ]
+    return [f"{'Memory by kind':<26}address space  in the dump  stretches", *rows] if rows else []
 
 
 def _gaps(report: Report) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tray.errors import BadDump
 from tray.formats import core
-from tray.reports import own, verdict, waits
+from tray.reports import verdict, waits
 from tray.verdicts import WaitKind
 
 if TYPE_CHECKING:
@@ -45,17 +45,9 @@ def at_once(file: BinaryIO, captured: Captured) -> Verdict | None:
         return None
 
 
-def known(report: Report) -> Verdict | None:
-    """The verdict, with functions where the report has stacks; None where the dump does not tell."""
-    looked = _look(report)
-    if looked:
-        return looked[0]
-    return report.dump.verdict if report.dump else None
-
-
 def section(report: Report) -> list[str]:
     """Verdict and who waits for whom, line by line; empty where the dump does not tell."""
-    if not (looked := _look(report)):
+    if not (looked := look(report)):
         return []
     said, found = looked
     return [said.sentence + ("" if said.certain else " (likely, not proven)"), *_graph(found)]
@@ -63,25 +55,23 @@ def section(report: Report) -> list[str]:
 
 def as_json(report: Report) -> dict[str, Any]:
     """``verdict`` and ``waits`` as programs read them; null and empty where the dump does not tell."""
-    if not (looked := _look(report)):
+    if not (looked := look(report)):
         return {"verdict": None, "waits": []}
     said, found = looked
     return {"verdict": asdict(said), "waits": [asdict(wait) for wait in found]}
 
 
-def _look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
+def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     """The verdict, from the sidecar if that has one, and the waits; None for a dump that does not tell."""
     told = {thread.tid: thread for thread in report.dump.threads} if report.dump else {}
     stuck = report.dump.stuck if report.dump else ()
     try:
         with core.read(report.path) as file:
             found = waits.find(file.snapshot, file.memory, told)
-            said = verdict.verdict(found, file.snapshot.threads, told, stuck, own.places(report.stacks))
+            said = verdict.verdict(found, file.snapshot.threads, told, stuck)
     except (BadDump, OSError):
         return None
-    known = report.dump.verdict if report.dump else None
-    # What was found at the time counts; that it happened in these functions only the stacks tell.
-    return said if known is None or known.kind is said.kind else known, found
+    return (report.dump and report.dump.verdict) or said, found
 
 
 def _graph(found: Sequence[Wait]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +100,8 @@ def _replace(path: Path, text: str) -> None:
     """
     real = Path(os.path.realpath(path))
     real.parent.mkdir(parents=True, exist_ok=True)
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
     beside = Path(name)
     try:

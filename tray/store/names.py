@@ -14,8 +14,7 @@ FORMATS = {".core": "elf-core", ".dmp": "minidump"}
 """Ending of a dump → its format."""
 
 SIDECAR = ".json"
-REPORT = ".txt"
-COMPANIONS = (SIDECAR, REPORT)
+COMPANIONS = (SIDECAR, ".txt")
 """Endings of what lies beside a dump and goes when it goes."""
 
 PARTIAL = ".partial"
@@ -28,6 +27,7 @@ _STEM = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)_(?P<pid>[0-9]{1,20})_(?P<taken>[0-9]{8}-[0-9]{6})_(?P<mode>[a-z]+)(-[0-9]{1,6})?"
 )
 _TIME = "%Y%m%d-%H%M%S"
+_DIGITS = re.compile(r"^\d{4}|\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def parse(text: str) -> Stem | None:
         return None
     try:
         # A name holds local time without a zone: this machine's is the only guess there is.
-        taken = datetime.strptime(match["taken"], _TIME).astimezone(UTC)
+        year, month, day, hour, minute, second = map(int, _DIGITS.findall(match["taken"]))
+        taken = datetime(year, month, day, hour, minute, second).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
     return Stem(match["name"], int(match["pid"]), taken, match["mode"])
@@ -86,5 +87,5 @@ def is_partial(name: str) -> bool:
     Only our own pattern counts: browsers call their downloads ``.partial`` too.
     """
     whole, dot, ending = name.removesuffix(PARTIAL).rpartition(".")
-    ours = dot + ending in (*FORMATS, *COMPANIONS)
+    ours = dot + ending in (*FORMATS, SIDECAR)
     return name.endswith(PARTIAL) and ours and parse(whole) is not None

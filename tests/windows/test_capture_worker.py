@@ -1,0 +1,207 @@
+"""The worker as the tray starts it: without a console, told by lines, in the width of its target."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from judges_windbg import accepted, stacks, windbg
+
+from tray import capture
+from tray.worker import LAST, Worker, command
+
+WIDTH = ctypes.sizeof(ctypes.c_void_p) * 8
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60
+I386 = 0
+WITH_32 = """
+import sys
+from tray import cli, worker
+worker.narrow = lambda: [{python!r}, "-m", "tray"]
+sys.exit(cli.main(sys.argv[1:]))
+"""
+"""Our program as it is with a 32-bit one beside it."""
+
+
+def python32() -> str:
+    """The 32-bit interpreter of the test bed."""
+    return str(Path(os.environ["HANGSHOT_TESTBED"]) / "python32" / "python.exe")
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is started finds our package."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+class Asked:
+    """A worker that was asked for a dump of one process into a folder."""
+
+    def __init__(self, folder: Path, words: list[str] | None = None) -> None:
+        self.folder = folder
+        self.events: queue.SimpleQueue[dict] = queue.SimpleQueue()
+        self.worker = Worker(self.events.put, words=words)
+
+    def ask(self, pid: int, mode: str) -> None:
+        """Hand it the request."""
+        self.worker.ask(
+            {
+                "pid": pid,
+                "started": capture.started(pid),
+                "mode": mode,
+                "trigger": "hotkey",
+                "folder": str(self.folder),
+                "retention": {"count": 0, "days": 0, "size": 0},
+            }
+        )
+
+    def until(self, *names: str) -> dict:
+        """The next event of such a name."""
+        while True:
+            event = self.events.get(timeout=PATIENCE)
+            if event["event"] in names:
+                return event
+            assert event["event"] not in LAST, event
+
+
+def files(folder: Path) -> list[str]:
+    """What a worker left in its folder."""
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def with_32() -> list[str]:
+    """A 64-bit worker with a 32-bit one beside it."""
+    return [sys.executable, "-c", WITH_32.format(python=python32()), "dump", "--json", "--request"]
+
+
+def test_dumps(program, tmp_path: Path):
+    """The line is a request, the answer a dump, and the input that stays open keeps nobody waiting."""
+    target = program("deadlock", bits=WIDTH)
+    asked = Asked(tmp_path / "dumps")
+    asked.ask(target.pid, "mini")
+    event = asked.until("dumped")
+    assert accepted(Path(event["path"]))
+    assert len(files(asked.folder)) == 2
+
+
+def test_cancel(program, tmp_path: Path):
+    """In the midst of a big dump; the target runs on, and nothing is left of the file."""
+    target = program("big_heap", 512, bits=WIDTH)
+    asked = Asked(tmp_path / "dumps")
+    asked.ask(target.pid, "full")
+    asked.until("progress")
+    asked.worker.cancel()
+    assert asked.until(*LAST)["error"] == "Cancelled"
+    assert files(asked.folder) == []
+    target.assert_unharmed()
+
+
+def test_cancel_before_the_request(tmp_path: Path):
+    """A worker that still waits for one ends as politely."""
+    asked = Asked(tmp_path)
+    asked.worker.cancel()
+    assert asked.until(*LAST)["error"] == "Cancelled"
+
+
+def test_the_end_of_the_input_is_no_cancel(program, tmp_path: Path):
+    """When the tray dies in the midst of a dump, the dump is finished."""
+    target = program("big_heap", 64, bits=WIDTH)
+    asked = Asked(tmp_path / "dumps")
+    asked.ask(target.pid, "full")
+    asked.until("started")
+    asked.worker._process.stdin.close()
+    assert accepted(Path(asked.until("dumped")["path"]))
+
+
+def machine(dump: Path) -> int:
+    """ProcessorArchitecture of its system stream: 0 is x86, 9 is AMD64."""
+    content = dump.read_bytes()
+    count, at = struct.unpack_from("<II", content, 8)
+    for number in range(count):
+        kind, _, place = struct.unpack_from("<III", content, at + 12 * number)
+        if kind == 7:
+            return struct.unpack_from("<H", content, place)[0]
+    raise AssertionError("no system stream")
+
+
+@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+@pytest.mark.parametrize("mode", ["mini", "full"])
+def test_a_32_bit_target_gets_a_32_bit_dump(program, tmp_path: Path, mode: str):
+    """By the 32-bit worker; its own engine names the deadlock, and nothing is missing."""
+    target = program("deadlock", bits=32)
+    asked = Asked(tmp_path / "dumps", with_32())
+    asked.ask(target.pid, mode)
+    event = asked.until("dumped")
+    path = Path(event["path"])
+    assert (machine(path), event["gaps"]) == (I386, [])
+    assert set(accepted(path)) == set(target.tids)
+    printed = windbg(path, "~*k", bits=32)
+    for tid in map(int, target.words):
+        names = stacks(printed)[tid]
+        assert names.index("ntdll!RtlEnterCriticalSection") < names.index("deadlock!take_second"), printed
+
+
+@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+def test_on_the_command_line(program, tmp_path: Path):
+    """``hangshot dump PID`` does the same, with the options that it was given."""
+    target = program("deadlock", bits=32)
+    words = [*with_32()[:3], "dump", str(target.pid), "--mode", "heap", "--json", "--output", f"{tmp_path}\\"]
+    ended = subprocess.run(words, capture_output=True, check=True, stdin=subprocess.DEVNULL)
+    event = json.loads(ended.stdout.splitlines()[-1])
+    path = Path(event["path"])
+    assert (event["mode"], path.parent, machine(path)) == ("heap", tmp_path, I386)
+
+
+@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+def test_cancel_of_a_32_bit_worker(program, tmp_path: Path):
+    """It is passed on."""
+    target = program("big_heap", 512, bits=32)
+    asked = Asked(tmp_path / "dumps", with_32())
+    asked.ask(target.pid, "full")
+    asked.until("progress")
+    asked.worker.cancel()
+    assert asked.until(*LAST)["error"] == "Cancelled"
+    assert files(asked.folder) == []
+    target.assert_unharmed()
+
+
+@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+def test_a_32_bit_worker_ends_with_ours(program, tmp_path: Path, expected_warnings):
+    """Whoever ends the worker that was started ends both; no thread stays suspended."""
+    target = program("big_heap", 512, bits=32)
+    asked = Asked(tmp_path / "dumps", with_32())
+    asked.ask(target.pid, "full")
+    asked.until("progress")
+    asked.worker.kill()
+    assert asked.until(*LAST)["error"] == "CaptureFailed"
+    target.assert_unharmed()
+
+
+@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+def test_without_a_32_bit_worker(program, tmp_path: Path, expected_warnings):
+    """A 64-bit dump where Windows gives one, with the word how to read it; a plain failure where not (Wine)."""
+    target = program("deadlock", bits=32)
+    asked = Asked(tmp_path / "dumps")
+    asked.ask(target.pid, "mini")
+    event = asked.until(*LAST)
+    if event["event"] == "dumped":
+        assert "wow64exts" in event["gaps"][0]["why"]
+    else:
+        assert event["error"] == "CaptureFailed"
+        assert files(asked.folder) == []
+    target.assert_unharmed()
+
+
+def test_command():
+    """From source the worker is this interpreter; no other width is known."""
+    from tray.worker import narrow
+
+    assert command("dump")[0] == sys.executable
+    assert narrow() == []
