@@ -41,7 +41,7 @@ def call(*command: object) -> str:
     except FileNotFoundError:
         raise Trouble(f"{words[0]} is not installed; .ci/setup windows installs it") from None
     except subprocess.CalledProcessError as failed:
-        told = "\n  ".join((failed.stderr or failed.stdout).strip().splitlines()[-8:])
+        told = "\n  ".join((failed.stderr or failed.stdout).strip().splitlines()[-6:])
         raise Trouble(f"{Path(words[0]).name} failed ({failed.returncode}):\n  {told}") from None
     return ended.stdout
 
@@ -77,8 +77,8 @@ def made(place: Path, key: str, make: Callable[[Path], object]) -> None:
         make(part)
     except Trouble as trouble:
         raise Trouble(
-            f"{place.relative_to(HOME)} could not be made: {trouble}\n"
-            "The first time needs the network: Debian's mirror and PyPI. What is done is kept; run it again."
+            f"{place.relative_to(HOME)} could not be made. The first time needs the network: Debian's mirror and\n"
+            f"PyPI. What is done is kept; run it again. What failed: {trouble}"
         ) from None
     stamp.unlink(missing_ok=True)
     shutil.rmtree(place, ignore_errors=True)

@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from bed.places import COMPILERS, HOME, PREFIXES, REPOSITORY, TEMPLATE, Trouble, call, locked, made
-from bed.wine import stop
+from bed.wine import begin, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,6 +68,7 @@ def session(name: str) -> Iterator[tuple[Path, str]]:
     with locked(PREFIXES / f"{name}.lock", f"the prefix {name} is in use"), display() as number:
         prefix = copied(name)
         stop(prefix)
+        begin(prefix, number)
         try:
             yield prefix, number
         finally:

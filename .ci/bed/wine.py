@@ -60,6 +60,13 @@ def wine(prefix: Path, display: str, *command: str) -> list[str]:
     return [*words, "--chdir", str(REPOSITORY), *first, *command]
 
 
+def begin(prefix: Path, display: str) -> None:
+    """Start the server of a prefix, away from our output: as it is ended it tells what was left open."""
+    quiet = subprocess.DEVNULL
+    server = wine(prefix, display, "wineserver", "-p60")
+    subprocess.run(server, check=False, stdin=quiet, stdout=quiet, stderr=quiet)
+
+
 def stop(prefix: Path) -> None:
     """End every Windows program of a prefix; it is no failure that there is none."""
     quiet = subprocess.DEVNULL

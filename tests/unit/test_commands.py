@@ -296,7 +296,7 @@ def test_doctor_on_a_terminal(well, capsys, monkeypatch):
     assert "✓ hotkey" in said
 
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+posix = pytest.mark.linux  # modes
 
 
 @posix

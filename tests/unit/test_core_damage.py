@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.linux  # as below
 def test_cut_at_every_byte_of_the_head(tmp_path: Path):
     """Wherever copying stopped within headers and notes, the file is called damaged."""
     path = synth.core_file(tmp_path / "core")
@@ -54,6 +55,7 @@ def damaged(path: Path, count: int, seed: int) -> int:
     return good
 
 
+@pytest.mark.linux  # the same everywhere, and writing so many files takes Wine long
 def test_random_damage(tmp_path: Path):
     """2,000 damaged heads: some can be read, and there is no other error."""
     assert 100 < damaged(tmp_path / "core", 2000, seed=70) < 1900

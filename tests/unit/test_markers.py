@@ -40,3 +40,32 @@ def test_what_is_required_fails(setup, required: str) -> None:
     """With HANGSHOT_REQUIRE it is a failure with the same reason."""
     with pytest.raises(pytest.fail.Exception, match="not installed: gdb"):
         setup("gdb", required)
+
+
+@pytest.fixture
+def ours(request: pytest.FixtureRequest):
+    """The conftest of all tests."""
+    [ours] = [plugin for plugin in request.config.pluginmanager.get_plugins() if hasattr(plugin, "REASONS")]
+    return ours
+
+
+@pytest.mark.parametrize(("platform", "left_out"), [("linux", False), ("win32", True)])
+def test_what_another_system_has_is_left_out(ours, monkeypatch: pytest.MonkeyPatch, platform, left_out):
+    """Tests of Linux's programs are not collected on Windows, so that there no skip is meant."""
+    monkeypatch.setattr(ours.sys, "platform", platform)
+    assert ({"linux", "gdb", "x11"} <= ours.foreign.__wrapped__()) is left_out
+
+
+@pytest.mark.parametrize(
+    ("platform", "required", "outcome"),
+    [("linux", "all", "skipped"), ("win32", "", "skipped"), ("win32", "all", "failed")],
+)
+def test_a_skip_in_the_test_bed_is_a_failure(ours, monkeypatch, platform: str, required: str, outcome: str):
+    """There everything is at hand."""
+    monkeypatch.setattr(ours.sys, "platform", platform)
+    monkeypatch.setenv("HANGSHOT_REQUIRE", required)
+    wrapper = ours.pytest_runtest_makereport(None)
+    next(wrapper)
+    with pytest.raises(StopIteration) as given:
+        wrapper.send(SimpleNamespace(skipped=True, outcome="skipped", longrepr="why"))
+    assert given.value.value.outcome == outcome

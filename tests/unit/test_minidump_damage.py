@@ -23,6 +23,7 @@ def small() -> bytes:
     return synth.build(process)
 
 
+@pytest.mark.linux  # as below
 def test_cut_at_every_byte(tmp_path: Path):
     """Wherever copying stopped before the memory, the file is called damaged; within it, it can be read."""
     whole, path = small(), tmp_path / "dmp"
@@ -40,6 +41,7 @@ def damaged(path: Path, count: int, seed: int) -> int:
     return good
 
 
+@pytest.mark.linux  # the same everywhere, and writing so many files takes Wine long
 def test_random_damage(tmp_path: Path):
     """2,000 damaged files: some can be read, and there is no other error."""
     assert 100 < damaged(tmp_path / "dmp", 2000, seed=70) < 1990

@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import stat
-import sys
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ MINI = MODES["mini"]
 TARGET = Target(42, 7, "my app")
 TAKEN = datetime(2026, 11, 22, 19, 56, 5, tzinfo=UTC)
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes and links")
+posix = pytest.mark.linux  # modes and links
 
 
 @pytest.fixture

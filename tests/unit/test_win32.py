@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import sys
 
 import pytest
 
@@ -103,7 +102,7 @@ def test_other_errors_have_no_windows_code():
     assert win32.code(OSError(errno.ENOSPC, "full")) == 0
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there they are")
+@pytest.mark.linux
 def test_elsewhere_every_function_is_missing():
     """The module imports everywhere, and each call says that it cannot be."""
     call = win32.Libraries()

@@ -211,7 +211,7 @@ def test_the_threads_stand_still_only_within(program, dump):
     assert threading.active_count() < 10
 
 
-@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+@pytest.mark.wide  # is about the 64-bit program
 def test_bits(program):
     """Which of our two workers is the right one."""
     from tray.capture import windows_target

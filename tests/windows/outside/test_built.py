@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TESTBED = Path(__file__).parents[3] / ".ci" / "testbed"
 HOME = Path(os.environ.get("HANGSHOT_TESTBED", "."))
-BUILT = HOME / "build" / "dist" / "hangshot"
+BUILT = TESTBED.parents[1] / "dist" / "hangshot"
 PATIENCE = 60.0
 """Seconds for what takes a start of Wine."""
 
