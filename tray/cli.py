@@ -69,7 +69,7 @@ def _run(words: list[str]) -> int:
 def _parsed(words: list[str]) -> argparse.Namespace:
     """The arguments, by a parser that knows no more commands than it must."""
     name = next((word for word in words if not word.startswith("-")), None)
-    if name is not None and name not in commands.NAMES:
+    if name is not None and name not in commands.NAMES + commands.HIDDEN:
         raise _unknown(name)
     all_of_them = commands.NAMES if {"-h", "--help"} & {*words} else ()
     arguments = parser([name] if name else all_of_them).parse_args(words)

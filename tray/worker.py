@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tray.capture import remembered
 from tray.errors import Cancelled, CaptureFailed, TrayError
+from tray.program import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,14 +44,6 @@ GRACE = 5.0
 """Seconds between asking a worker to stop and ending it."""
 
 _ROOT = Path(__file__).resolve().parent.parent
-
-
-def command(*words: str) -> list[str]:
-    """Our own command line; `spawn` starts it."""
-    if getattr(sys, "frozen", False):
-        name = "hangshot-cli.exe" if sys.platform == "win32" else "hangshot"
-        return [str(Path(sys.executable).with_name(name)), *words]
-    return [sys.executable, "-m", "tray", *words]
 
 
 def narrow() -> list[str]:

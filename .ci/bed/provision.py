@@ -49,6 +49,16 @@ int wmain(int count, wchar_t **arguments) { return Py_Main(count, arguments); }
 ENTRY = """
 int __stdcall DllMainCRTStartup(void *module, unsigned long reason, void *reserved) { return 1; }
 """
+MAPPER = """
+#include <windows.h>
+void *WINAPI MapCopy(HANDLE section, DWORD access, DWORD high, DWORD low, SIZE_T size) {
+    return MapViewOfFile(section, access == FILE_MAP_READ ? FILE_MAP_COPY : access, high, low, size);
+}
+"""
+"""The engine maps a program's file read-only and then asks for copy-on-write pages. Wine refuses
+that (Windows does not), and a mini dump, which has no code in it, would get neither names nor a way
+to unwind. So the engine's kernel32 is one that maps copy-on-write from the start."""
+MAPPER_NAME = "KERNELHS.dll"
 ENTRY_NAMES = {64: "DllMainCRTStartup", 32: "_DllMainCRTStartup@12"}
 LEFT_OUT = "lib-dynload", "test", "tests", "site-packages", "dist-packages", "__pycache__", "config-*"
 """Parts of a standard library that are Linux's own, or that nobody needs here."""
@@ -179,6 +189,27 @@ def make_debuggers(place: Path, bits: int) -> None:
     shutil.rmtree(place / "wheel")
 
 
+def make_engine(place: Path, bits: int) -> None:
+    """WinDbg's engine as Windows has it in its own folder, made to work in Wine."""
+    engine = HOME / f"debuggers{bits}" / "dbgeng.dll"
+    old, new = b"KERNEL32.dll\0", MAPPER_NAME.encode() + b"\0"
+    if (whole := engine.read_bytes()).count(old) != 1:
+        raise Trouble(f"{engine.name} is not the one that is known")
+    (place / engine.name).write_bytes(whole.replace(old, new))
+    compiler = f"{COMPILERS[bits]}-gcc"
+    table = call(f"{COMPILERS[bits]}-objdump", "-p", engine).partition("DLL Name: KERNEL32.dll")[2]
+    names = set(re.findall(r"^\s+[0-9a-f]+\s+\d+\s+(\w+)$", table.partition("DLL Name")[0], re.MULTILINE))
+    forwards = "".join(f"{name}=kernel32.{name}\n" for name in sorted(names - {"MapViewOfFile"}))
+    ours = "MapViewOfFile=MapCopy" + ("@20" if bits == 32 else "")  # noqa: PLR2004 - stdcall's own names
+    source, definition = place / "mapper.c", place / "mapper.def"
+    source.write_text(ENTRY + MAPPER)
+    definition.write_text(f"LIBRARY {MAPPER_NAME}\nEXPORTS\n{ours}\n{forwards}")
+    options = ["-shared", "-s", "-nostdlib", "-nostartfiles", f"-Wl,--entry={ENTRY_NAMES[bits]}"]
+    call(compiler, *options, source, definition, "-o", place / MAPPER_NAME, "-lkernel32")
+    source.unlink()
+    definition.unlink()
+
+
 def make_prefix(place: Path) -> None:
     """Windows' own folders and registry; Wine's own dbghelp is kept aside."""
     place.rmdir()
@@ -191,11 +222,15 @@ def make_prefix(place: Path) -> None:
         shutil.copy(place / "drive_c/windows" / folder / "dbghelp.dll", place / folder)
 
 
-def put_dbghelp(prefix: Path, *, builtin: bool) -> None:
-    """Put Microsoft's dbghelp, or Wine's own, where Windows has it."""
+def put_debuggers(prefix: Path, *, builtin: bool) -> None:
+    """Put Microsoft's dbghelp and dbgeng, or Wine's own, where Windows has them."""
     for bits, folder in SYSTEM.items():
+        place = prefix / "drive_c/windows" / folder
         source = prefix / folder if builtin else HOME / f"debuggers{bits}"
-        shutil.copy(source / "dbghelp.dll", prefix / "drive_c/windows" / folder)
+        shutil.copy(source / "dbghelp.dll", place)
+        wines = TEMPLATE / "drive_c/windows" / folder / "dbgeng.dll"
+        shutil.copy(wines if builtin else HOME / f"engine{bits}" / "dbgeng.dll", place)
+        shutil.copy(HOME / f"engine{bits}" / MAPPER_NAME, place)
 
 
 def provision() -> None:
@@ -217,3 +252,4 @@ def provision_python(bits: int) -> None:
     made(HOME / f"python{bits}", digest(PANDA, LAUNCHER, ENTRY, "packages.pth"), of(make_python))
     made(HOME / f"packages{bits}", digest(PACKAGES, dependencies()), of(make_packages))
     made(HOME / f"debuggers{bits}", digest(PYKD), of(make_debuggers))
+    made(HOME / f"engine{bits}", digest(PYKD, MAPPER, MAPPER_NAME), of(make_engine))

@@ -6,7 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray.worker import command, spawn
+from tray.program import command
+from tray.worker import spawn
 
 if TYPE_CHECKING:
     from pathlib import Path

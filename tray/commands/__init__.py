@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 NAMES = ("dump", "list", "inspect", "open", "prune", "hotkey", "doctor", "demo")
 """In the order of the help. A new one is one file, its name here, and its line below."""
 
+HIDDEN = ("read-stacks",)
+"""Those that only the program itself runs; the help is silent about them."""
+
 
 class Command(Protocol):
     """What the module of a subcommand offers."""
@@ -63,4 +66,8 @@ def command(name: str) -> Command:  # noqa: PLR0911 - one line for each
             from tray.commands import demo
 
             return demo
+        case "read-stacks":
+            from tray.commands import read_stacks
+
+            return read_stacks
     raise KeyError(name)

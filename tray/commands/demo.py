@@ -80,7 +80,8 @@ class _Program:
 @contextmanager
 def _program(hotkey: str) -> Iterator[_Program]:
     """The program, once it is frozen; ended afterwards."""
-    from tray.worker import command, spawn
+    from tray.program import command
+    from tray.worker import spawn
 
     process = spawn(command("demo", "--program", hotkey))
     try:

@@ -316,6 +316,7 @@ PROTOTYPES: dict[str, Prototype] = {
         OpenProcessToken=(HANDLE, DWORD, POINTER(HANDLE)),
         GetTokenInformation=(HANDLE, c_int32, c_void_p, DWORD, POINTER(DWORD)),
     ),
+    **_table("dbgeng", Check.STATUS, c_int32, DebugCreate=(c_void_p, c_void_p)),
     **_table(
         "dbghelp",
         Check.TRUE,

@@ -167,6 +167,13 @@ class Minidump:
         """Executable and libraries, the executable first; build ids as symbol servers know them."""
         return iter(self._modules)
 
+    def pdbs(self) -> Iterator[str]:
+        """Paths of the modules' PDBs, as the linker wrote them: of the machine that built them."""
+        for row in _module_rows(self._streams):
+            record = self._streams.at(row[6], min(row[5], _DEBUG.size + _LONGEST_TEXT))
+            if record.startswith(b"RSDS"):
+                yield record[_DEBUG.size :].partition(b"\0")[0].decode("utf-8", "replace")
+
     def _snapshot(self) -> Snapshot:
         found = threads_of.threads(self._streams.stream(THREAD_LIST), self._streams.at)
         if not found:
@@ -274,10 +281,14 @@ def _counted(content: bytes, size: int = 4) -> int:
 
 
 def _modules(streams: _Streams) -> Iterator[Module]:
-    content = streams.stream(MODULE_LIST)
-    for base, size, _, _, name, debug_size, debug_at in _rows(content, 4, _counted(content), _MODULE):
+    for base, size, _, _, name, debug_size, debug_at in _module_rows(streams):
         build_id = _build_id(streams.at(debug_at, min(debug_size, _DEBUG.size)))
         yield Module(streams.text(name), base, base + size, build_id)
+
+
+def _module_rows(streams: _Streams) -> Iterator[tuple[int, ...]]:
+    content = streams.stream(MODULE_LIST)
+    return _rows(content, 4, _counted(content), _MODULE)
 
 
 def _build_id(record: bytes) -> str:

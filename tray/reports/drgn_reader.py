@@ -1,6 +1,6 @@
 """A core file → call stacks, through drgn: a program of its own, that may hang or crash.
 
-``python -m tray.reports.drgn_reader FILE`` writes one JSON object a line:
+``hangshot read-stacks elf-core FILE`` writes one JSON object a line:
 ``{"missing": why}`` without drgn; else ``{"modules": [...]}``, then a
 ``{"tid", "frames", "cut"}`` as soon as a thread is done, and ``{"done": true}``.
 A frame is ``[pc, function, file, line, inlined, trust]``.
@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tray.model import Trust
+from tray.reports.names import namer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,15 +78,6 @@ def module(one: drgn.Module) -> dict[str, Any]:
     }
 
 
-def namer() -> Callable[[str], str]:
-    """What turns a linker's name into the author's."""
-    try:
-        from pydemumble import demangle
-    except ImportError:
-        return str
-    return lambda name: demangle(name) or name
-
-
 def stack(thread: drgn.Thread, name: Callable[[str], str]) -> dict[str, Any]:
     """A thread's frames, and why they end early."""
     try:
@@ -128,7 +120,3 @@ def source(frame: drgn.StackFrame) -> tuple[str, int]:
     except LookupError:
         return "", 0
     return file, line
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

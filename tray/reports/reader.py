@@ -9,28 +9,50 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tray
 from tray.model import Frame, Stack, Trust
-from tray.reports.stacks import Symbols, Told
+from tray.program import command as our_own
+from tray.reports.stacks import Advice, Symbols, Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LIMIT = 10.0
 """Seconds for the reader. 500 threads take half a second."""
-COMMAND = (sys.executable, "-m", "tray.reports.drgn_reader")
+WINDOWS_LIMIT = 30.0
+"""The same on Windows, whose virus scanners may look at each file that is read for the first time."""
+VERB = "read-stacks"
+"""Our own command that is the reader; nobody types it, so the help is silent about it."""
+_FLAGS = 0
+if sys.platform == "win32":
+    _FLAGS = subprocess.CREATE_NO_WINDOW  # the tray has no console that a console program could take part in
+_CRASHED = 0xC0000000
+"""Exit codes from here on are NTSTATUS values of a program that Windows ended."""
+ELSEWHERE = (
+    "Each thread shows only where it stood: call stacks of a minidump are read on Windows. "
+    "Run hangshot inspect there, or open it in WinDbg."
+)
+WINDOWS = Advice(
+    "put the same build where it was or beside the dump",
+    "Names come from what it exports, and there are no lines; put its PDB beside it or beside the dump, "
+    "or name its folder in _NT_SYMBOL_PATH. WinDbg fetches the PDBs of Windows itself.",
+)
 SERVERS = "DEBUGINFOD_URLS"
 """Names the servers that debug info is fetched from; drgn obeys it as gdb does."""
 
 
-def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = COMMAND) -> Told:
+def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = ()) -> Told:
     """Call stacks of a core file, through drgn in a process of its own.
 
     Symbol servers that take too long are left out in a second try.
     """
+    if sys.platform != "linux":
+        return Told(lacks=("Call stacks of a core file are read on Linux: run hangshot inspect there.",))
+    command = command or our_own(VERB, "elf-core")
     environment = dict(os.environ)
     told = _ask(path, limit, command, environment)
     if told.ended and not told.stacks and environment.pop(SERVERS, ""):
@@ -40,7 +62,15 @@ def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = COMMAND
     return told
 
 
-READERS = {"elf-core": unwind}
+def unwind_minidump(path: Path, *, limit: float = WINDOWS_LIMIT, command: Sequence[str] = ()) -> Told:
+    """Call stacks of a minidump, through the debugger engine of Windows in a process of its own."""
+    if sys.platform != "win32":
+        return Told(lacks=(ELSEWHERE,))
+    told = _ask(path, limit, command or our_own(VERB, "minidump"), dict(os.environ))
+    return replace(told, advice=WINDOWS)
+
+
+READERS = {"elf-core": unwind, "minidump": unwind_minidump}
 """Format of a dump → what reads call stacks from it."""
 
 
@@ -64,6 +94,7 @@ def _ask(path: Path, limit: float, command: Sequence[str], environment: Mapping[
             stdin=subprocess.DEVNULL,
             env=environment,
             cwd=Path(tray.__file__).parents[1],  # python -m looks in the current folder first
+            creationflags=_FLAGS,
         )
     except subprocess.TimeoutExpired as late:
         return told(late.stdout or b"", f"The reader of call stacks was ended after {limit:g} s")
@@ -79,6 +110,8 @@ def _end(code: int, talk: bytes) -> str:
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"The reader of call stacks crashed ({signal.Signals(-code).name})"
+    if code >= _CRASHED:
+        return f"The reader of call stacks crashed ({code:#x})"
     lines = talk.decode(errors="replace").strip().splitlines()
     return f"The reader of call stacks gave up ({lines[-1][:200] if lines else f'exit code {code}'})"
 
@@ -94,6 +127,8 @@ def told(said: bytes, ended: str) -> Told:
             if "tid" in fact:
                 stacks.append(_stack(fact))
             symbols += _symbols(fact.get("modules", ()))
+            if lack := fact.get("lack"):
+                lacks.append(str(lack))
             if why := fact.get("missing"):
                 lacks.append(
                     f"Call stacks are read by drgn, which cannot be loaded ({why}); 'pip install drgn' gets it."

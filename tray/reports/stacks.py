@@ -46,6 +46,25 @@ class Symbols:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What a reader's system has for those whose stacks lack something.
+
+    Attributes:
+        file: How to bring a missing module, as the end of a sentence.
+        debug: What is lost without debug info and how to get it, from the beginning of a sentence.
+    """
+
+    file: str
+    debug: str
+
+
+LINUX = Advice(
+    "put the same build where it was, or set DEBUGINFOD_URLS",
+    "Names come from its symbol table and there are no lines; install its debug symbols, or set DEBUGINFOD_URLS.",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a reader said before it ended.
 
@@ -54,12 +73,14 @@ class Told:
         symbols: One for each module.
         ended: Why it ended before its work was done, as the beginning of a sentence; empty if it did not.
         lacks: More that it needs, a sentence each.
+        advice: What to say of what was not found.
     """
 
     stacks: tuple[Stack, ...] = ()
     symbols: tuple[Symbols, ...] = ()
     ended: str = ""
     lacks: tuple[str, ...] = ()
+    advice: Advice = LINUX
 
 
 Unwind = Callable[[Path], Told]
@@ -81,7 +102,11 @@ def read(
         places.seen(found[thread.tid]) if thread.tid in found else standing(thread, modules)
         for thread in snapshot.threads
     )
-    return stacks, (*_ended(told, len(stacks) - len(found)), *told.lacks, *_lacking(symbols, stacks))
+    return stacks, (
+        *_ended(told, len(stacks) - len(found)),
+        *told.lacks,
+        *_lacking(symbols, stacks, told.advice),
+    )
 
 
 def standing(thread: Thread, modules: Sequence[Module]) -> Stack:
@@ -174,7 +199,7 @@ def _ended(told: Told, without: int) -> list[str]:
     return [f"{told.ended}; {without} of the threads show only where they stood."]
 
 
-def _lacking(symbols: Sequence[Symbols], stacks: Sequence[Stack]) -> list[str]:
+def _lacking(symbols: Sequence[Symbols], stacks: Sequence[Stack], advice: Advice) -> list[str]:
     """Which files are missing for modules that are on a stack, and how to get them."""
     there = dict.fromkeys(frame.module for stack in stacks for frame in stack.frames)
     known = {one.module: one for one in symbols}
@@ -183,17 +208,14 @@ def _lacking(symbols: Sequence[Symbols], stacks: Sequence[Stack]) -> list[str]:
     if fileless := [one.module for one in on_stack if not one.file]:
         lacks.append(
             f"Not found on this machine as the target had it: {_names(fileless)}. Its calls have no names and "
-            "stacks may end there; put the same build where it was, or set DEBUGINFOD_URLS."
+            f"stacks may end there; {advice.file}."
         )
     if placeless := [module for module in there if module and symbols and module not in known]:
         lacks.append(
             f"The dump does not tell where its own list of libraries is, so these are not read: {_names(placeless)}."
         )
     if lineless := [one.module for one in on_stack if one.file and not one.debug]:
-        lacks.append(
-            f"Without debug info: {_names(lineless)}. Names come from its symbol table and there are no lines; "
-            "install its debug symbols, or set DEBUGINFOD_URLS."
-        )
+        lacks.append(f"Without debug info: {_names(lineless)}. {advice.debug}")
     return lacks
 
 

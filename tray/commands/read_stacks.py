@@ -1,0 +1,29 @@
+"""``hangshot read-stacks``: the reader of call stacks, a process of its own that may hang or crash. Not for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "read the call stacks of a dump; only Hangshot itself runs this"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("format", choices=("elf-core", "minidump"))
+    parser.add_argument("dump", metavar="FILE")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read it, and tell each stack on a line of its own."""
+    if arguments.format == "minidump":
+        from tray.reports import dbgeng_reader
+
+        dbgeng_reader.main(arguments.dump)
+    else:
+        from tray.reports import drgn_reader
+
+        drgn_reader.main(arguments.dump)
+    return 0

@@ -1,0 +1,156 @@
+"""Names of addresses as the debugger engine knows them, and how far they can be believed.
+
+Without a PDB the engine gives the nearest exported name before an address, which may
+be another function's. On x86-64 the tables for unwinding tell where each function
+begins, so a name that does not begin there is not given.
+"""
+
+from __future__ import annotations
+
+import bisect
+import struct
+from typing import Any
+
+from tray.ffi import dbgeng
+from tray.ffi.win32 import IMAGE_FILE_MACHINE_AMD64
+from tray.reports.names import namer
+
+WITH_PDB = {dbgeng.DEBUG_SYMTYPE_PDB, dbgeng.DEBUG_SYMTYPE_DIA, dbgeng.DEBUG_SYMTYPE_CODEVIEW}
+_MOST_CHAINED = 8
+_NEAR = 0x800
+"""Bytes after an exported name within which it is believed where nothing tells where functions begin."""
+_ENTRY = struct.Struct("<III")
+
+
+class Names:
+    """The names of one open dump."""
+
+    def __init__(self, engine: dbgeng.Engine) -> None:
+        self._engine = engine
+        self._demangled = namer()
+        self._tables = engine.machine() == IMAGE_FILE_MACHINE_AMD64
+        self._modules = sorted((one.Base, one.Base + one.Size) for one in engine.modules())
+        self._on_stack: dict[int, int] = {}  # module → an address in it that is on a stack
+        self._symbols: dict[int, int] = {}
+
+    def function(self, frame: dbgeng.DEBUG_STACK_FRAME_EX, *, first: bool) -> str:
+        """A frame's function; empty where nothing sure names it.
+
+        Args:
+            frame: As the engine gave it.
+            first: It is the innermost, so its address is not one that is returned to.
+        """
+        pc, inline = frame.InstructionOffset, frame.InlineFrameContext
+        base = self._module(pc)
+        if base is None:
+            return ""
+        self._on_stack.setdefault(base, pc)
+        name, behind = self._named(pc, inline)
+        if name and self._type(base) not in WITH_PDB:
+            name = self._believed(name, behind, base, pc, first=first)
+        return self._demangled(name)
+
+    def line(self, frame: dbgeng.DEBUG_STACK_FRAME_EX) -> tuple[str, int]:
+        """A frame's source file and line, where a PDB has them."""
+        try:
+            return self._engine.line(frame.InstructionOffset, frame.InlineFrameContext)
+        except OSError:
+            return "", 0
+
+    def can_unwind(self, pc: int, *, first: bool) -> bool:
+        """Whether the caller of this address is found by tables, rather than guessed."""
+        base = self._module(pc)
+        if base is None:
+            return False
+        if not self._tables:
+            return self._type(base) in WITH_PDB
+        if self._entry(pc if first else pc - 1):
+            return True
+        return first and self._has_code(pc)  # a function without an entry changes no registers
+
+    def modules(self) -> list[dict[str, Any]]:
+        """Where each module lies, and what was found for it; of those that no stack goes through only the place."""
+        return [
+            {
+                "name": self._file(dbgeng.DEBUG_MODNAME_IMAGE, base),
+                "ranges": [(base, end)],
+                "file": self._has_code(self._on_stack[base]) if base in self._on_stack else True,
+                "debug": self._type(base) in WITH_PDB,
+            }
+            for base, end in self._modules
+        ]
+
+    def _believed(self, name: str, behind: int, base: int, pc: int, *, first: bool) -> str:
+        """A name without a PDB, if its function begins where the one of this address does; else that one's."""
+        if not self._tables:
+            return name if behind < _NEAR else ""
+        begin = self._begin(base, pc if first else pc - 1)
+        if begin is None or begin == pc - behind:
+            return name if begin or behind < _NEAR else ""
+        name, behind = self._named(begin, 0)
+        return name if not behind else ""
+
+    def _named(self, pc: int, inline: int) -> tuple[str, int]:
+        """The name without its module, and how far behind its beginning the address is."""
+        try:
+            whole, behind = self._engine.name(pc, inline)
+        except OSError:
+            return "", 0
+        return whole.partition("!")[2], behind
+
+    def _begin(self, base: int, pc: int) -> int | None:
+        """Where the function of an address begins: a part of it that lies apart points to it."""
+        entry = self._entry(pc)
+        for _ in range(_MOST_CHAINED):
+            if entry is None:
+                return None
+            begin, _, unwind = entry
+            above = self._above(base, unwind)
+            if above is None:
+                return base + begin
+            entry = above
+        return None
+
+    def _entry(self, pc: int) -> tuple[int, int, int] | None:
+        """Begin, end and unwind description of a function, as offsets in its module."""
+        try:
+            found = self._engine.function(pc)
+        except OSError:
+            return None
+        return found.BeginAddress, found.EndAddress, found.UnwindInfoAddress
+
+    def _above(self, base: int, unwind: int) -> tuple[int, int, int] | None:
+        """The entry that an unwind description continues; None if it stands for itself."""
+        try:
+            head = self._engine.read(base + unwind, 4)
+            if len(head) < 4 or not head[0] >> 3 & dbgeng.UNW_FLAG_CHAININFO:  # noqa: PLR2004 - UNWIND_INFO
+                return None
+            codes = head[2] + (head[2] & 1)
+            content = self._engine.read(base + unwind + 4 + 2 * codes, _ENTRY.size)
+        except OSError:
+            return None
+        return _ENTRY.unpack(content) if len(content) == _ENTRY.size else None
+
+    def _module(self, pc: int) -> int | None:
+        """Start of the module of an address."""
+        place = bisect.bisect_right(self._modules, (pc, 1 << 64)) - 1
+        return self._modules[place][0] if place >= 0 and pc < self._modules[place][1] else None
+
+    def _type(self, base: int) -> int:
+        """What kind of symbols a module has; asked for when one was looked for."""
+        if base not in self._symbols:
+            self._symbols[base] = self._engine.module(base).SymbolType
+        return self._symbols[base]
+
+    def _has_code(self, pc: int) -> bool:
+        """Whether the module's code was found, in the dump or in its file."""
+        try:
+            return bool(self._engine.read(pc, 1))
+        except OSError:
+            return False
+
+    def _file(self, which: int, base: int) -> str:
+        try:
+            return self._engine.module_name(which, base)
+        except OSError:
+            return ""

@@ -1,0 +1,111 @@
+"""A minidump → call stacks, through the debugger engine of Windows: run in a process of its own, that may hang.
+
+Writes one JSON object a line, as `drgn_reader` does: ``{"lack": sentence}`` for what is
+missing; a ``{"tid", "frames", "cut"}`` as soon as a thread is done; then
+``{"modules": [...]}``, for only now is it known which symbols were found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tray.ffi import dbgeng
+from tray.model import Trust
+from tray.reports import dbgeng_paths, dbgeng_wow64
+from tray.reports.dbgeng_names import Names
+
+MOST_FRAMES = 256
+"""Of one thread; what recurses without end is understood long before."""
+PATIENCE = 60_000
+"""Milliseconds for the engine to open a dump; ours take a few hundredths of a second."""
+ENGINE = (
+    dbgeng.DEBUG_ENGOPT_DISALLOW_SHELL_COMMANDS
+    | dbgeng.DEBUG_ENGOPT_DISABLE_MANAGED_SUPPORT  # would load code that the dump names
+    | dbgeng.DEBUG_ENGOPT_DISABLE_EXECUTION_COMMANDS
+    | dbgeng.DEBUG_ENGOPT_DISABLESQM
+)
+SYMBOLS = (
+    dbgeng.SYMOPT_UNDNAME
+    | dbgeng.SYMOPT_DEFERRED_LOADS
+    | dbgeng.SYMOPT_LOAD_LINES
+    | dbgeng.SYMOPT_OMAP_FIND_NEAREST
+    | dbgeng.SYMOPT_FAIL_CRITICAL_ERRORS
+    | dbgeng.SYMOPT_AUTO_PUBLICS
+    | dbgeng.SYMOPT_NO_PROMPTS
+)
+
+
+def main(path: str) -> None:
+    """Read the file and tell what is found."""
+    try:
+        engine = dbgeng.Engine()
+    except OSError as error:
+        tell({"lack": f"The debugger engine of Windows, dbgeng.dll, cannot be used here: {error.strerror}."})
+        return
+    prepare(engine, Path(path))
+    try:
+        engine.open(path, PATIENCE)
+    except OSError as error:
+        tell({"lack": f"The debugger engine of Windows does not read this dump: {error.strerror}."})
+        return
+    read(engine)
+    sys.stdout.flush()
+    if sys.platform == "win32":
+        os._exit(0)  # the engine's own threads take their time to end
+
+
+def prepare(engine: dbgeng.Engine, path: Path) -> None:
+    """Say what the engine may do, and where it finds programs and symbols."""
+    places = dbgeng_paths.places(path, os.environ)
+    engine.options(ENGINE | places.engine, SYMBOLS | places.symbols)
+    engine.paths(";".join(places.images), ";".join(places.pdbs))
+
+
+def read(engine: dbgeng.Engine) -> None:
+    """Tell every thread of an open dump, then the modules."""
+    names = Names(engine)
+    is_wow64 = dbgeng_wow64.is_seen(engine)
+    for number, tid in engine.threads():
+        tell({"tid": tid, **stack(engine, names, number, is_wow64=is_wow64)})
+    tell({"modules": names.modules()})
+
+
+def tell(fact: dict[str, Any]) -> None:
+    """One line, at once: what was told is kept when we are ended."""
+    print(json.dumps(fact), flush=True)
+
+
+def stack(engine: dbgeng.Engine, names: Names, number: int, *, is_wow64: bool) -> dict[str, Any]:
+    """A thread's frames, and why they end early."""
+    cut = ""
+    try:
+        engine.select(number)
+        if is_wow64:
+            found, cut = dbgeng_wow64.frames(engine, MOST_FRAMES)
+        else:
+            found = engine.frames(MOST_FRAMES)
+    except OSError as error:
+        return {"frames": [], "cut": f"the debugger engine does not read it: {error.strerror}"}
+    if len(found) == MOST_FRAMES:
+        cut = f"it has {MOST_FRAMES} frames or more"
+    return {"frames": told(names, found), "cut": cut}
+
+
+def told(names: Names, found: list[dbgeng.DEBUG_STACK_FRAME_EX]) -> list[list[Any]]:
+    """Frames as the reader's lines have them: ``[pc, function, file, line, inlined, trust]``."""
+    frames: list[list[Any]] = []
+    trust, called = Trust.REGISTERS, None
+    for frame in found:
+        pc = frame.InstructionOffset
+        inlined = bool(frame.InlineFrameContext >> 8 & dbgeng.STACK_FRAME_TYPE_INLINE)
+        if called is not None and trust is not Trust.FRAME_POINTER:  # what a guess leads to is no better
+            sure = names.can_unwind(called, first=trust is Trust.REGISTERS)
+            trust = Trust.TABLES if sure else Trust.FRAME_POINTER
+        first = trust is Trust.REGISTERS
+        frames.append([pc, names.function(frame, first=first), *names.line(frame), inlined, trust])
+        called = None if inlined else pc  # only what is not inlined has registers of its own
+    return frames
