@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray.errors import CaptureFailed
-from tray.worker import Worker, command
+from tray.program import command
+from tray.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
