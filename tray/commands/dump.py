@@ -108,12 +108,12 @@ def _worker() -> int:
 
 def _prepare() -> None:
     """Import all that a dump takes, and open what the system's back end needs, before anybody waits for it."""
-    from tray import flow, store
+    from tray import flow, interrupts, store
     from tray.capture import capture
     from tray.commands import progress
 
     here = capture().format
-    log.debug("ready for %s: %s", here, [part.__name__ for part in (flow, store, progress)])
+    log.debug("ready for %s: %s", here, [part.__name__ for part in (flow, interrupts, store, progress)])
 
 
 def _take(
