@@ -107,6 +107,8 @@ class FakeDesktop:
             self.menus += 1
 
     def toast(self, toast: Toast) -> bool:
+        if toast.update and toast.topic not in self.showing:
+            return True
         if self.has_toasts:
             self.toasts.append(toast)
             self.showing[toast.topic] = toast

@@ -6,9 +6,10 @@ import logging
 import os
 import platform
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tray import __version__
+from tray import __version__, reports
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core, minidump
 from tray.model import Dump
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tray.capture import Capture, Progress
     from tray.interrupts import Held
-    from tray.model import Captured, Mode, Target, Trigger
+    from tray.model import Captured, Mode, Report, Target, Trigger
     from tray.store import Partial, Store
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,29 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
             )
 
         return partial.finish(describe)
+
+
+def explain(path: Path) -> tuple[Report, Path]:
+    """Read why a finished dump's app hangs, with its call stacks, and write that beside it.
+
+    Gives the report, and where its text lies. The text leaves out what tells about a person.
+    It takes as long as the readers may: seconds.
+
+    Raises:
+        NoDump: There is no such dump.
+        BadDump: It cannot be read.
+        StoreUnusable: The report could not be written.
+    """
+    from tray.reports import brief, reader, redact
+    from tray.store import beside, described
+
+    known = described(path)
+    report = reports.make(path, known, reader.READERS)
+    if report.dump:
+        report = replace(report, dump=replace(report.dump, verdict=why.known(report)))
+    hide = redact.words(report)
+    text = hide(brief.text(redact.redacted(report)))
+    return report, beside.update(path, report.dump, text)
 
 
 def prune(store: Store) -> list[Path]:

@@ -46,6 +46,7 @@ class Wait:
         owner: Thread id of who holds it; None where nobody can tell.
         owner_name: Its name; ``thread N`` for one that is not in the process.
         timed: Whether it gives up by itself after some time.
+        function: The program's own function that it is in, as a sentence names it; empty if unknown.
     """
 
     tid: int
@@ -56,6 +57,7 @@ class Wait:
     owner: int | None = None
     owner_name: str = ""
     timed: bool = False
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,36 @@ class Worker:
             pass
 
 
+EXPLAINING = 30.0
+"""Seconds after which nobody waits any longer for why an app hangs; the readers have limits of their own."""
+
+
+def explain(path: str, told: Callable[[Event], None]) -> None:
+    """Have a process of its own read why a dump's app hangs, and write that beside the dump.
+
+    Returns at once; ``told`` gets the event ``explained``, on another thread, or is never called.
+    """
+
+    def run() -> None:
+        try:
+            process = spawn(command("explain", "--json", path), stderr=subprocess.DEVNULL)
+            said, _ = process.communicate(timeout=EXPLAINING)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            log.warning("nobody told why the app hangs within %.0f s", EXPLAINING)
+        except OSError as error:
+            log.warning("why the app hangs was not read: %s", error)
+        else:
+            event = parsed(said)
+            if event and event["event"] == "explained":
+                told(event)
+            else:
+                log.info("why the app hangs was not read: %.300s", said)
+
+    threading.Thread(target=run, name="explain", daemon=True).start()
+
+
 def parsed(line: str) -> Event | None:
     """The event in a line of JSON; None if there is none."""
     try:

@@ -121,6 +121,29 @@ def test_same_topic_replaces(ours, daemon, peer):
     assert ours.pressed.empty()
 
 
+@pytest.mark.parametrize("end", ["shown", "expired", "closed", "used", "never"])
+def test_an_update(ours, daemon, peer, end):
+    """It takes the place of the toast, keeping buttons; one that the user has done away with stays away."""
+    buttons = (("Show", ours.press("show")),)
+    if end != "never":
+        ours.toast(buttons=buttons)
+        first = daemon.shown.get(timeout=10)
+    if end in {"expired", "closed"}:
+        peer.post(daemon.NotificationClosed, first["number"], 1 if end == "expired" else 2)
+    if end == "used":
+        peer.post(daemon.ActionInvoked, first["number"], first["actions"]["Show"])
+    ours.toast(topic="other")  # its answer comes after the signals
+    daemon.shown.get(timeout=10)
+    assert ours.toast("Dump saved", "why", buttons=buttons, update=True)
+    if end in {"closed", "used", "never"}:
+        assert daemon.shown.empty()
+        return
+    second = daemon.shown.get(timeout=10)
+    assert (second["replaces"], second["body"]) == (first["number"], "why")
+    peer.post(daemon.ActionInvoked, second["number"], second["actions"]["Show"])
+    assert ours.pressed.get(timeout=10) == "show"
+
+
 def test_other_topic_stands_beside(ours, daemon):
     """A hello is not replaced by a dump."""
     ours.toast(topic="hello")

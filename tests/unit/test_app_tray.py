@@ -39,6 +39,7 @@ class Tray:
     workers: FakeWorkers
     capture: FakeCapture
     places: Places
+    asked: list[tuple[str, Callable[[dict], None]]]
 
     def start(self) -> bool:
         """Start it, and its loop."""
@@ -76,6 +77,13 @@ class Tray:
         self.app.loop.post(done.set)
         assert done.wait(10)
 
+    def explained(self, words: str) -> None:
+        """Tell what the stacks of the first dump say, and wait until that is taken in."""
+        path, told = wait_until(lambda: self.asked, "a dump to explain")[0]
+        assert path == TOAST
+        told({"event": "explained", "path": path, "verdict": {"sentence": words} if words else None})
+        self.settle()
+
     def end(self) -> None:
         self.app.end()
         if self.workers.made and self.app.shot.running:
@@ -97,7 +105,9 @@ def tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tray]:
     places.state.mkdir()
     places.greeted.touch()
     places.settings.write_text(f"folder = '{tmp_path / 'dumps'}'\nnotify_after = 60\n", encoding="utf-8")
-    made = Tray(App(desktop, places, workers), desktop, workers, processes, places)
+    asked = []
+    app = App(desktop, places, workers, explain=lambda path, told: asked.append((path, told)))
+    made = Tray(app, desktop, workers, processes, places, asked)
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     signals = [getattr(signal, name) for name in names]
     before = [signal.getsignal(number) for number in signals]
@@ -179,6 +189,39 @@ def test_saved(tray: Tray) -> None:
     tray.desktop.button("Copy path")
     toast.clicked()
     assert tray.desktop.did == [("reveal", Path(TOAST)), ("copy", TOAST), ("reveal", Path(TOAST))]
+
+
+def sentence(words: str) -> dict[str, object]:
+    """The part of an event that tells why an app hangs."""
+    return {"verdict": {"sentence": words}}
+
+
+def test_more_is_told_when_it_is_known(tray: Tray) -> None:
+    """The toast of the dump comes at once; when its stacks have been read it says in which functions."""
+    tray.start()
+    tray.press()
+    tray.workers.last.dumped(**sentence("Deadlock: a ↔ b"))
+    assert "Deadlock: a ↔ b\n" in tray.toast("Dump saved — editor (70)").body
+    tray.explained("Deadlock: a ↔ b, in save() and load()")
+    toast = tray.desktop.toasts[-1]
+    assert toast.body.startswith("Deadlock: a ↔ b, in save() and load()\n180 kB · mini")
+    assert [label for label, _ in toast.buttons] == ["Show in folder", "Copy path"]
+    assert [one.update for one in tray.desktop.toasts] == [False, True]
+
+
+@pytest.mark.parametrize("case", ["nothing new", "closed", "another dump", "nothing known"])
+def test_when_no_more_is_told(tray: Tray, case: str) -> None:
+    """Not the same again, nor over another dump's toast, nor if the user has closed it."""
+    tray.start()
+    tray.press()
+    tray.workers.last.dumped(**sentence("Busy: a"))
+    tray.toast("Dump saved — editor (70)")
+    if case == "closed":
+        tray.desktop.dismiss("dump")
+    if case == "another dump":
+        tray.press(71)
+    tray.explained({"nothing new": "Busy: a", "nothing known": ""}.get(case, "Busy: a in f()"))
+    assert len(tray.desktop.toasts) == 1
 
 
 def test_no_clipboard(tray: Tray) -> None:

@@ -11,7 +11,7 @@ import synth
 
 from tray import reports
 from tray.model import Dump, Frame, Memory, Module, Stack, Target, Thread, Trust, Window
-from tray.reports import reader, stacks, threads
+from tray.reports import own, reader, stacks, threads
 from tray.reports.stacks import Symbols, Told
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
@@ -160,8 +160,8 @@ def test_the_programs_own_call():
     """Is neither the C library's nor in a header of C++; a module without a name is a JIT's."""
     header = Frame(1, "lock_guard", APP, 1, "/usr/include/c++/12/bits/std_mutex.h", 229, inlined=True)
     libc, nameless = replace(LOCK, module=LIBC), replace(LOST, module=APP)
-    assert stacks.own(Stack(70, (libc, header, nameless, SAVE, GUESS))) == SAVE
-    assert stacks.own(Stack(70, (libc,))) is None
+    assert own.own(Stack(70, (libc, header, nameless, SAVE, GUESS))) == SAVE
+    assert own.own(Stack(70, (libc,))) is None
 
 
 @pytest.mark.parametrize(
@@ -241,8 +241,8 @@ def test_the_verdicts_threads():
         Wait(9, "gone", WaitKind.MUTEX, "waits"),
     )
     dump = replace(dumped(), verdict=Verdict(VerdictKind.DEADLOCK, "Deadlock", certain=True, chain=chain))
-    own = replace(SAVE, module=APP, offset=0x1010)
-    made = report(Stack(70, (replace(LOCK, module=LIBC),)), Stack(71, (own,)), dump=dump)
+    frame = replace(SAVE, module=APP, offset=0x1010)
+    made = report(Stack(70, (replace(LOCK, module=LIBC),)), Stack(71, (frame,)), dump=dump)
     assert threads.matter(made) == (71, 70, 9)
     assert threads.where(made) == ["  one is in save (app+0x1010)"]
     assert threads.where(report(Stack(70))) == []

@@ -380,3 +380,52 @@ def test_places_in_the_kernel() -> None:
     """A name that is not known is told as it is."""
     assert calls.place("io_schedule") == (WaitKind.FILE, "waits for the disk")
     assert calls.place("odd") == (WaitKind.KERNEL, "waits in the kernel, in odd")
+
+
+IN = {MAIN: "draw()", A: "save()", B: "load()", C: "save()"}
+
+
+@pytest.mark.parametrize(
+    ("threads", "owners", "sentence"),
+    [
+        ((wants(A, 1), wants(B, 0)), (A, B), "Deadlock: a ↔ b, in save() and load()"),
+        ((wants(A, 1), wants(C, 0)), (A, C), "Deadlock: a ↔ c, both in save()"),
+        (
+            (wants(A, 1), wants(B, 2), wants(C, 0)),
+            (A, B, C),
+            "Deadlock: a → b → c → a, in save(), load() and save()",
+        ),
+        ((wants(A, 0),), (A,), "Deadlock: a waits for a mutex that it holds itself, in save()"),
+        (
+            (wants(A, 0), wants(B, 0)),
+            (MAIN,),
+            "Blocked: a in save() and 1 more wait for a mutex held by main in draw(), which waits for a signal",
+        ),
+        (
+            (wants(A, 0), wants(B, 1)),
+            (B, MAIN),
+            (
+                "Blocked: a in save() waits for a mutex held by b in load(), "
+                "which waits for a mutex held by main in draw(), which waits for a signal"
+            ),
+        ),
+    ],
+)
+def test_functions_in_the_sentence(
+    threads: tuple[Thread, ...], owners: tuple[int, ...], sentence: str
+) -> None:
+    """Each thread is followed by where it is; a ring by all of them, in turn."""
+    snapshot, contents = process(paused(), *threads, owners=owners)
+    told = dict(zip((MAIN, A, B, C), map(Thread, (MAIN, A, B, C), ("main", "a", "b", "c")), strict=True))
+    found = waits.find(snapshot, reading(contents), told)
+    said = verdict.verdict(found, snapshot.threads, told, places=IN)
+    assert said.sentence == sentence
+    assert [wait.function for wait in said.chain] == [IN[wait.tid] for wait in said.chain]
+
+
+def test_a_ring_of_which_not_all_is_known() -> None:
+    """Half the functions would be taken for the wrong threads'."""
+    snapshot, contents = process(wants(A, 1), wants(B, 0), owners=(A, B))
+    found = waits.find(snapshot, reading(contents), {})
+    said = verdict.verdict(found, snapshot.threads, {}, places={A: "save()"})
+    assert "save" not in said.sentence

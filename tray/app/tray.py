@@ -23,7 +23,7 @@ from tray.app.view import view
 from tray.desktop import Toast
 from tray.errors import BadSettings, Cancelled, TrayError, Unsupported
 from tray.model import Target, Trigger, Window
-from tray.shot import Answer, Event, Shot, Worker, asked
+from tray.shot import Answer, Event, Explain, Shot, Worker, asked
 from tray.shot.aim import aimed
 from tray.shot.loop import Loop
 from tray.shot.words import percent
@@ -70,6 +70,7 @@ class App:
         places: Where files are.
         start: Makes a worker.
         prepare: Called whenever there is time to get a worker ready for the next press.
+        explain: Finds out more about a dump that is done.
     """
 
     def __init__(
@@ -78,9 +79,10 @@ class App:
         places: Places,
         start: Callable[[Callable[[Event], None]], Worker],
         prepare: Callable[[], None] = lambda: None,
+        explain: Explain = lambda _path, _told: None,
     ) -> None:
         self.loop = Loop(self._failed)
-        self.shot = Shot(desktop, self.loop, start, self.say, self._running_changed)
+        self.shot = Shot(desktop, self.loop, start, self.say, self._running_changed, explain)
         self._desktop, self.places, self._prepare = desktop, places, prepare
         self.keys = Keys(desktop, self._pressed)
         self._rows = Rows(self, desktop)

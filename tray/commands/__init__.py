@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import argparse
 
-NAMES = ("dump", "list", "inspect", "open", "prune", "hotkey", "doctor", "demo")
+NAMES = ("dump", "list", "inspect", "explain", "open", "prune", "hotkey", "doctor", "demo")
 """In the order of the help. A new one is one file, its name here, and its line below."""
 
 HIDDEN = ("read-stacks",)
@@ -27,7 +27,7 @@ class Command(Protocol):
         """Do it; gives the exit code. Errors are raised."""
 
 
-def command(name: str) -> Command:  # noqa: PLR0911 - one line for each
+def command(name: str) -> Command:  # noqa: C901, PLR0911 - one line for each
     """The module of a subcommand.
 
     The imports are spelt out: a program that is frozen into one folder holds only
@@ -46,6 +46,10 @@ def command(name: str) -> Command:  # noqa: PLR0911 - one line for each
             from tray.commands import inspect
 
             return inspect
+        case "explain":
+            from tray.commands import explain
+
+            return explain
         case "open":
             from tray.commands import open as open_
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray.commands.orders import CANCEL, Orders
-from tray.errors import BadSettings, BadUsage, Cancelled
+from tray.errors import BadSettings, BadUsage, Cancelled, TrayError
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES
 
 if TYPE_CHECKING:
+    from tray.interrupts import Held
     from tray.model import Dump, Target
     from tray.settings import Settings
 
@@ -154,6 +155,7 @@ def _take(
             _say(dumped(dump, removed))
         else:
             _tell(dump, removed)
+            _explain(dump, held)
     return 0
 
 
@@ -213,10 +215,26 @@ def _tell(dump: Dump, removed: list[Path]) -> None:
         f"it stood still for {dump.frozen:.3f} s{gaps}.",
         file=sys.stderr,
     )
-    if dump.verdict:
-        print(f"  {dump.verdict.sentence}.", file=sys.stderr)
     for gap in dump.gaps[:5]:
         print(f"  missing: {gap.what}: {gap.why}", file=sys.stderr)
     if removed:
         print(f"  {len(removed)} old dump(s) removed, as the settings say.", file=sys.stderr)
-    print(dump.path)
+    print(dump.path, flush=True)
+
+
+def _explain(dump: Dump, held: Held) -> None:
+    """Say why it hangs, and in which functions; neither an error nor Ctrl+C costs more than that."""
+    from tray import flow
+    from tray.commands import explain
+
+    lines = [f"{dump.verdict.sentence}."] if dump.verdict else []
+    try:
+        with held.interruptible():
+            report, text = flow.explain(dump.path)
+        lines = [*explain.told(report)[:1], f"Report: {text}"]
+    except KeyboardInterrupt:
+        pass
+    except TrayError as error:
+        lines.append(f"There is no report: {error}")
+    for line in lines:
+        print(f"  {line}", file=sys.stderr)

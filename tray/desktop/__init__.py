@@ -46,6 +46,7 @@ class Toast:
         topic: A later toast of the same topic replaces this one.
         urgent: Whether it should pass a do-not-disturb setting.
         seconds: How long it stays; None for the desktop's own choice.
+        update: Whether it only adds to the one before it: it is not shown if the user has closed that.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Toast:
     topic: str = "dump"
     urgent: bool = False
     seconds: int | None = None
+    update: bool = False
 
 
 class Desktop(Protocol):
@@ -107,7 +109,7 @@ class Desktop(Protocol):
         """Change the icon, its tooltip and, if given, its menu; nothing without an icon."""
 
     def toast(self, toast: Toast) -> bool:
-        """Show a toast; False (and a log line) where nobody shows toasts."""
+        """Show a toast; False (and a log line) where nobody shows toasts. An update that is not wanted is True."""
 
     def dismiss(self, topic: str) -> None:
         """Take the toast of this topic away, if it is still there."""

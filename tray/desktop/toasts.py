@@ -93,6 +93,8 @@ class Toasts:
 
     async def _send(self, toast: Toast) -> None:
         notifier = await self._ready()
+        if toast.update and toast.topic not in self._shown:
+            return
         old = self._shown.pop(toast.topic, None)
         notifier.replaces = old.number if old else 0
         if old is not None:
@@ -125,19 +127,26 @@ class Toasts:
     def _notification(self, toast: Toast, *, escape: bool) -> Notification:
         from desktop_notifier import Button, Notification, Urgency
 
-        buttons = tuple(Button(title=label, on_pressed=self._later(act)) for label, act in toast.buttons)
+        later = partial(self._later, toast.topic)
+        buttons = tuple(Button(title=label, on_pressed=later(act)) for label, act in toast.buttons)
         return Notification(
             title=toast.title,
             message=html.escape(toast.body, quote=False) if escape else toast.body,
             urgency=Urgency.Critical if toast.urgent else Urgency.Normal,
             buttons=buttons,
-            on_clicked=self._later(toast.clicked) if toast.clicked else None,
+            on_clicked=later(toast.clicked) if toast.clicked else None,
+            on_dismissed=partial(self._shown.pop, toast.topic, None),
             timeout=-1 if toast.seconds is None else toast.seconds,
         )
 
-    def _later(self, act: Callable[[], None]) -> Callable[[], None]:
-        """``act``, off the bus thread."""
-        return partial(self._errands.post, act)
+    def _later(self, topic: str, act: Callable[[], None]) -> Callable[[], None]:
+        """``act``, off the bus thread; a toast that has been used is not brought up to date any more."""
+
+        def used() -> None:
+            self._shown.pop(topic, None)
+            self._errands.post(act)
+
+        return used
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -102,6 +102,8 @@ class Toasts:
             self._notifier = self._make()
         if not await self._notifier.has_authorisation():
             return False
+        if toast.update and toast.topic not in self._shown:
+            return True
         old, _ = self._shown.pop(toast.topic, ("", False))
         fresh = self._notification(toast)
         # The library's own ``send`` logs failures and goes on.
@@ -115,16 +117,25 @@ class Toasts:
     def _notification(self, toast: Toast) -> Notification:
         from desktop_notifier import Button, Notification, Urgency
 
-        buttons = tuple(
-            Button(title=label, on_pressed=partial(self._errands.post, act)) for label, act in toast.buttons
-        )
+        later = partial(self._later, toast.topic)
+        buttons = tuple(Button(title=label, on_pressed=later(act)) for label, act in toast.buttons)
         return Notification(
             title=toast.title,
             message=toast.body,
             urgency=Urgency.Critical if toast.urgent else Urgency.Normal,
             buttons=buttons,
-            on_clicked=partial(self._errands.post, toast.clicked) if toast.clicked else None,
+            on_clicked=later(toast.clicked) if toast.clicked else None,
+            on_dismissed=partial(self._shown.pop, toast.topic, None),
         )
+
+    def _later(self, topic: str, act: Callable[[], None]) -> Callable[[], None]:
+        """``act``, off the toasts' thread; a toast that has been used is not brought up to date any more."""
+
+        def used() -> None:
+            self._shown.pop(topic, None)
+            self._errands.post(act)
+
+        return used
 
     def _balloon(self, toast: Toast) -> bool:
         """A click on it does what a click on the toast would, else what its first button would."""

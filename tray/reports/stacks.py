@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 5
 """Modules named in one sentence about what is lacking."""
-_RUNTIME = ("libc.", "libc-", "libpthread", "libstdc++", "libc++", "libgcc_s", "ld-", "linux-vdso")
-"""How the files of C's and C++'s own libraries are called; empty modules are a JIT's, and the program's own."""
-_HEADERS = ("/include/c++/", "/rustc/", "/library/std/", "/library/core/")
-"""Folders of sources that a compiler puts into programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +110,6 @@ def standing(thread: Thread, modules: Sequence[Module]) -> Stack:
     if not thread.registers:
         return Stack(thread.tid)
     return Stack(thread.tid, (_Places(modules).named(Frame(pc(thread))),))
-
-
-def own(stack: Stack) -> Frame | None:
-    """The innermost call of the program's own: not of the language's library, nor put in from its headers."""
-    for frame in stack.frames:
-        name = last(frame.module)
-        if (
-            frame.function
-            and not name.startswith(_RUNTIME)
-            and not any(one in frame.file for one in _HEADERS)
-        ):
-            return frame
-    return None
 
 
 def fold(stacks: Iterable[Stack]) -> list[list[Stack]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tray.model import Thread
 from tray.reports import stacks
 from tray.reports.names import last
+from tray.reports.own import own
 from tray.reports.registers import pc, sp
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def where(report: Report) -> list[str]:
     """In which of the program's own calls each thread is that the verdict is about."""
     stacks_of = {stack.tid: stack for stack in report.stacks}
     chain = report.dump.verdict.chain if report.dump and report.dump.verdict else ()
-    found = [(wait.name, stacks.own(stacks_of[wait.tid])) for wait in chain if wait.tid in stacks_of]
+    found = [(wait.name, own(stacks_of[wait.tid])) for wait in chain if wait.tid in stacks_of]
     return [f"  {name} is in {call(frame)}" for name, frame in found if frame]
 
 

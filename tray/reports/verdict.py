@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tray.reports import waits as finding
@@ -45,14 +46,27 @@ def judge(
 
 
 def verdict(
-    waits: Sequence[Wait], threads: Sequence[Thread], told: Mapping[int, Thread], stuck: Sequence[Thread] = ()
+    waits: Sequence[Wait],
+    threads: Sequence[Thread],
+    told: Mapping[int, Thread],
+    stuck: Sequence[Thread] = (),
+    places: Mapping[int, str] = MappingProxyType({}),
 ) -> Verdict:
-    """What these waits come to; see `judge`."""
-    case = _Case(waits, finding.chains(waits), threads, told, stuck)
-    for look in (_deadlock, _main_blocked, _main_busy, _stuck, _any_blocked, _any_busy, _main_outside):
-        if found := look(case):
-            return found
-    return _main_waits(case) or _idle(case)
+    """What these waits come to; see `judge`. ``places`` are functions that threads are in, as `own.places` gives."""
+    case = _Case(waits, finding.chains(waits), threads, told, stuck, places)
+    looks = (
+        _deadlock,
+        _main_blocked,
+        _main_busy,
+        _stuck,
+        _any_blocked,
+        _any_busy,
+        _main_outside,
+        _main_waits,
+    )
+    found = next(filter(None, (look(case) for look in looks)), None) or _idle(case)
+    chain = tuple(replace(wait, function=places.get(wait.tid, "")) for wait in found.chain)
+    return replace(found, chain=chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,7 @@ class _Case:
     threads: Sequence[Thread]
     told: Mapping[int, Thread]
     stuck: Sequence[Thread]
+    places: Mapping[int, str]
 
     @property
     def main(self) -> int:
@@ -83,6 +98,11 @@ class _Case:
         """What to call a thread."""
         return finding.names(self.threads, self.told).get(tid, f"thread {tid}")
 
+    def at(self, tid: int | None) -> str:
+        """What follows a thread's name: in which function it is; empty where nobody can tell."""
+        place = self.places.get(tid or 0, "")
+        return f" in {place}" if place else ""
+
     def busy(self, tid: int) -> float | None:
         """What a thread that runs burned; None for one that waits, is hardly busy, or was not measured."""
         thread = self.told.get(tid)
@@ -96,7 +116,7 @@ def _deadlock(case: _Case) -> Verdict | None:
     for cycle in sorted(cycles, key=lambda one: any(wait.timed for wait in one)):
         timed = any(wait.timed for wait in cycle)
         kind = VerdictKind.BLOCKED if timed else VerdictKind.DEADLOCK
-        around = _around(cycle)
+        around = _around(cycle) + _at_each(case, cycle)
         if timed:
             return Verdict(kind, f"Blocked: {around}, until one gives up", False, cycle)
         return Verdict(kind, f"Deadlock: {around}", True, cycle)
@@ -111,6 +131,16 @@ def _around(cycle: Sequence[Wait]) -> str:
     if len(who) == 2:  # noqa: PLR2004
         return " ↔ ".join(who)
     return " → ".join([*who, who[0]])
+
+
+def _at_each(case: _Case, cycle: Sequence[Wait]) -> str:
+    """In which functions the threads of a cycle are; empty unless all are known."""
+    found = [case.places.get(wait.tid, "") for wait in cycle]
+    if not all(found):
+        return ""
+    if len(found) > 1 and len(set(found)) == 1:
+        return f", {'both' if len(found) == 2 else 'all'} in {found[0]}"  # noqa: PLR2004
+    return f", in {', '.join(found[:-1])}{' and ' if len(found) > 1 else ''}{found[-1]}"
 
 
 def _main_blocked(case: _Case) -> Verdict | None:
@@ -133,12 +163,15 @@ def _blocked(case: _Case, chains: Sequence[WaitChain]) -> Verdict | None:
         first = chain.waits[0]
         if first.kind not in _LOCKS or first.owner is None:
             continue
-        sentence = f"Blocked: {first.name} {first.does} held by {first.owner_name}"
+        sentence = (
+            f"{first.name}{case.at(first.tid)} {first.does} held by {first.owner_name}{case.at(first.owner)}"
+        )
         known = first.owner in case.told or case.wait(first.owner) is not None or _is_here(case, first.owner)
         if (others := _waiters(case, first) - 1) > 0:
-            sentence = sentence.replace(first.name, f"{first.name} and {others} more", 1)
-            sentence = sentence.replace(" waits for ", " wait for ", 1)
-        return Verdict(VerdictKind.BLOCKED, sentence + _then(case, chain), known, chain.waits)
+            who = f"{first.name}{case.at(first.tid)}"
+            rest = sentence.removeprefix(who).replace(" waits for ", " wait for ", 1)
+            sentence = f"{who} and {others} more{rest}"
+        return Verdict(VerdictKind.BLOCKED, f"Blocked: {sentence}{_then(case, chain)}", known, chain.waits)
     return None
 
 
@@ -153,6 +186,7 @@ def _then(case: _Case, chain: WaitChain) -> str:
         words += f", which {wait.does}"
         if wait.owner is not None:
             words += f" ({wait.owner_name})" if wait.kind is WaitKind.JOIN else f" held by {wait.owner_name}"
+            words += case.at(wait.owner)
     last = chain.waits[-1].owner
     if last is not None and case.busy(last):
         words += ", which computes"
@@ -174,7 +208,9 @@ def _busy(case: _Case, tid: int) -> Verdict | None:
     if (burned := case.busy(tid)) is None:
         return None
     share = "a whole CPU" if burned > 0.9 else f"{burned:.0%} of a CPU"  # noqa: PLR2004
-    return Verdict(VerdictKind.BUSY, f"Busy: {case.name(tid)} used {share} just before the dump", False)
+    return Verdict(
+        VerdictKind.BUSY, f"Busy: {case.name(tid)}{case.at(tid)} used {share} just before the dump", False
+    )
 
 
 def _stuck(case: _Case) -> Verdict | None:
@@ -195,7 +231,9 @@ def _main_outside(case: _Case) -> Verdict | None:
     if wait is None or wait.kind not in _OUTSIDE:
         return None
     known = wait.kind is not WaitKind.KERNEL
-    return Verdict(VerdictKind.OUTSIDE, f"Waiting outside: {wait.name} {wait.does}", known, (wait,))
+    return Verdict(
+        VerdictKind.OUTSIDE, f"Waiting outside: {wait.name}{case.at(wait.tid)} {wait.does}", known, (wait,)
+    )
 
 
 def _main_waits(case: _Case) -> Verdict | None:
@@ -203,7 +241,9 @@ def _main_waits(case: _Case) -> Verdict | None:
     wait = case.wait(case.main)
     if wait is None or wait.kind not in _INSIDE:
         return None
-    return Verdict(VerdictKind.WAITING, f"Waiting: {wait.name} {wait.does}", False, (wait,))
+    return Verdict(
+        VerdictKind.WAITING, f"Waiting: {wait.name}{case.at(wait.tid)} {wait.does}", False, (wait,)
+    )
 
 
 def _idle(case: _Case) -> Verdict:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tray.errors import BadDump
 from tray.formats import core
-from tray.reports import verdict, waits
+from tray.reports import own, verdict, waits
 from tray.verdicts import WaitKind
 
 if TYPE_CHECKING:
@@ -45,6 +45,14 @@ def at_once(file: BinaryIO, captured: Captured) -> Verdict | None:
         return None
 
 
+def known(report: Report) -> Verdict | None:
+    """The verdict, with functions where the report has stacks; None where the dump does not tell."""
+    looked = look(report)
+    if looked:
+        return looked[0]
+    return report.dump.verdict if report.dump else None
+
+
 def section(report: Report) -> list[str]:
     """Verdict and who waits for whom, line by line; empty where the dump does not tell."""
     if not (looked := look(report)):
@@ -68,10 +76,12 @@ def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     try:
         with core.read(report.path) as file:
             found = waits.find(file.snapshot, file.memory, told)
-            said = verdict.verdict(found, file.snapshot.threads, told, stuck)
+            said = verdict.verdict(found, file.snapshot.threads, told, stuck, own.places(report.stacks))
     except (BadDump, OSError):
         return None
-    return (report.dump and report.dump.verdict) or said, found
+    known = report.dump.verdict if report.dump else None
+    # What was found at the time counts; that it happened in these functions only the stacks tell.
+    return said if known is None or known.kind is said.kind else known, found
 
 
 def _graph(found: Sequence[Wait]) -> list[str]:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tray.errors import Busy, TrayError
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 """One JSON line of the worker."""
+Explain = Callable[[str, Callable[[Event], None]], None]
+"""Has the dump at a path read, and tells why its app hangs, later and on another thread, or never."""
 Answer = Callable[[Event], None]
 """Gets the last event of a shot, or why there was no shot."""
 
@@ -89,17 +91,20 @@ class Shot:
         start: Makes a worker that tells its events to the callable given.
         say: Shows a toast, or says it in another way.
         changed: Called whenever `running` changed, also in its progress.
+        explain: Finds out more about a dump that is done; what it tells is added to the toast.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a shot meets
         self,
         desktop: Desktop,
         loop: Loop,
         start: Callable[[Callable[[Event], None]], Worker],
         say: Callable[[Toast], object],
         changed: Callable[[], None] = lambda: None,
+        explain: Explain = lambda _path, _told: None,
     ) -> None:
-        self._desktop, self._loop, self._start = desktop, loop, start
+        self._desktop, self._loop, self._start, self._explain = desktop, loop, start, explain
+        self._latest: Running | None = None
         self._say, self._changed = say, changed
         self._told = 0.0
         self.running: Running | None = None
@@ -129,7 +134,7 @@ class Shot:
         if self.running:
             self._refuse(self.running, answer)
             return
-        running = self.running = Running(target, mode, trigger, wanted, answer, output)
+        running = self.running = self._latest = Running(target, mode, trigger, wanted, answer, output)
         try:
             # At once: the interpreter starts while the window is still being pinged.
             running.worker = self._start(lambda event: self._loop.post(lambda: self._hear(running, event)))
@@ -210,9 +215,22 @@ class Shot:
         toast = toasts.result(event, running, self._desktop)
         self.last = toast.title
         self._say(toast)
+        if event["event"] == "dumped":
+            self._explain(
+                event["path"], lambda more: self._loop.post(lambda: self._explained(running, event, more))
+            )
         if running.answer:
             running.answer(event)
         self._changed()
+
+    def _explained(self, running: Running, event: Event, more: Event) -> None:
+        """Add to the toast what the call stacks tell, unless another dump has been begun."""
+        if running is not self._latest or words.reason(more) in {"", words.reason(event)}:
+            return
+        log.info("explained after %.2f s", running.so_far)
+        self._say(
+            replace(toasts.result({**event, **more, "event": "dumped"}, running, self._desktop), update=True)
+        )
 
 
 def request(running: Running) -> Event:

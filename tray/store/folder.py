@@ -177,7 +177,7 @@ def check_space(folder: Path, need: int) -> None:
 
 def sweep(folder: Path) -> list[Path]:
     """Remove what writers that were killed left unfinished; a live writer's files stay."""
-    stale = [path for path in _partials(folder) if _remove_unwritten(path)]
+    stale = [path for path in _partials(folder) if remove_unwritten(path)]
     for path in stale:
         log.info("removed %s, left by a dump that was cut off", path)
     return stale
@@ -197,7 +197,7 @@ def _partials(folder: Path) -> Iterator[Path]:
     yield from (folder / name for name in found)
 
 
-def _remove_unwritten(path: Path) -> bool:
+def remove_unwritten(path: Path) -> bool:
     """Remove a partial unless its writer lives.
 
     The lock is held across the removal, so that a writer which has just made the

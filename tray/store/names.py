@@ -14,7 +14,8 @@ FORMATS = {".core": "elf-core", ".dmp": "minidump"}
 """Ending of a dump → its format."""
 
 SIDECAR = ".json"
-COMPANIONS = (SIDECAR, ".txt")
+REPORT = ".txt"
+COMPANIONS = (SIDECAR, REPORT)
 """Endings of what lies beside a dump and goes when it goes."""
 
 PARTIAL = ".partial"
@@ -87,5 +88,5 @@ def is_partial(name: str) -> bool:
     Only our own pattern counts: browsers call their downloads ``.partial`` too.
     """
     whole, dot, ending = name.removesuffix(PARTIAL).rpartition(".")
-    ours = dot + ending in (*FORMATS, SIDECAR)
+    ours = dot + ending in (*FORMATS, *COMPANIONS)
     return name.endswith(PARTIAL) and ours and parse(whole) is not None

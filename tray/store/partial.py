@@ -117,10 +117,10 @@ class Partial:
     def _write_sidecar(self, dump: Dump) -> Path:
         """Write the sidecar under its unfinished name; it stays open, for its lock."""
         path = _beside(self.partial)
-        file = next(file for file in (_create_locked(path) for _ in range(ATTEMPTS)) if file)
+        file = next(file for file in (create_locked(path) for _ in range(ATTEMPTS)) if file)
         self._files.append(file)
         self._made[path] = _identity(file)
-        _write_all(file, sidecar.text(dump).encode())
+        write_all(file, sidecar.text(dump).encode())
         os.fsync(file.fileno())
         return path
 
@@ -172,7 +172,7 @@ def _claimed(path: Path, chosen: Path | None) -> Partial | None:
     writer stays away from them.
     """
     partial = path.with_name(path.name + names.PARTIAL)
-    file = _create_locked(partial)
+    file = create_locked(partial)
     if file is None:
         return None
     claimed = Partial(file, partial, chosen or path)
@@ -182,7 +182,7 @@ def _claimed(path: Path, chosen: Path | None) -> Partial | None:
     return claimed
 
 
-def _create_locked(path: Path) -> BinaryIO | None:
+def create_locked(path: Path) -> BinaryIO | None:
     """A new file that no sweep will remove while it is open; None if one was faster."""
     file = _create(path)
     if _hold(file) and os.fstat(file.fileno()).st_nlink > 0:
@@ -258,7 +258,7 @@ def allocated(found: os.stat_result) -> int:
     return found.st_size if blocks is None else blocks * 512
 
 
-def _write_all(file: BinaryIO, content: bytes) -> None:
+def write_all(file: BinaryIO, content: bytes) -> None:
     """Write all of it; an unbuffered file may take less at a time."""
     rest = memoryview(content)
     while rest:

@@ -33,6 +33,7 @@ def _wait_as_json(wait: Wait) -> dict[str, Any]:
         "owner": wait.owner,
         "owner_name": wait.owner_name,
         "timed": wait.timed,
+        "function": wait.function,
     }
 
 
@@ -65,4 +66,5 @@ def _wait(mapping: Mapping[str, Any]) -> Wait:
         None if owner is None else int(owner),
         str(mapping["owner_name"]),
         bool(mapping["timed"]),
+        str(mapping.get("function", "")),
     )

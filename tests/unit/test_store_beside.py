@@ -1,0 +1,106 @@
+"""What is written beside a finished dump."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tray.errors import StoreUnusable
+from tray.model import Dump, Target, Trigger
+from tray.store import beside, described, names, sidecar
+from tray.verdicts import Verdict, VerdictKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAID = Verdict(VerdictKind.DEADLOCK, "Deadlock: a ↔ b, in save() and load()", certain=True)
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Dump:
+    """A dump with its sidecar."""
+    path = tmp_path / "app_70_20261122-195605_mini.core"
+    path.touch()
+    taken = datetime(2026, 11, 22, tzinfo=UTC)
+    made = Dump(
+        path.stem, path, "elf-core", "mini", Trigger.CLI, Target(70, 1, "app"), taken, 0.1, 0.1, "", 0, 0
+    )
+    made.sidecar.write_text(sidecar.text(made))
+    return made
+
+
+def test_both_are_written_and_written_again(dump: Dump) -> None:
+    """The sidecar has what is known now, the text says whose it is, both are private, nothing else is left."""
+    for words in ("first", "second"):
+        report = beside.update(dump.path, replace(dump, verdict=SAID), words)
+        assert report.read_text() == f"{beside.HEAD}\n{words}\n"
+    found = described(dump.path)
+    assert found is not None
+    assert found.verdict == SAID
+    files = sorted(dump.path.parent.iterdir())
+    assert [file.suffix for file in files] == [".core", ".json", ".txt"]
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files[1:])
+
+
+def test_a_dump_without_a_sidecar_gets_none(dump: Dump) -> None:
+    """As another tool's: only the report is written."""
+    dump.sidecar.unlink()
+    assert beside.update(dump.path, None, "x").exists()
+    assert not dump.sidecar.exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "dangling", "fifo"])
+def test_what_others_wrote_stays(dump: Dump, kind: str) -> None:
+    """A text that is not ours, or is no plain file, is never touched; nor is then the sidecar."""
+    place, other = dump.path.with_suffix(".txt"), dump.path.with_name("other")
+    other.write_text(beside.HEAD)
+    make = {
+        "file": lambda: place.write_text("my notes"),
+        "folder": place.mkdir,
+        "link": lambda: place.symlink_to(other),
+        "dangling": lambda: place.symlink_to("nowhere"),
+        "fifo": lambda: os.mkfifo(place),
+    }
+    make[kind]()
+    before = place.lstat(), dump.sidecar.read_text()
+    with pytest.raises(StoreUnusable):
+        beside.update(dump.path, replace(dump, verdict=SAID), "x")
+    assert (place.lstat(), dump.sidecar.read_text()) == before
+    assert other.read_text() == beside.HEAD
+
+
+def test_a_dump_that_is_its_own_report(dump: Dump) -> None:
+    """A dump that its user called .txt is not overwritten."""
+    path = dump.path.rename(dump.path.with_suffix(".txt"))
+    with pytest.raises(StoreUnusable):
+        beside.update(path, None, "x")
+    assert path.read_bytes() == b""
+
+
+def test_what_a_dead_writer_left(dump: Dump) -> None:
+    """Is taken away; a live one's makes us give up."""
+    left = dump.path.with_suffix(".txt.partial")
+    left.write_text("half")
+    assert beside.update(dump.path, dump, "x").exists()
+    assert not left.exists()
+    with beside.create_locked(left), pytest.raises(StoreUnusable):
+        beside.update(dump.path, dump, "y")
+    left.unlink()
+
+
+def test_nothing_outlives_the_dump(dump: Dump) -> None:
+    """If it was pruned meanwhile, what was written goes as well."""
+    dump.path.unlink()
+    beside.update(dump.path, dump, "x")
+    assert [path.name for path in dump.path.parent.iterdir()] == []
+
+
+@pytest.mark.parametrize("ending", [".core", ".json", ".txt"])
+def test_unfinished_names_are_ours(ending: str) -> None:
+    """So that a sweep finds whatever a killed writer left."""
+    assert names.is_partial(f"app_70_20261122-195605_mini{ending}.partial")

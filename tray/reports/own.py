@@ -1,0 +1,99 @@
+"""Which call of a stack is the program's own, and what a sentence calls it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tray.reports.names import last
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray.model import Frame, Stack
+
+_RUNTIME = re.compile(
+    r"(libc|libpthread|libstdc\+\+|libc\+\+|libgcc_s|ld|libm|linux-vdso)[-.].*"
+    r"|(lib)?python[\d.]+(\.so.*|dll)?|lib(jvm|jli|java|coreclr|clrjit|hostfxr|node|ruby|perl)\b.*"
+    r"|java|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*|ntdll\.dll|kernel(32|base)\.dll|\[vdso\]",
+    re.IGNORECASE,
+)
+"""How the files of a language's own library, or interpreter, are called; a module without a name is a JIT's,
+and so the program's own."""
+_HEADERS = ("/include/c++/", "/rustc/", "/library/std/", "/library/core/", "/library/alloc/")
+"""Folders of sources that a compiler puts into programs."""
+_SYSTEM = re.compile(
+    r"(/usr)?/lib(64|/x86_64-linux-gnu)?/[^/]+|(/usr)?/lib/x86_64-linux-gnu/.*|[A-Z]:\\Windows\\.*",
+    re.IGNORECASE,
+)
+"""Where libraries lie that came with the system."""
+_STARTERS = re.compile(
+    r"__.*|_start|start_thread|clone3?|(pthread|futex)_.*|<?(std|core|alloc|__gnu_cxx)::.*"
+)
+"""C's, C++'s and Rust's own functions; a program that is linked statically, or by templates, holds them itself."""
+_OPERATOR = re.compile(r"operator(\(\)|<=>|<<=|>>=|<<|>>|<=|>=|->\*?|<|>| new| delete)")
+_SUFFIX = re.compile(r"(\.(cold|part|constprop|isra|lto_priv|llvm)\b.*| \[clone .*| const&?)$")
+_LAMBDA = re.compile(r"(\{lambda\b[^{}]*\})::operator\(\)")
+_GO_METHOD = re.compile(r"\.\(\*?(\w+)\)")
+_LONGEST = 40
+
+
+def own(stack: Stack) -> Frame | None:
+    """The innermost call of the program's own: not of the language's library, nor put in from its headers.
+
+    What lies in the system's folders is taken only where there is nothing else.
+    """
+    found = [frame for frame in stack.frames if _may_be(frame)]
+    return next((frame for frame in found if not _SYSTEM.fullmatch(frame.module)), next(iter(found), None))
+
+
+def _may_be(frame: Frame) -> bool:
+    return bool(
+        frame.function
+        and not _RUNTIME.fullmatch(last(frame.module))
+        and not any(one in frame.file for one in _HEADERS)
+        and not _STARTERS.fullmatch(frame.function)
+        and not _STARTERS.fullmatch(_bare(frame.function))
+    )
+
+
+def places(stacks: Iterable[Stack]) -> dict[int, str]:
+    """Thread id → the program's own function that it is in, as a sentence names it, where that is known."""
+    return {stack.tid: called(frame.function) for stack in stacks if (frame := own(stack))}
+
+
+def called(function: str) -> str:
+    """A function as a sentence names it: ``Customer::serve()`` for ``int shop::Customer::serve<int>(int) const``."""
+    bare = _bare(function)
+    short = "::".join(bare.split("::")[-2:])
+    if len(short) > _LONGEST:
+        short = bare.rpartition("::")[2]
+    return (short if len(short) <= _LONGEST else short[: _LONGEST - 1] + "…") + "()"
+
+
+def _bare(function: str) -> str:
+    """A name without what it returns and takes, and without template arguments."""
+    hidden: list[str] = []
+
+    def hide(found: re.Match[str]) -> str:
+        hidden.append(found[0])
+        return f"\0{len(hidden) - 1}\0"
+
+    text = _SUFFIX.sub("", function).replace("(anonymous namespace)::", "")
+    text = _LAMBDA.sub(r"\1", _GO_METHOD.sub(r".\1", text))
+    text = _open_level(_SUFFIX.sub("", _OPERATOR.sub(hide, text)))
+    text = text.strip().removeprefix("::").rpartition(" ")[2]
+    return re.sub("\0(\\d+)\0", lambda found: hidden[int(found[1])], text) or function
+
+
+def _open_level(text: str) -> str:
+    """What stands in no brackets."""
+    depth, kept = 0, []
+    for sign in text:
+        if sign in "<([":
+            depth += 1
+        elif sign in ">)]":
+            depth = max(0, depth - 1)
+        elif not depth:
+            kept.append(sign)
+    return "".join(kept)
