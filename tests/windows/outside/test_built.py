@@ -1,71 +1,111 @@
-"""The built Windows program, used as a person does: keys in, dumps out. Runs on Linux beside the test bed."""
+"""The built Windows program, used as a person does: keys and clicks in, dumps out. Runs on Linux beside Wine."""
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import subprocess
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from judges_windbg import stacks
-from programs import read_line, wait_until
+from programs import wait_until
+from windows_outside import (
+    PATIENCE,
+    PREFIX,
+    RIGHT,
+    ROOT,
+    balloons,
+    click,
+    command,
+    ended,
+    icon,
+    menu,
+    processes,
+    screenshot,
+    target,
+    told,
+    xdotool,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
-TESTBED = Path(__file__).parents[3] / ".ci" / "testbed"
-HOME = Path(os.environ.get("HANGSHOT_TESTBED", "."))
-BUILT = TESTBED.parents[1] / "dist" / "hangshot"
-PATIENCE = 60.0
-"""Seconds for what takes a start of Wine."""
-
-
-def command(program: Path | str, *arguments: object) -> list[str]:
-    """The command line that runs a Windows program in the session we are in."""
-    name = str(program)
-    return [
-        str(TESTBED),
-        "run",
-        "Z:" + name.replace("/", "\\") if "/" in name else name,
-        *map(str, arguments),
-    ]
+BUILT = ROOT / "dist" / "hangshot"
+HALF_ROW = 12
+"""Pixels from the edge of a menu to the middle of its first and last rows."""
 
 
-def told(program: Path | str, *arguments: object) -> str:
-    """What a Windows program prints that ends well."""
-    ended = subprocess.run(
-        command(program, *arguments), check=False, capture_output=True, text=True, timeout=PATIENCE
+@dataclass
+class Tray:
+    """The built tray, running.
+
+    Attributes:
+        process: What was started.
+        kept: Its folder of logs and dumps.
+    """
+
+    process: subprocess.Popen[str]
+    kept: Path
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        path = self.kept / "Logs" / "hangshot.log"
+        return path.read_text() if path.exists() else ""
+
+    def dump(self) -> Path:
+        """The one dump, when it is there."""
+        wait_until(lambda: "dumped after" in self.log, "the dump", PATIENCE)
+        [dump] = (self.kept / "dumps").glob("deadlock_window_*.dmp")
+        return dump
+
+    def open_menu(self) -> tuple[int, int, int, int]:
+        """Right click the icon; the menu."""
+        click(*icon(), RIGHT)
+        return menu("hangshot")
+
+    def quit(self) -> int:
+        """Click the menu's last row; the exit code."""
+        left, top, _, height = self.open_menu()
+        click(left + 40, top + height - HALF_ROW)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def tray(tmp_path: Path) -> Iterator[Tray]:
+    """The built tray of a user who has been greeted; nothing else is kept yet, and all is given back."""
+    [user] = [path for path in (PREFIX / "drive_c" / "users").iterdir() if path.name != "Public"]
+    kept = user / "AppData" / "Local" / "hangshot"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    (kept / "greeted").touch()
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        command(BUILT / "hangshot.exe"), stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
-
-
-@pytest.fixture
-def kept() -> Path:
-    """Where the program keeps logs and dumps of its only user; nothing is there yet."""
-    users = HOME / "prefixes" / os.environ["HANGSHOT_WINE_SESSION"] / "drive_c" / "users"
-    [user] = [path for path in users.iterdir() if path.name != "Public"]
-    place = user / "AppData" / "Local" / "hangshot"
-    shutil.rmtree(place, ignore_errors=True)
-    return place
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts Windows programs that stay."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run(program: Path, *arguments: object) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command(program, *arguments), stdin=pipe, stdout=pipe, text=True))
-        return started[-1]
-
-    yield run
-    for process in started:
+    tray = Tray(process, kept)
+    try:
+        wait_until(lambda: "the hotkey is heard" in tray.log, "the hotkey", PATIENCE)
+        yield tray
+    finally:
+        screenshot(tmp_path / "at_the_end.png")  # pytest keeps the folders of the last runs
+        print(tray.log)
         process.terminate()
         process.communicate(timeout=PATIENCE)
+        wait_until(lambda: not processes("hangshot.exe"), "the tray's end", PATIENCE)
+
+
+def assert_deadlock(dump: Path, tids: list[int]) -> None:
+    """WinDbg's engine finds the lock call and the program's own frames on both threads."""
+    printed = told("python", "tests/judges_windbg.py", dump, "~*k")
+    for tid in tids:
+        names = stacks(printed)[tid]
+        assert names.index("ntdll!RtlEnterCriticalSection") < names.index("deadlock_window!take_second"), (
+            printed
+        )
 
 
 @pytest.mark.parametrize("program", ["hangshot-cli.exe", "hangshot-32/hangshot-32.exe"])
@@ -74,19 +114,36 @@ def test_command_line(program: str):
     assert told(BUILT / program, "--version").startswith("hangshot ")
 
 
-def test_a_press_saves_a_dump(start, kept: Path):
-    """The key, pressed on a program whose workers are deadlocked, saves a dump in which WinDbg sees why."""
-    target = start(HOME / "targets64" / "deadlock_window.exe")
-    tids = [int(word) for word in read_line(target.stdout, PATIENCE).split()[3:5]]
-    start(BUILT / "hangshot.exe")
-    log = kept / "Logs" / "hangshot.log"
-    wait_until(lambda: log.exists() and "the hotkey is heard" in log.read_text(), "the hotkey", PATIENCE)
-    subprocess.run(["xdotool", "key", "ctrl+alt+shift+d"], check=True, timeout=PATIENCE)
-    wait_until(lambda: "dumped after" in log.read_text(), "the dump", PATIENCE)
-    [dump] = (kept / "dumps").glob("deadlock_window_*.dmp")
-    printed = told("python", "tests/judges_windbg.py", dump, "~*k")
-    for tid in tids:
-        names = stacks(printed)[tid]
-        assert names.index("ntdll!RtlEnterCriticalSection") < names.index("deadlock_window!take_second"), (
-            printed
-        )
+def test_a_press_saves_a_dump(tray: Tray):
+    """An icon; the key, pressed on a program whose workers are deadlocked; a balloon, and a dump that tells why."""
+    icon()
+    with target("deadlock_window") as (_, ready):
+        assert not balloons()
+        xdotool("key", "ctrl+alt+shift+d")
+        dump = tray.dump()
+        wait_until(balloons, "the balloon", PATIENCE)
+        assert_deadlock(dump, [int(word) for word in ready[3:5]])
+    sidecar = json.loads(dump.with_suffix(".json").read_text())
+    assert (sidecar["trigger"], sidecar["window"]["title"]) == ("hotkey", "Deadlocked ü")
+
+
+def test_the_menu_dumps_and_quits(tray: Tray):
+    """A right click opens it; its first row dumps the app that was in front, its last leaves no process."""
+    with target("deadlock_window") as (_, ready):
+        left, top, *_ = tray.open_menu()
+        click(left + 40, top + HALF_ROW)
+        dump = tray.dump()
+        assert_deadlock(dump, [int(word) for word in ready[3:5]])
+    assert json.loads(dump.with_suffix(".json").read_text())["trigger"] == "menu"
+    assert processes("hangshot.exe")
+    assert tray.quit() == 0
+    assert not processes("hangshot.exe")
+    assert not processes("hangshot-cli.exe")
+
+
+def test_a_second_start_greets(tray: Tray):
+    """It ends well at once, and the first one shows itself."""
+    assert not balloons()
+    assert ended(BUILT / "hangshot.exe").returncode == 0
+    wait_until(balloons, "the greeting", PATIENCE)
+    assert len(processes("hangshot.exe")) == 1
