@@ -53,14 +53,14 @@ def run(pid: int, mode: str, number: int, error: int) -> dict[str, object]:
     """One capture with one failing request; how it ended."""
     from tray.capture.linux import LinuxCapture
     from tray.errors import TrayError
-    from tray.modes import MODES
+    from tray.modes import MODES, How
 
     kernel, failed = failing_kernel(number, error)
     chosen = MODES[mode]
     ended: dict[str, object] = {}
     with tempfile.TemporaryFile() as file:
         try:
-            capture = LinuxCapture(kernel)
+            capture = LinuxCapture(How.AUTO, kernel)
             captured = capture.write(capture.target(pid), chosen, file, lambda done, total: False)
             ended = {"gaps": [f"{gap.what}: {gap.why}" for gap in captured.gaps]}
             ended["threads"] = len(captured.threads)

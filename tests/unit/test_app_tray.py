@@ -134,6 +134,7 @@ def test_press_asks_for_a_dump(tray: Tray) -> None:
             "pid": 70,
             "started": 700,
             "mode": "mini",
+            "capture": "auto",
             "trigger": "hotkey",
             "window": window,
             "output": None,

@@ -8,7 +8,7 @@ import struct
 import pytest
 import synth
 
-from tray.capture.linux_freeze import Freeze, _Held
+from tray.capture.linux_freeze import Freeze, Held
 from tray.ffi import linux as ffi
 
 SIGUSR1, SIGSTOP = 10, 19
@@ -68,7 +68,7 @@ def kernel() -> FakeKernel:
 
 def rewound(kernel: FakeKernel, call: int = EPOLL_WAIT, result: int = EINTR, **held) -> bytes:
     """The registers that a thread stopped within this call gets back."""
-    thread = _Held(71, stopped=True, **{"was": "S", **held})
+    thread = Held(71, stopped=True, **{"was": "S", **held})
     registers = synth.registers(0x5000, 0x7000, RAX=result, ORIG_RAX=call, RDI=5)
     return Freeze(kernel, 70)._rewound(thread, registers)
 

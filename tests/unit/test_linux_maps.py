@@ -108,10 +108,10 @@ VmFlags: ex
 
 
 def test_flags():
-    """Only those of mappings that no dump may hold are kept."""
+    """Only those that matter are kept."""
     flags = linux_maps.flags(SMAPS.splitlines(keepends=True))
     assert list(flags.edges) == [0x1000, 0x3000, 0x3000, 0x5000, 0x8000, 0x9000]
-    assert {start: words & linux_maps.EXCLUDING for start, words in flags.excluded.items()} == {
+    assert {start: words & linux_maps.NOTED for start, words in flags.noted.items()} == {
         0x3000: {"dd"},
         0x8000: {"pf", "io", "dd"},
     }
@@ -123,7 +123,7 @@ def test_flags():
 
 def test_flags_without_a_mapping():
     """Come to nothing."""
-    assert not linux_maps.flags(["VmFlags: io\n"]).excluded
+    assert not linux_maps.flags(["VmFlags: io\n"]).noted
 
 
 class FakeKernel:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from tray.errors import Unsupported
+from tray.modes import How
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +69,11 @@ class Capture(Protocol):
         """
 
 
-def capture() -> Capture:
+def capture(how: How = How.AUTO) -> Capture:
     """The back end for this system.
+
+    Args:
+        how: How to read memory, where it has the choice.
 
     Raises:
         Unsupported: There is none.
@@ -77,7 +81,7 @@ def capture() -> Capture:
     if sys.platform == "linux":
         from tray.capture.linux import LinuxCapture
 
-        return LinuxCapture()
+        return LinuxCapture(how)
     if sys.platform == "win32":
         from tray.capture.windows import WindowsCapture
 

@@ -14,6 +14,7 @@ from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
 from tray.ffi.linux import Kernel
 from tray.model import Include
+from tray.modes import How
 
 if TYPE_CHECKING:
     from tray.capture import Progress
@@ -31,11 +32,12 @@ class LinuxCapture:
     format = "elf-core"
     suffix = ".core"
 
-    def __init__(self, kernel: Kernel | None = None) -> None:
+    def __init__(self, how: How = How.AUTO, kernel: Kernel | None = None) -> None:
         if platform.machine() != "x86_64":
             raise Unsupported(
                 f"Hangshot cannot dump processes on {platform.machine()} yet.", hint="It needs x86-64."
             )
+        self._how = how
         self._kernel = kernel or Kernel()
         self._sample: linux_facts.Sample | None = None
 
@@ -76,7 +78,7 @@ class LinuxCapture:
         every traced thread when the tracing thread ends, however that comes about.
         """
         run = Run(self._kernel, target, mode, file, progress)
-        run.sample = self._sample
+        run.sample, run.how = self._sample, self._how
         worker = threading.Thread(target=run.main, name="capture", daemon=True)
         worker.start()
         try:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import struct
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,13 +25,24 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.5
 """Seconds that a thread may take to stop; one in uninterruptible sleep (D) may take for ever."""
-_EINTR = (-errno.EINTR) & 0xFFFFFFFFFFFFFFFF
 _ROUNDS = 100
 
 
 @dataclass(slots=True)
-class _Held:
-    """A thread that is traced: what it is stopped at, and its registers as they were found."""
+class Held:
+    """A thread that is traced.
+
+    Attributes:
+        tid: Thread id.
+        stopped: Whether it stands still.
+        stuck: Whether it did not stop in time.
+        deliver: Signal that it was stopped at, to be given to it.
+        was: State before, one letter; empty if it could not be traced.
+        name: Its own.
+        waits_in: Kernel function it slept in.
+        registers: As they were found.
+        rewind: Registers to give it instead; empty if it shall keep its own.
+    """
 
     tid: int
     stopped: bool = False
@@ -38,6 +51,7 @@ class _Held:
     was: str = ""
     name: str = ""
     waits_in: str = ""
+    registers: bytes = b""
     rewind: bytes = b""
 
 
@@ -53,13 +67,15 @@ class Freeze:
         pid: Process.
         seconds: How long it stood still, after `release`.
         gaps: Threads that could not be stopped or read.
+        stop_again: Whether a SIGSTOP was held back meanwhile, so that it must be sent again.
     """
 
     kernel: Kernel
     pid: int
     seconds: float = 0.0
     gaps: list[Gap] = field(default_factory=list)
-    _held: dict[int, _Held] = field(default_factory=dict)
+    stop_again: bool = False
+    _held: dict[int, Held] = field(default_factory=dict)
     _since: float = 0.0
 
     def stop(self) -> None:
@@ -101,6 +117,10 @@ class Freeze:
             sorted(found, key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
         )
 
+    def held(self) -> list[Held]:
+        """Every thread that was found, as long as it is held."""
+        return list(self._held.values())
+
     def stuck(self) -> tuple[Thread, ...]:
         """Threads that did not stop, with what was seen of them from outside."""
         return tuple(
@@ -111,6 +131,9 @@ class Freeze:
 
     def release(self) -> None:
         """Let every thread go on as before. Never raises; callable twice."""
+        if self.stop_again:
+            self.stop_again = False
+            self._send_stop()
         for held in self._held.values():
             if held.stopped:
                 self._let_go(held)
@@ -118,6 +141,16 @@ class Freeze:
             self.seconds = time.monotonic() - self._since
             self._since = 0.0
         self._held = {tid: held for tid, held in self._held.items() if not held.stopped}
+
+    def _send_stop(self) -> None:
+        """The SIGSTOP that somebody sent while a thread was borrowed."""
+        try:
+            if sys.platform != "win32":
+                os.kill(self.pid, signal.SIGSTOP)
+        except OSError as error:
+            self.gaps.append(
+                Gap("a SIGSTOP", f"was sent to it meanwhile, and could not be sent again: {error}")
+            )
 
     def _listed(self) -> list[int]:
         try:
@@ -135,7 +168,7 @@ class Freeze:
             held = _before(self.kernel, self.pid, tid)
             self.kernel.seize(tid)
         except OSError as error:
-            self._held[tid] = _Held(tid)
+            self._held[tid] = Held(tid)
             if error.errno in (errno.ESRCH, errno.ENOENT):
                 return None
             self.gaps.append(Gap(f"thread {tid}", f"could not be stopped: {error.strerror}"))
@@ -151,7 +184,7 @@ class Freeze:
             if error.errno != errno.ESRCH:
                 self.gaps.append(Gap(f"thread {tid}", f"could not be stopped: {error.strerror}"))
 
-    def _wait(self, fresh: list[_Held]) -> None:
+    def _wait(self, fresh: list[Held]) -> None:
         """Wait until each has stopped or ended, or patience is at its end."""
         deadline = time.monotonic() + PATIENCE
         pause = 0.00005
@@ -170,7 +203,7 @@ class Freeze:
                 Gap(f"thread {held.tid}", "did not stop: it sits in an uninterruptible system call")
             )
 
-    def _has_stopped(self, held: _Held) -> bool:
+    def _has_stopped(self, held: Held) -> bool:
         """Whether there is nothing more to wait for: it stopped, or it ended."""
         try:
             status = self.kernel.wait(held.tid)
@@ -201,7 +234,7 @@ class Freeze:
             hint="It waits for the kernel, as for a dead disk or network share. Try again when that answers.",
         )
 
-    def _read(self, held: _Held) -> Thread | None:
+    def _read(self, held: Held) -> Thread | None:
         """One thread's registers and name; None (and a gap) if the general registers cannot be had."""
         try:
             registers = self.kernel.regset(held.tid, ffi.NT_PRSTATUS)
@@ -215,6 +248,7 @@ class Freeze:
                 f"Process {self.pid} is a 32-bit program.",
                 hint="Use gdb's gcore for it; Hangshot reads 64-bit ones.",
             )
+        held.registers = registers
         held.rewind = self._rewound(held, registers)
         return Thread(
             held.tid,
@@ -241,7 +275,7 @@ class Freeze:
         except OSError:
             return b""
 
-    def _rewound(self, held: _Held, registers: bytes) -> bytes:
+    def _rewound(self, held: Held, registers: bytes) -> bytes:
         """Registers that enter the interrupted system call again; empty where the kernel does so itself.
 
         Some calls end with EINTR after any stop, so that being dumped would
@@ -250,7 +284,7 @@ class Freeze:
         to be handled, or was: then the program must see its EINTR.
         """
         values = list(struct.unpack("<27Q", registers))
-        if values[ffi.RAX] != _EINTR or values[ffi.ORIG_RAX] not in ffi.NOT_RESTARTED:
+        if values[ffi.RAX] != ffi.EINTR or values[ffi.ORIG_RAX] not in ffi.NOT_RESTARTED:
             return b""
         if held.deliver or held.was in "Tt" or self._signal_pending(held.tid):
             return b""
@@ -288,7 +322,7 @@ class Freeze:
         finally:
             os.close(descriptor)
 
-    def _let_go(self, held: _Held) -> None:
+    def _let_go(self, held: Held) -> None:
         """Detach one stopped thread, and try once more if that fails, for nothing else may be left to do."""
         if held.rewind:
             try:
@@ -305,7 +339,7 @@ class Freeze:
                 return
 
 
-def _before(kernel: Kernel, pid: int, tid: int) -> _Held:
+def _before(kernel: Kernel, pid: int, tid: int) -> Held:
     """What only the running thread tells: its state, and the kernel function it sleeps in."""
     folder = f"/proc/{pid}/task/{tid}"
     stat = kernel.text(f"{folder}/stat")
@@ -314,4 +348,4 @@ def _before(kernel: Kernel, pid: int, tid: int) -> _Held:
         waits_in = kernel.text(f"{folder}/wchan")
     except OSError:
         waits_in = ""
-    return _Held(tid, was=rest[:1] or "?", name=name, waits_in="" if waits_in == "0" else waits_in)
+    return Held(tid, was=rest[:1] or "?", name=name, waits_in="" if waits_in == "0" else waits_in)

@@ -25,8 +25,9 @@ _PAGEMAP_STEP = 1 << 16
 _LARGEST_ADDRESS = 1 << 47
 
 DONT_DUMP, DEVICE, RAW_PAGES = "dd", "io", "pf"
-EXCLUDING = frozenset({DONT_DUMP, DEVICE, RAW_PAGES})
-"""VmFlags that keep a mapping out of a dump."""
+NOT_INHERITED, WIPED = "dc", "wf"
+NOTED = frozenset({DONT_DUMP, DEVICE, RAW_PAGES, NOT_INHERITED, WIPED, "um", "uw", "ui"})
+"""VmFlags that matter: what keeps a mapping out of a dump, or out of a clone, and userfaultfd's three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Mapping:
         inode: 0 for anonymous memory.
         path: As the kernel shows it, without " (deleted)".
         deleted: Whether the file has no name any more.
-        flags: VmFlags, two letters each; empty but for what `EXCLUDING` names.
+        flags: VmFlags, two letters each; empty without any of `NOTED`.
     """
 
     start: int
@@ -78,6 +79,11 @@ class Mapping:
     def special(self) -> bool:
         """A page the kernel lends every process; it says nothing about this one."""
         return self.path.startswith(("[vvar", "[vsyscall"))
+
+    @property
+    def cloned(self) -> bool:
+        """Whether a clone has its contents as they are now, for good."""
+        return not self.shared and not self.flags & {NOT_INHERITED, WIPED}
 
     def __str__(self) -> str:
         """For a `Gap`."""
@@ -122,19 +128,19 @@ class Flags:
 
     Attributes:
         edges: Start and end of every mapping, in turn: whether the map has changed since.
-        excluded: Flags by start, of the mappings that no dump may hold.
+        noted: Flags by start, of the mappings that have one of `NOTED`.
     """
 
     edges: array.array[int]
-    excluded: dict[int, frozenset[str]]
+    noted: dict[int, frozenset[str]]
 
     def belong_to(self, mappings: Iterable[Mapping]) -> bool:
         """Whether these are still the mappings that the flags were read of."""
         return self.edges == array.array("Q", (edge for m in mappings for edge in (m.start, m.end)))
 
     def set_on(self, mappings: Iterable[Mapping]) -> list[Mapping]:
-        """The mappings, those that are excluded with their flags."""
-        return [replace(m, flags=found) if (found := self.excluded.get(m.start)) else m for m in mappings]
+        """The mappings, those that matter with their flags."""
+        return [replace(m, flags=found) if (found := self.noted.get(m.start)) else m for m in mappings]
 
 
 def flags(lines: Iterable[str]) -> Flags:
@@ -143,8 +149,8 @@ def flags(lines: Iterable[str]) -> Flags:
     for line in lines:
         if line.startswith("VmFlags:"):
             words = frozenset(line.split()[1:])
-            if words & EXCLUDING and found.edges:
-                found.excluded[found.edges[-2]] = words
+            if words & NOTED and found.edges:
+                found.noted[found.edges[-2]] = words
         elif "-" in line[:17] and (mapping := parse(line)) and mapping.start < _LARGEST_ADDRESS:
             found.edges.extend((mapping.start, mapping.end))
     return found
@@ -175,6 +181,11 @@ class Pages:
     def present(self, mapping: Mapping) -> array.array[int]:
         """As `own`, but pages of files count as well if this process has them in its page tables."""
         return self._runs(mapping, 0, file_counts=True)
+
+    def touched(self, start: int, end: int) -> bool:
+        """Whether every page between two addresses is in memory, so that writing there brings in nothing new."""
+        entries = self._kernel.pagemap(self._descriptor, start, (end - start) // ffi.PAGE)
+        return len(entries) == (end - start) // ffi.PAGE and all(entry >> ffi.PM_PRESENT for entry in entries)
 
     def _runs(self, mapping: Mapping, skip: int, *, file_counts: bool) -> array.array[int]:
         if self._scan:

@@ -80,6 +80,16 @@ def span(runs: array.array[int]) -> int:
     return sum(runs[1::2]) - sum(runs[::2])
 
 
+def joined(first: Plan, second: Plan) -> Plan:
+    """One plan for the mappings of both."""
+    return Plan(
+        sorted([*first.memory, *second.memory], key=lambda piece: piece.start),
+        united(first.runs, second.runs),
+        sorted([*first.parts, *second.parts], key=lambda part: part.start),
+        [*first.gaps, *second.gaps],
+    )
+
+
 def small(mappings: Iterable[Mapping], wanted: set[int]) -> Plan:
     """A plan for single pages."""
     plan = Plan()
@@ -141,7 +151,7 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
             part = FilePart(mapping, descriptor, runs[index], runs[index + 1], live=True)
             plan.parts += _without(part, own)
         plan.runs.extend(own)
-        runs = _united(runs, own)
+        runs = united(runs, own)
     else:
         runs = pages.present(mapping)
         plan.runs.extend(runs)
@@ -206,7 +216,7 @@ def _without(part: FilePart, own: array.array[int]) -> list[FilePart]:
     return found
 
 
-def _united(first: array.array[int], second: array.array[int]) -> array.array[int]:
+def united(first: array.array[int], second: array.array[int]) -> array.array[int]:
     """The runs of both, sorted, those that touch made one."""
     found = array.array("Q")
     both = ((runs[index], runs[index + 1]) for runs in (first, second) for index in range(0, len(runs), 2))

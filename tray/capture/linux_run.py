@@ -1,7 +1,9 @@
-"""One capture on Linux, by stopping and copying.
+"""One capture on Linux.
 
 Its order: open what is needed, stop all threads, read registers and the memory
 map, copy the process's own memory, let go; then copy what comes from files only.
+With a snapshot the memory is cloned instead of copied, and copied from the clone
+once the process has been let go.
 
 Source: core(5), ptrace(2), proc(5).
 """
@@ -9,19 +11,21 @@ Source: core(5), ptrace(2), proc(5).
 from __future__ import annotations
 
 import array
-import bisect
 import errno
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from tray.capture import linux_facts, linux_maps, linux_mini, linux_plan, linux_target
 from tray.capture.copy import Copy, jobs
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
+from tray.capture.linux_snapshot import Shot, parts_reader
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core
 from tray.model import Captured, Include, Region, Snapshot, Thread
+from tray.modes import How
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +45,7 @@ class Run:
         moved: Bytes copied so far.
         error: What went wrong, after `main`.
         sample: CPU times from some time before, to tell who is busy.
+        how: Whether to copy the memory or to clone it.
     """
 
     def __init__(
@@ -48,12 +53,14 @@ class Run:
     ) -> None:
         self.kernel, self.target, self.mode, self.file = kernel, target, mode, file
         self.progress = progress
+        self.how = How.AUTO
         self.cancelled = False
         self.frozen = False
         self.moved = 0
         self.error: BaseException | None = None
         self.sample: linux_facts.Sample | None = None
         self.freeze = Freeze(kernel, target.pid)
+        self.shot = Shot(kernel, self.freeze)
         self.threads: tuple[Thread, ...] = ()
         self.plan = linux_plan.Plan()
         self._gaps: list[Gap] = []
@@ -68,7 +75,7 @@ class Run:
             Thread(t.tid, t.name, t.state, t.waits_in, waits_on=t.waits_on, busy=t.busy) for t in self.threads
         )
         stuck = self.freeze.stuck()
-        return Captured("elf-core", told, self.freeze.seconds, "stop and copy", gaps, stuck)
+        return Captured("elf-core", told, self.freeze.seconds, self.shot.method, gaps, stuck)
 
     def main(self) -> None:
         """Everything, on the tracing thread; what goes wrong is left in ``error``."""
@@ -100,29 +107,56 @@ class Run:
         open_files.callback(pages.close)
         files = Files(self.kernel, pid)
         open_files.callback(files.close)
-        flags = self._look_around(files)
+        open_files.callback(self.shot.end)
+        flags = self._look_around(files, pages)
         self._busy = linux_facts.busy(self.kernel, self.sample, pid)
         try:
             self.frozen = True
             self.freeze.stop()
             self._check_identity()
-            self._write_head(self._plan(memory, pages, files, flags))
-            self._copy(
-                self.plan.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address)
-            )
-            self._copy_parts(live=True)
+            snapshot = self._read_target(flags)
+            if not self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
+                self._copy_target(snapshot, memory, pages, files)
         finally:
             self.freeze.release()
             self.frozen = False
+        if self.shot.pid:
+            self._copy_clone(snapshot, files)
         self._copy_parts(live=False)
 
-    def _look_around(self, files: Files) -> linux_maps.Flags:
-        """What can be found out before the target is stopped: mapping flags, and the files behind them."""
+    def _copy_target(self, snapshot: Snapshot, memory: int, pages: linux_maps.Pages, files: Files) -> None:
+        """Write the head and copy the memory of the target, which stands still."""
+        if Include.HEAP in self.mode.include:
+            self.plan = linux_plan.large(self._mapped, self.mode.include, pages, files)
+        else:
+            read = _reader(self.kernel, memory)
+            wanted = linux_mini.pages(self.threads, self._mapped, snapshot.auxv, read, pages.own)
+            self.plan = linux_plan.small(self._mapped, wanted)
+        self._write_head(snapshot)
+        self._copy(self.plan.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address))
+        self._copy_parts(live=True)
+
+    def _copy_clone(self, snapshot: Snapshot, files: Files) -> None:
+        """The same from the clone, while the target runs."""
+        with self.shot.opened() as (memory, pages):
+            self.plan = self.shot.plan(self._mapped, self.mode.include, pages, files)
+            self._write_head(snapshot)
+            self._copy(self.shot.aside.runs, self.shot.aside.read)
+            self._copy_parts(live=True)
+            self._copy(
+                self.shot.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address)
+            )
+        self.shot.end()
+
+    def _look_around(self, files: Files, pages: linux_maps.Pages) -> linux_maps.Flags:
+        """What can be found out before the target is stopped: flags, files, whether to clone."""
         pid = self.target.pid
         flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
         if Include.HEAP in self.mode.include:
-            mapped = linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps"))
+            mapped = list(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
             files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
+            window = self.target.window
+            self.shot.consider(self.how, flags, mapped, files, pages, hung=bool(window and window.hung))
         return flags
 
     def _from_file(self, mapping: Mapping) -> bool:
@@ -137,27 +171,13 @@ class Run:
         if not same:
             raise TargetGone(f"{self.target.name} ({self.target.pid}) ended before it could be dumped.")
 
-    def _plan(
-        self,
-        memory: int,
-        pages: linux_maps.Pages,
-        files: Files,
-        flags: linux_maps.Flags,
-    ) -> Snapshot:
+    def _read_target(self, flags: linux_maps.Flags) -> Snapshot:
         """Everything about the stopped target but its memory."""
-        pid = self.target.pid
         window = self.target.window
         threads = self.freeze.threads(window.thread if window else None)
-        self.threads = linux_facts.told(threads, self._busy, pid)
-        mappings = self._mapped = self._mappings(flags)
-        auxv = self.kernel.bytes(f"/proc/{pid}/auxv")
-        if Include.HEAP in self.mode.include:
-            self.plan = linux_plan.large(mappings, self.mode.include, pages, files)
-        else:
-            read = _reader(self.kernel, memory)
-            wanted = linux_mini.pages(self.threads, mappings, auxv, read, pages.own)
-            self.plan = linux_plan.small(mappings, wanted)
-        return self._snapshot(mappings, auxv)
+        self.threads = linux_facts.told(threads, self._busy, self.target.pid)
+        self._mapped = self._mappings(flags)
+        return self._snapshot(self._mapped, self.kernel.bytes(f"/proc/{self.target.pid}/auxv"))
 
     def _mappings(self, flags: linux_maps.Flags) -> list[Mapping]:
         """The memory map, each mapping with its flags; those are read anew if the map has changed since."""
@@ -182,14 +202,13 @@ class Run:
             name=stat[stat.index("(") + 1 : stat.rindex(")")],
             arguments=self.kernel.text(f"/proc/{pid}/cmdline").replace("\0", " ").rstrip(),
             threads=self.threads,
-            memory=tuple(self.plan.memory),
             mappings=tuple(_file_mappings(mappings, self.target)),
             auxv=auxv,
         )
 
     def _write_head(self, snapshot: Snapshot) -> None:
         """Write headers and notes, and give the file its length: what is not written stays a hole."""
-        place = core.layout(snapshot)
+        place = core.layout(replace(snapshot, memory=tuple(self.plan.memory)))
         self._offsets = place.offsets
         os.ftruncate(self.file.fileno(), place.size)
         view, position = memoryview(place.head), 0
@@ -211,19 +230,16 @@ class Run:
     def _copy_parts(self, *, live: bool) -> None:
         """Copy what comes from files; what lies behind the end of a file is a gap, as it is for the target."""
         parts = [part for part in self.plan.parts if part.live == live]
-        starts = [part.start for part in parts]
-
-        def read(buffer: memoryview, address: int) -> int:
-            part = parts[bisect.bisect_right(starts, address) - 1]
-            offset = part.mapping.offset + address - part.mapping.start
-            return self.kernel.read_file(part.descriptor, buffer, offset)
-
-        self._copy(array.array("Q", (edge for part in parts for edge in (part.start, part.end))), read)
+        edges = array.array("Q", (edge for part in parts for edge in (part.start, part.end)))
+        self._copy(edges, parts_reader(self.kernel, parts))
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
         for piece, offset in zip(self.plan.memory, self._offsets, strict=True):
             if piece.stored:
                 yield piece.start, piece.start + piece.stored, offset
+
+    def _stopped(self, done: int, total: int) -> bool:  # noqa: ARG002 - a `Progress` that tells nobody
+        return self.cancelled
 
     def _told(self, done: int, total: int) -> bool:
         self.moved = done

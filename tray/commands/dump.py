@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tray.commands.orders import CANCEL, Orders
 from tray.errors import BadSettings, BadUsage, Cancelled, TrayError
 from tray.model import Retention, Trigger, Window
-from tray.modes import MODES
+from tray.modes import MODES, How
 
 if TYPE_CHECKING:
     from tray.interrupts import Held
@@ -36,6 +36,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=MODES, help="what to keep (default: as in the settings)")
     parser.add_argument(
         "--output", metavar="DIR-or-FILE", help="where to put the dump (default: the folder in the settings)"
+    )
+    parser.add_argument(
+        "--capture",
+        choices=[*How],
+        help="how to read the memory of a Linux app (default: as in the settings)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
     parser.add_argument("--started", type=int, metavar="TICKS", help=argparse.SUPPRESS)
@@ -58,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         return foreground.run(arguments)
     pid, started = _chosen(arguments.process, arguments.started)
     request = {"pid": pid, "started": started, "mode": arguments.mode, "output": arguments.output}
+    request["capture"] = arguments.capture
     return _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
 
 
@@ -96,7 +102,11 @@ def _worker() -> int:
         request = json.loads(line)
         trigger = Trigger(request["trigger"])
         whom = int(request["pid"]), int(request["started"])
-        wanted = Settings(folder=Path(request["folder"]), retention=Retention(**request["retention"]))
+        wanted = Settings(
+            folder=Path(request["folder"]),
+            retention=Retention(**request["retention"]),
+            capture=How(request.get("capture") or How.AUTO),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"The request makes no sense: {error!r}.") from error
     if sys.platform == "win32":  # elsewhere a signal does it
@@ -138,7 +148,7 @@ def _take(
     with Held() as held:
         with held.interruptible():
             mode = _mode(request.get("mode") or wanted.mode)
-            here = capture()
+            here = capture(How(request.get("capture") or wanted.capture))
             target = here.target(request["pid"], request["started"], _window(request.get("window")))
             code = _narrow({**request, "mode": mode.name}, target, orders, as_json=as_json)
             if code is not None:

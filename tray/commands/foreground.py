@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray.model import Trigger
+from tray.modes import How
 
 if TYPE_CHECKING:
     import argparse
@@ -27,9 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     from tray.desktop import desktop
 
     wanted = dump.wanted()
+    if arguments.capture:
+        wanted = replace(wanted, capture=How(arguments.capture))
     here = desktop()
     try:
-        event = None if arguments.output else _asked(here, arguments.mode)
+        event = None if arguments.output or arguments.capture else _asked(here, arguments.mode)
         if event is None:
             event = _alone(here, wanted, arguments)
     finally:

@@ -16,20 +16,36 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Iterator
 
 PAGE = 4096
 
 # <linux/ptrace.h>, <bits/waitflags.h>
+PTRACE_CONT = 7
+PTRACE_KILL = 8
 PTRACE_DETACH = 17
+PTRACE_SYSCALL = 24
+PTRACE_SETOPTIONS = 0x4200
+PTRACE_GETEVENTMSG = 0x4201
 PTRACE_GETSIGINFO = 0x4202
 PTRACE_GETREGSET = 0x4204
 PTRACE_SETREGSET = 0x4205
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
+PTRACE_GETSIGMASK = 0x420A
+PTRACE_SETSIGMASK = 0x420B
+PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
+PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 0x4211
+PTRACE_EVENT_CLONE = 3
 PTRACE_EVENT_STOP = 128
-SIGTRAP = 5
-WALL = 0x40000000
+PTRACE_O_TRACESYSGOOD = 0x1
+PTRACE_O_TRACEFORK, PTRACE_O_TRACEVFORK, PTRACE_O_TRACECLONE = 0x2, 0x4, 0x8
+PTRACE_O_EXITKILL = 0x100000
+SYSCALL_STOP = 0x85
+"""The signal of a stop at a system call: SIGTRAP with the bit of PTRACE_O_TRACESYSGOOD."""
+SIGTRAP, SIGSTOP = 5, 19
+WNOHANG, WALL = 1, 0x40000000
 
 # <linux/elf.h>: register sets, which are also note types
 NT_PRSTATUS = 1
@@ -42,6 +58,7 @@ SIGINFO_SIZE = 128
 
 # Indexes into struct user_regs_struct, <sys/user.h>
 RAX, RDI, RSI, RDX, R10, ORIG_RAX, RIP, RSP, FS_BASE = 10, 14, 13, 12, 7, 15, 16, 19, 21
+R8, CS = 9, 17
 
 # <linux/fs.h>
 PAGEMAP_SCAN = 0xC0606610
@@ -83,8 +100,15 @@ NOT_RESTARTED = frozenset(
     }
 )
 FUTEX, RESTART_SYSCALL = 202, 219
+CLONE, VFORK, EXIT, WAIT4, PRCTL, EXIT_GROUP, CLONE3, CLOSE_RANGE = 56, 58, 60, 61, 157, 231, 435, 436
+CLONE_VM, CLONE_FILES, CLONE_VFORK, CLONE_PARENT_SETTID = 0x100, 0x400, 0x4000, 0x100000
+CLOSE_RANGE_UNSHARE = 2
+PR_GET_CHILD_SUBREAPER = 37
+USER_CODE = 0x33
+"""Code segment of 64-bit programs."""
 SYSCALL_INSTRUCTION = b"\x0f\x05"
 MASK = 0xFFFFFFFFFFFFFFFF
+EINTR = -errno.EINTR & MASK
 INTERRUPTED = frozenset(-number & MASK for number in (4, 512, 513, 514, 516))
 """What stands in RAX of a thread that was stopped while its system call waited: EINTR and ERESTART*.
 
@@ -164,6 +188,58 @@ class Kernel:
         self.ptrace(PTRACE_GETSIGINFO, tid, 0, ctypes.addressof(buffer))
         return buffer.raw
 
+    def options(self, tid: int, flags: int) -> None:
+        """Say what else a traced thread shall stop at (``PTRACE_O_*``)."""
+        self.ptrace(PTRACE_SETOPTIONS, tid, 0, flags)
+
+    def proceed(self, tid: int) -> None:
+        """Let a stopped thread run on, traced and without a signal."""
+        self.ptrace(PTRACE_CONT, tid)
+
+    def proceed_to_call(self, tid: int) -> None:
+        """As `proceed`, but stop it where it enters or leaves a system call."""
+        self.ptrace(PTRACE_SYSCALL, tid)
+
+    def event(self, tid: int) -> int:
+        """The number that goes with a thread's stop at an event: the child's id."""
+        number = ctypes.c_ulong()
+        self.ptrace(PTRACE_GETEVENTMSG, tid, 0, ctypes.addressof(number))
+        return number.value
+
+    def end(self, tid: int) -> None:
+        """Kill a traced process, by no right but that it is traced."""
+        self.ptrace(PTRACE_KILL, tid)
+
+    def signal_mask(self, tid: int) -> int:
+        """The signals that a stopped thread blocks, a bit each from SIGHUP on."""
+        mask = ctypes.c_uint64()
+        self.ptrace(PTRACE_GETSIGMASK, tid, ctypes.sizeof(mask), ctypes.addressof(mask))
+        return mask.value
+
+    def set_signal_mask(self, tid: int, blocked: int) -> None:
+        """Change the signals that a stopped thread blocks."""
+        mask = ctypes.c_uint64(blocked)
+        self.ptrace(PTRACE_SETSIGMASK, tid, ctypes.sizeof(mask), ctypes.addressof(mask))
+
+    def rseq(self, tid: int) -> int:
+        """Address of a stopped thread's ``struct rseq``, 0 where it has none.
+
+        Source: Linux ``Documentation/userspace-api/rseq.rst``.
+        """
+        answer = (ctypes.c_uint64 * 3)()
+        self.ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, ctypes.sizeof(answer), ctypes.addressof(answer))
+        return int(answer[0])
+
+    def dispatches(self, tid: int) -> bool:
+        """Whether a stopped thread has its system calls turned into signals, as Wine does.
+
+        Source: Linux ``Documentation/admin-guide/syscall-user-dispatch.rst``.
+        """
+        answer = (ctypes.c_uint64 * 4)()
+        request = PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+        self.ptrace(request, tid, ctypes.sizeof(answer), ctypes.addressof(answer))
+        return bool(answer[0])
+
     def threads(self, pid: int) -> list[int]:
         """Thread ids of a process, now."""
         return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
@@ -172,6 +248,11 @@ class Kernel:
         """A small text file of /proc, whatever bytes are in it."""
         with open(path, "rb") as file:
             return file.read().decode("utf-8", "surrogateescape")
+
+    def set_text(self, path: str, text: str) -> None:
+        """Write a setting into a file of /proc."""
+        with open(path, "wb", buffering=0) as file:
+            file.write(text.encode())
 
     def bytes(self, path: str) -> bytes:
         """A small binary file of /proc."""
@@ -197,6 +278,16 @@ class Kernel:
         if sys.platform == "linux":
             return os.preadv(descriptor, [buffer], address)
         raise OSError(errno.ENOSYS, "no preadv")
+
+    def open_memory(self, pid: int) -> int:
+        """A file descriptor for reading and writing a traced process's memory."""
+        return os.open(f"/proc/{pid}/mem", os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+
+    def write_memory(self, descriptor: int, content: builtins.bytes, address: int) -> int:
+        """Write into an open ``/proc/PID/mem``; gives how many bytes."""
+        if sys.platform != "win32":
+            return os.pwrite(descriptor, content, address)
+        raise OSError(errno.ENOSYS, "no pwrite")
 
     def write(self, descriptor: int, view: memoryview, place: int) -> int:
         """Write bytes at a place of a file; gives how many of them."""

@@ -1,7 +1,8 @@
-"""The dump types, smallest first. A new one is one file and one line here."""
+"""The dump types, smallest first, and how they are read. A new one is one file and one line here."""
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING
 
 from tray.modes.full import FULL
@@ -12,3 +13,14 @@ if TYPE_CHECKING:
     from tray.model import Mode
 
 MODES: dict[str, Mode] = {mode.name: mode for mode in (MINI, HEAP, FULL)}
+
+
+class How(enum.StrEnum):
+    """How the memory of a large dump is read."""
+
+    AUTO = "auto"
+    """As is best for this app, now."""
+    SNAPSHOT = "snapshot"
+    """From a copy-on-write clone, while the app runs on; where that is safe."""
+    STOP = "stop"
+    """From the app itself, which stands still meanwhile."""

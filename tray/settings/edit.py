@@ -21,6 +21,11 @@ hotkey = "ctrl+alt+shift+d"
 # "heap" (and the app's own memory) or "full" (everything).
 mode = "mini"
 
+# How heap and full dumps read the memory of a Linux app. "stop": it stands still until all is
+# copied. "snapshot": it stands still for a moment only, and what it held then is copied
+# while it runs on; not where that could do harm. "auto": whichever is better.
+capture = "auto"
+
 # Where dumps go. Only you can look into this folder: dumps hold what the app had
 # in memory, passwords too.
 # folder = {folder}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tray import sizes
 from tray.errors import BadSettings
 from tray.model import Retention
-from tray.modes import MODES
+from tray.modes import MODES, How
 from tray.settings.values import Settings
 
 if TYPE_CHECKING:
@@ -200,6 +200,15 @@ def _mode(value: object) -> str:
     raise ValueError(f"{choice}, not {value!r}{_nearest(str(value), MODES).rstrip('.')}")
 
 
+def _how(value: object) -> How:
+    """How memory is read."""
+    try:
+        return How(str(value))
+    except ValueError:
+        choice = '"auto", "snapshot" or "stop"'
+        raise ValueError(f"{choice}, not {value!r}{_nearest(str(value), How).rstrip('.')}") from None
+
+
 def _folder(value: object) -> Path:
     """An absolute path; ``~`` is the home folder."""
     if isinstance(value, str) and value:
@@ -237,6 +246,7 @@ def _size(value: object) -> int:
 VALUES: dict[str, Callable[[Any], Any]] = {
     "hotkey": _hotkey,
     "mode": _mode,
+    "capture": _how,
     "folder": _folder,
     "notify_after": _seconds,
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tray.model import Retention
+from tray.modes import How
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,7 @@ class Settings:
     Attributes:
         hotkey: The combination as written; what it means is the desktop's affair.
         mode: Name of the mode for hotkey and menu.
+        capture: How memory is read.
         folder: Where dumps go.
         notify_after: Seconds before a progress toast comes.
         retention: What the folder may keep.
@@ -44,6 +46,7 @@ class Settings:
 
     hotkey: str = "ctrl+alt+shift+d"
     mode: str = "mini"
+    capture: How = How.AUTO
     folder: Path = field(default_factory=dumps_folder)
     notify_after: float = 1.0
     retention: Retention = KEPT

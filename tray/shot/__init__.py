@@ -250,6 +250,7 @@ def request(running: Running) -> Event:
         "pid": target.pid,
         "started": target.started,
         "mode": running.mode,
+        "capture": str(running.wanted.capture),
         "trigger": str(running.trigger),
         "window": window,
         "output": running.output,

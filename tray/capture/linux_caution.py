@@ -1,0 +1,139 @@
+"""Whether a clone could hurt a process, by what the running system tells: then it is stopped and copied instead.
+
+Each rule names a way in which an app, or the machine, would notice. Where something
+cannot be found out it counts against the clone.
+
+Source: clone(2), prctl(2), cgroups(7), proc(5); Linux ``mm/memory.c``,
+``Documentation/mm/overcommit-accounting.rst``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tray.capture.linux_maps import Flags
+    from tray.ffi.linux import Kernel
+
+SMALL = 16 << 20
+"""A process with less memory of its own than this is copied about as fast as it is cloned."""
+_KERNEL = (6, 5)
+"""From this release on a clone cannot divert a direct read that is under way, and odd callers can be told."""
+_SPARE_MEMORY = 64 << 20
+_SPARE_PROCESSES = 32
+_USERFAULTS = frozenset({"um", "uw", "ui"})
+_MEMORY_LIMITS = ("memory.max", "memory.high", "memory.limit_in_bytes")
+_MEMORY_IN_USE = ("memory.current", "memory.usage_in_bytes")
+_UNLIMITED = 1 << 60
+
+
+def against(kernel: Kernel, pid: int, flags: Flags) -> str:
+    """Why this process had better not be cloned, as a clause; empty if nothing is known against it."""
+    try:
+        return next((reason for reason in _reasons(kernel, pid, flags) if reason), "")
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        return f"whether a clone is safe could not be found out: {error}"
+
+
+def own_memory(kernel: Kernel, pid: int) -> int:
+    """Bytes of its own that a process has in memory."""
+    return _kilobytes(_fields(kernel.text(f"/proc/{pid}/status")), "RssAnon")
+
+
+def _reasons(kernel: Kernel, pid: int, flags: Flags) -> Iterator[str]:
+    status = _fields(kernel.text(f"/proc/{pid}/status"))
+    yield _release()
+    yield _rules(status, pid)
+    if any(found & _USERFAULTS for found in flags.noted.values()):
+        yield "it handles its own page faults (userfaultfd)"
+    if kernel.text("/proc/sys/vm/overcommit_memory").strip() == "2":
+        yield "the system grants no memory twice (vm.overcommit_memory is 2)"
+    need = _kilobytes(status, "RssAnon") + 2 * _kilobytes(status, "VmPTE") + _SPARE_MEMORY
+    if _kilobytes(_fields(kernel.text("/proc/meminfo")), "MemAvailable") < need:
+        yield "too little memory is free for what it may write meanwhile"
+    yield _processes(kernel, pid)
+    yield _groups(kernel, pid, need)
+
+
+def _release() -> str:
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release) if hasattr(os, "uname") else None
+    if found and (int(found[1]), int(found[2])) >= _KERNEL:
+        return ""
+    return f"Linux is older than {_KERNEL[0]}.{_KERNEL[1]}"
+
+
+def _rules(status: dict[str, str], pid: int) -> str:
+    """What its status file tells against it."""
+    if status.get("Seccomp", "0") != "0":
+        return "it filters its system calls (seccomp)"
+    if len(status["NSpid"].split()) > 1:
+        return "it lives in a container"
+    if len(set(status["Uid"].split())) > 1 or len(set(status["Gid"].split())) > 1:
+        return "it runs with another user's rights (setuid)"
+    if str(os.stat(f"/proc/{pid}").st_uid) != status["Uid"].split()[1]:
+        return "it protects itself from being looked into"
+    if "shstk" in status.get("x86_Thread_features", ""):
+        return "it has a shadow stack"
+    return ""
+
+
+def _processes(kernel: Kernel, pid: int) -> str:
+    """Whether it may have two more processes, with room for its own to come."""
+    tasks = int(kernel.text("/proc/loadavg").split()[3].partition("/")[2])
+    limits = [kernel.text("/proc/sys/kernel/threads-max"), kernel.text("/proc/sys/kernel/pid_max")]
+    own = (line for line in kernel.lines(f"/proc/{pid}/limits") if line.startswith("Max processes"))
+    limits += [line.split()[2] for line in own]
+    if any(limit.strip() != "unlimited" and int(limit) < tasks + _SPARE_PROCESSES for limit in limits):
+        return "the limit of processes is near"
+    return ""
+
+
+def _groups(kernel: Kernel, pid: int, need: int) -> str:
+    """Whether its control groups have room for two more processes and for this much memory."""
+    for folder in _folders(kernel.text(f"/proc/{pid}/cgroup")):
+        most, now = _figure(kernel, folder, "pids.max"), _figure(kernel, folder, "pids.current")
+        if most < _UNLIMITED and most < now + _SPARE_PROCESSES:
+            return "the limit of processes in its control group is near"
+        limit = min(_figure(kernel, folder, name) for name in _MEMORY_LIMITS)
+        used = min(_figure(kernel, folder, name) for name in _MEMORY_IN_USE)
+        if limit < _UNLIMITED and limit < used + need:
+            return "the memory limit of its control group is near"
+    return ""
+
+
+def _folders(text: str) -> Iterator[str]:
+    """Folders of the control groups of a process that count, up to the roots."""
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        root = "/sys/fs/cgroup"
+        if controllers:
+            if controllers not in ("memory", "pids"):
+                continue
+            root = f"{root}/{controllers}"
+        elif not os.path.exists(f"{root}/cgroup.controllers"):
+            root = f"{root}/unified"
+        parts = path.strip("/").split("/") if path.strip("/") else []
+        for depth in range(len(parts), -1, -1):
+            yield "/".join([root, *parts[:depth]])
+
+
+def _figure(kernel: Kernel, folder: str, name: str) -> int:
+    """A number of a control group; without end where there is none."""
+    path = f"{folder}/{name}"
+    if not os.path.exists(path):
+        return _UNLIMITED
+    text = kernel.text(path).strip()
+    return _UNLIMITED if text == "max" else int(text)
+
+
+def _fields(text: str) -> dict[str, str]:
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def _kilobytes(fields: dict[str, str], key: str) -> int:
+    """Bytes of a value like ``123 kB``; 0 where it is missing, as VmSwap without swap."""
+    return int(fields.get(key, "0").split(maxsplit=1)[0]) << 10

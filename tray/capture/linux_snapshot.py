@@ -1,0 +1,201 @@
+"""A capture from a clone: whether to take one, what it lacks, and what is read from it."""
+
+from __future__ import annotations
+
+import array
+import bisect
+import os
+import struct
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from tray.capture import linux_caution, linux_code, linux_maps, linux_plan
+from tray.capture.linux_aside import MOST, MOST_SHARED, Aside
+from tray.capture.linux_clone import Clone, NoClone
+from tray.ffi import linux as ffi
+from tray.model import Gap
+from tray.modes import How
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tray.capture import Progress
+    from tray.capture.linux_code import Found
+    from tray.capture.linux_files import Files
+    from tray.capture.linux_freeze import Freeze
+    from tray.capture.linux_maps import Flags, Mapping, Pages
+    from tray.capture.linux_plan import FilePart, Plan
+    from tray.ffi.linux import Kernel
+    from tray.model import Include
+
+AUTOMATIC = False
+"""Whether `How.AUTO` may choose a clone."""
+
+
+class Shot:
+    """The clone of one capture, or the reason why there is none.
+
+    Attributes:
+        aside: What was read while the target stood still.
+        runs: Start and end, in turn, of what is read from the clone; after `plan`.
+    """
+
+    def __init__(self, kernel: Kernel, freeze: Freeze) -> None:
+        self._kernel, self._freeze = kernel, freeze
+        self._clone = Clone(kernel, freeze)
+        self._code: Found | None = None
+        self._why_not = ""
+        self._apart = linux_plan.Plan()
+        self._early: list[FilePart] = []
+        self.aside = Aside()
+        self.runs = array.array("Q")
+        self._taken = False
+
+    @property
+    def pid(self) -> int:
+        """Of the clone; 0 when there is none."""
+        return self._clone.pid
+
+    @property
+    def method(self) -> str:
+        """For the sidecar: how memory was read, and why not from a clone where that was wanted."""
+        if self._taken:
+            return "snapshot"
+        return f"stop and copy ({self._why_not})" if self._why_not else "stop and copy"
+
+    def consider(  # noqa: PLR0913 - all that the decision needs
+        self, how: How, flags: Flags, mappings: Sequence[Mapping], files: Files, pages: Pages, *, hung: bool
+    ) -> None:
+        """Decide whether to take a clone, before the target is stopped."""
+        pid = self._freeze.pid
+        if how is not How.SNAPSHOT and (hung or not AUTOMATIC):
+            return
+        if how is How.STOP:
+            return
+        if how is How.AUTO and linux_caution.own_memory(self._kernel, pid) < linux_caution.SMALL:
+            return
+        self._why_not = linux_caution.against(self._kernel, pid, flags)
+        if not self._why_not:
+            self._code = linux_code.find(self._kernel, mappings, files, pages)
+            self._why_not = "" if self._code else "it has no C library that is known"
+
+    def take(  # noqa: PLR0913, PLR0917 - all that is open meets here
+        self,
+        mappings: Sequence[Mapping],
+        include: Include,
+        pages: Pages,
+        files: Files,
+        memory: int,
+        progress: Progress,
+    ) -> bool:
+        """Take the clone of the stopped target, if that was decided; else it must be copied as it stands.
+
+        Raises:
+            TargetGone: It was killed.
+            Cancelled: ``progress`` asked to stop.
+        """
+        if self._code is None:
+            return False
+        try:
+            self._check(mappings)
+            must = self._set_apart(mappings, include, pages, files)
+            self._clone.take(mappings, pages, self._code.code)
+        except NoClone as reason:
+            self._why_not = str(reason)
+            return False
+        self._taken = True
+        self._put_aside(must, memory, progress)
+        return True
+
+    def _check(self, mappings: Sequence[Mapping]) -> None:
+        """What only the stopped target tells."""
+        if self._code is None or not self._code.holds(mappings):
+            raise NoClone("it has just loaded or unloaded a library")
+        held = self._freeze.held()
+        if self._freeze.gaps or any(one.stuck or (one.was and not one.stopped) for one in held):
+            raise NoClone("not all of its threads could be stopped")
+        if any(one.was in ("T", "t") for one in held):
+            raise NoClone("it is stopped")
+        if any(_starts_a_program(struct.unpack("<27Q", one.registers)) for one in held if one.registers):
+            raise NoClone("it is about to start another program (vfork)")
+
+    def _set_apart(
+        self, mappings: Sequence[Mapping], include: Include, pages: Pages, files: Files
+    ) -> array.array[int]:
+        """Plan for what the clone lacks or shares; gives the runs of what it lacks."""
+        lacking = [one for one in mappings if one.flags & {linux_maps.NOT_INHERITED, linux_maps.WIPED}]
+        sharing = [one for one in mappings if not one.cloned and one not in lacking]
+        lost = linux_plan.large(lacking, include, pages, files)
+        shared = linux_plan.large(sharing, include, pages, files)
+        changing = [part for plan in (lost, shared) for part in plan.parts if part.live]
+        total = linux_plan.span(shared.runs) + sum(part.end - part.start for part in changing)
+        if linux_plan.span(lost.runs) > MOST:
+            raise NoClone("it keeps much memory from its children (MADV_DONTFORK)")
+        self._apart = linux_plan.joined(lost, shared)
+        if total <= MOST_SHARED:
+            self._early = [part for part in self._apart.parts if part.live]
+            self._apart.parts = [part for part in self._apart.parts if not part.live]
+            return array.array("Q", (*lost.runs, *shared.runs))
+        self.runs = shared.runs
+        why = "shared memory, read while the app ran on: it may be newer than the rest"
+        self._apart.gaps.append(Gap(f"{total >> 20} MiB", why))
+        return lost.runs
+
+    def _put_aside(self, runs: array.array[int], memory: int, progress: Progress) -> None:
+        """Read what cannot wait."""
+        gaps = self.aside.keep(
+            runs, lambda buffer, address: self._kernel.read_memory(memory, buffer, address), progress
+        )
+        if self._early:
+            edges = array.array("Q", (edge for part in self._early for edge in (part.start, part.end)))
+            gaps += self.aside.keep(edges, parts_reader(self._kernel, self._early), progress)
+        self._apart.gaps += gaps
+        self._apart.runs = self.aside.runs
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[int, Pages]]:
+        """The clone's memory and page map, open."""
+        with ExitStack() as stack:
+            memory = self._kernel.open(f"/proc/{self.pid}/mem")
+            stack.callback(os.close, memory)
+            pages = linux_maps.Pages(self._kernel, self.pid)
+            stack.callback(pages.close)
+            yield memory, pages
+
+    def plan(self, mappings: Sequence[Mapping], include: Include, pages: Pages, files: Files) -> Plan:
+        """What to store, from the clone and from what was put aside."""
+        here = {
+            (one.start, one.end) for one in linux_maps.mapped(self._kernel.lines(f"/proc/{self.pid}/maps"))
+        }
+        cloned = [one for one in mappings if one.cloned and not one.special]
+        missing = [one for one in cloned if (one.start, one.end) not in here]
+        own = linux_plan.large([one for one in cloned if one not in missing], include, pages, files)
+        own.gaps += [Gap(str(one), "kept from the clone at the last moment", one.size) for one in missing]
+        total = linux_plan.joined(self._apart, own)
+        total.runs = linux_plan.united(total.runs, self.runs)
+        self.runs = linux_plan.united(self.runs, own.runs)
+        return total
+
+    def end(self) -> None:
+        """End the clone and forget what was put aside. Never raises; callable twice."""
+        self._clone.end()
+        self.aside.close()
+
+
+def parts_reader(kernel: Kernel, parts: Sequence[FilePart]) -> Callable[[memoryview, int], int]:
+    """Reads the addresses of these parts, sorted, from their files."""
+    starts = [part.start for part in parts]
+
+    def read(buffer: memoryview, address: int) -> int:
+        part = parts[bisect.bisect_right(starts, address) - 1]
+        offset = part.mapping.offset + address - part.mapping.start
+        return kernel.read_file(part.descriptor, buffer, offset)
+
+    return read
+
+
+def _starts_a_program(registers: Sequence[int]) -> bool:
+    """Whether a thread is in a call that lends its memory to a child until that starts a program."""
+    call = registers[ffi.ORIG_RAX]
+    lends = call == ffi.CLONE and registers[ffi.RDI] & ffi.CLONE_VFORK
+    return registers[ffi.RAX] in ffi.INTERRUPTED and (call in (ffi.VFORK, ffi.CLONE3) or bool(lends))
