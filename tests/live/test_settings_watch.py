@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import queue
-import shutil
 
 import pytest
+from contract.test_settings_watch import WatchContract, arrives
 
 from tray import settings
 from tray.ffi.inotify import Inotify
@@ -15,110 +14,32 @@ from tray.ffi.inotify import Inotify
 pytestmark = pytest.mark.linux
 
 
-@pytest.fixture
-def path(tmp_path):
-    """A settings file whose folder is not there yet."""
-    return tmp_path / "config" / "settings.toml"
+class TestInotify(WatchContract):
+    """Linux tells of changes."""
 
+    def test_a_link_is_followed_to_its_folder(self, path, told, tmp_path):
+        """Settings among dotfiles: linked later, then changed there."""
+        real = tmp_path / "dotfiles" / "hangshot.toml"
+        real.parent.mkdir()
+        real.write_text("one")
+        path.symlink_to(real)
+        assert arrives(told, "one")
+        real.write_text("two")
+        assert arrives(told, "two")
 
-@pytest.fixture
-def told(path):
-    """What the file held each time that a change was told."""
-    changes = queue.Queue()
-    watch = settings.Watch(path, lambda: changes.put(path.read_text() if path.exists() else None))
-    yield changes
-    watch.close()
-    watch.close()
+    def test_without_inotify_the_log_says_so(self, path, monkeypatch, expected_warnings):
+        """A system out of instances still runs the tray."""
 
+        def refuse(self):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-def arrives(told, content):
-    """Whether this content is told in the end; what lay between two steps of saving may be told too."""
-    while told.get(timeout=5) != content:
-        pass
-    return True
+        monkeypatch.setattr(Inotify, "__init__", refuse)
+        settings.Watch(path, lambda: None).close()
+        assert "will need a restart" in expected_warnings.messages[0]
 
-
-def test_each_way_of_saving_is_seen(path, told):
-    """Written in place, put in its place, moved away and made anew, through change()."""
-    path.write_text("one")
-    assert arrives(told, "one")
-    beside = path.with_name(".settings.swp")
-    beside.write_text("two")
-    beside.replace(path)
-    assert arrives(told, "two")
-    path.rename(path.with_name("settings.toml~"))
-    path.write_text("# three")
-    assert arrives(told, "# three")
-    settings.change(path, "mode", "heap")
-    assert arrives(told, path.read_text())
-    path.unlink()
-    assert arrives(told, None)
-
-
-def test_what_changes_nothing_is_not_told(path, told):
-    """Another file, a touch, the same content again: none of them; then a real change."""
-    path.with_name("other").write_text("x")
-    path.touch()
-    assert arrives(told, "")
-    path.write_text("")
-    os.utime(path)
-    path.write_text("real")
-    assert arrives(told, "real")
-    assert told.empty()
-
-
-def test_a_link_is_followed_to_its_folder(path, told, tmp_path):
-    """Settings among dotfiles: linked later, then changed there."""
-    real = tmp_path / "dotfiles" / "hangshot.toml"
-    real.parent.mkdir()
-    real.write_text("one")
-    path.symlink_to(real)
-    assert arrives(told, "one")
-    real.write_text("two")
-    assert arrives(told, "two")
-
-
-def test_a_folder_removed_and_made_again_is_still_watched(path, told):
-    """Removing all settings is no reason to go blind."""
-    path.write_text("one")
-    assert arrives(told, "one")
-    shutil.rmtree(path.parent)
-    assert arrives(told, None)
-    path.write_text("two")
-    assert arrives(told, "two")
-
-
-def test_closing_from_the_callback_is_fine(path):
-    """No join of a thread with itself."""
-    closed = queue.Queue()
-    watch = settings.Watch(path, lambda: closed.put(watch.close()))
-    path.write_text("x")
-    closed.get(timeout=5)
-    watch._thread.join(5)
-    assert not watch._thread.is_alive()
-
-
-def test_without_inotify_the_log_says_so(path, monkeypatch, expected_warnings):
-    """A system out of instances still runs the tray."""
-
-    def refuse(self):
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-    monkeypatch.setattr(Inotify, "__init__", refuse)
-    settings.Watch(path, lambda: None).close()
-    assert "will need a restart" in expected_warnings.messages[0]
-
-
-def test_a_folder_that_cannot_be_watched_is_said(tmp_path, expected_warnings):
-    """Nothing is watched, and closing works."""
-    (tmp_path / "file").touch()
-    settings.Watch(tmp_path / "file" / "settings.toml", lambda: None).close()
-    assert "will need a restart" in expected_warnings.messages[0]
-
-
-def test_a_failing_call_says_why(tmp_path):
-    """OSError with errno, as for every foreign call."""
-    with Inotify() as inotify:
-        with pytest.raises(FileNotFoundError):
-            inotify.add(tmp_path / "none", 8)
-        assert inotify.read() == []
+    def test_a_failing_call_says_why(self, tmp_path):
+        """OSError with errno, as for every foreign call."""
+        with Inotify() as inotify:
+            with pytest.raises(FileNotFoundError):
+                inotify.add(tmp_path / "none", 8)
+            assert inotify.read() == []

@@ -1,4 +1,4 @@
-"""What Windows is asked for by the desktop: windows, messages, keys, icons, the clipboard, the shell.
+"""What Windows is asked for by the desktop and the settings: windows, messages, keys, icons, the shell, folders.
 
 One table of prototypes and one way to call them. A function whose failure can
 be told raises ``OSError`` with ``winerror``. Libraries come from the system
@@ -166,6 +166,18 @@ PROTOTYPES: dict[str, _Row] = {
     "GlobalFree": ("kernel32", HANDLE, (HANDLE,), False),
     "CreateMutexW": ("kernel32", HANDLE, (c_void_p, BOOL, LPCWSTR), True),
     "OpenMutexW": ("kernel32", HANDLE, (DWORD, BOOL, LPCWSTR), True),
+    "CreateFileW": ("kernel32", HANDLE, (LPCWSTR, DWORD, DWORD, c_void_p, DWORD, DWORD, HANDLE), True),
+    "CreateEventW": ("kernel32", HANDLE, (c_void_p, BOOL, BOOL, LPCWSTR), True),
+    "SetEvent": ("kernel32", BOOL, (HANDLE,), True),
+    "ReadDirectoryChangesW": (
+        "kernel32",
+        BOOL,
+        (HANDLE, c_void_p, DWORD, BOOL, DWORD, c_void_p, c_void_p, c_void_p),
+        True,
+    ),
+    "GetOverlappedResult": ("kernel32", BOOL, (HANDLE, c_void_p, POINTER(DWORD), BOOL), True),
+    "CancelIoEx": ("kernel32", BOOL, (HANDLE, c_void_p), True),
+    "WaitForMultipleObjects": ("kernel32", DWORD, (DWORD, c_void_p, BOOL, DWORD), False),
     "CloseHandle": ("kernel32", BOOL, (HANDLE,), True),
     "ProcessIdToSessionId": ("kernel32", BOOL, (DWORD, POINTER(DWORD)), True),
     "WTSRegisterSessionNotification": ("wtsapi32", BOOL, (HANDLE, DWORD), True),

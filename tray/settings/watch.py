@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import select
 import sys
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tray.ffi.inotify import Inotify
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +20,26 @@ Some truncate and write, some write beside and rename twice.
 """
 
 
+class Events(Protocol):
+    """What a system tells about the folders that matter; made on one thread, waited for on another."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Whether something changed within so many seconds; False at once after `stop`."""
+
+    def stop(self) -> None:
+        """End the wait, from any thread."""
+
+    def close(self) -> None:
+        """Give everything back, when nobody waits any more."""
+
+
 class Watch:
     """Calls ``changed`` after the content of ``path`` has changed, on a thread of its own.
 
     The folder is watched, not the file, since most editors put a new file in its
     place; it is made if need be. If the file is a link, so is the folder it leads to.
-    Where nothing can be watched (no inotify left, another system), the log says so and
-    ``changed`` is never called.
+    Where nothing can be watched (no inotify left), the log says so and ``changed``
+    is never called.
     """
 
     def __init__(self, path: Path, changed: Callable[[], None]) -> None:
@@ -38,70 +47,32 @@ class Watch:
         self._changed = changed
         self._content = _content(path)
         self._thread: threading.Thread | None = None
-        self._asleep, self._wake = os.pipe()
         self._open = True
-        if sys.platform == "linux":
-            self._start()
+        self._events = _events(path)  # from here on no change is missed
+        if self._events is not None:
+            self._thread = threading.Thread(
+                target=self._run, args=(self._events,), name="settings", daemon=True
+            )
+            self._thread.start()
 
     def close(self) -> None:
         """End the watch; callable twice, and from ``changed`` itself."""
         if not self._open:
             return
         self._open = False
-        os.close(self._wake)
-        if self._thread is None:
-            os.close(self._asleep)
-        elif self._thread is not threading.current_thread():
+        if self._events is not None:
+            self._events.stop()
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _start(self) -> None:
-        """Start watching; from here on no change is missed."""
-        from tray.ffi.inotify import Inotify
-
-        try:
-            inotify = Inotify()
-        except OSError as error:
-            log.warning("changed settings will need a restart: %s", error.strerror)
-            return
-        self._add(inotify)
-        self._thread = threading.Thread(target=self._run, args=(inotify,), name="settings", daemon=True)
-        self._thread.start()
-
-    def _add(self, inotify: Inotify) -> None:
-        """Watch the folder of the file, and of what it links to."""
-        from tray.ffi import inotify as ffi
-
-        done = ffi.IN_CLOSE_WRITE | ffi.IN_MOVED_TO | ffi.IN_MOVED_FROM | ffi.IN_DELETE | ffi.IN_CREATE
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            for folder in {self._path.parent, Path(os.path.realpath(self._path)).parent}:
-                inotify.add(folder, done | ffi.IN_ONLYDIR)
-        except OSError as error:
-            log.warning("changed settings will need a restart: %s", error.strerror)
-
-    def _run(self, inotify: Inotify) -> None:
-        """Wait for events until the pipe is closed."""
-        with inotify:
-            while self._open:
-                if self._waited(inotify, None):
-                    while self._waited(inotify, QUIET):
-                        pass
-                    self._look()
-        os.close(self._asleep)
-
-    def _waited(self, inotify: Inotify, seconds: float | None) -> bool:
-        """Whether an event came within so many seconds, and nobody closed us."""
-        from tray.ffi import inotify as ffi
-
-        ready, _, _ = select.select([inotify.fileno(), self._asleep], [], [], seconds)
-        if not ready or self._asleep in ready:
-            return False
-        events = inotify.read()
-        if self._path.is_symlink() or any(event.mask & ffi.IN_IGNORED for event in events):
-            self._add(inotify)  # the folder was replaced, or the link leads elsewhere now
-            return True
-        # A file just made is still empty, and told again when it is closed.
-        return any(event.mask != ffi.IN_CREATE for event in events)
+    def _run(self, events: Events) -> None:
+        """Wait for events until we are closed."""
+        while self._open:
+            if events.wait(None):
+                while events.wait(QUIET):
+                    pass
+                self._look()
+        events.close()
 
     def _look(self) -> None:
         """Tell of the change, if the content is another; a mere touch is none."""
@@ -109,6 +80,21 @@ class Watch:
         if content != self._content:
             self._content = content
             self._changed()
+
+
+def _events(path: Path) -> Events | None:
+    """What this system tells of changes; None where it tells nothing."""
+    try:
+        if sys.platform == "win32":
+            from tray.settings import watch_windows
+
+            return watch_windows.Folders(path)
+        from tray.settings import watch_linux
+
+        return watch_linux.Folders(path)
+    except OSError as error:
+        log.warning("changed settings will need a restart: %s", error.strerror)
+        return None
 
 
 def _content(path: Path) -> bytes | None:
