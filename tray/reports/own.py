@@ -43,11 +43,12 @@ def own(stack: Stack) -> Frame | None:
 
     What lies in the system's folders is taken only where there is nothing else.
     """
-    found = [frame for frame in stack.frames if _may_be(frame)]
+    found = [frame for frame in stack.frames if is_own(frame)]
     return next((frame for frame in found if not _SYSTEM.fullmatch(frame.module)), next(iter(found), None))
 
 
-def _may_be(frame: Frame) -> bool:
+def is_own(frame: Frame) -> bool:
+    """Whether a call may be the program's own, for all that its name and place tell."""
     return bool(
         frame.function
         and not _RUNTIME.fullmatch(last(frame.module))

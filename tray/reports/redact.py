@@ -6,7 +6,9 @@ Names of modules and source files stay, for without them nobody can read a stack
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from tray.reports.names import last
@@ -73,6 +75,19 @@ def values(told: Any, hide: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON
         return {name: values(value, hide) for name, value in told.items()}
     if isinstance(told, list | tuple):
         return [values(value, hide) for value in told]
+    return told
+
+
+def everywhere(told: Any, hide: Callable[[str], str]) -> Any:  # noqa: ANN401 - any of our nouns
+    """The same value with every text and path in it redacted, however deep."""
+    if isinstance(told, PurePath):
+        return type(told)(hide(str(told)))
+    if isinstance(told, str) and not isinstance(told, Enum):
+        return hide(told)
+    if isinstance(told, tuple):
+        return tuple(everywhere(one, hide) for one in told)
+    if is_dataclass(told) and not isinstance(told, type):
+        return replace(told, **{one.name: everywhere(getattr(told, one.name), hide) for one in fields(told)})
     return told
 
 

@@ -165,5 +165,9 @@ def call(frame: Frame) -> str:
     notes = [where] if frame.function else []
     notes += ["inlined"] * frame.inlined + ["a guess"] * (frame.trust == "frame pointer")
     line = f" at {frame.file}:{frame.line}" if frame.line else ""
-    function = frame.function.replace(_STRING, "std::string")
-    return f"{function or place}{line}" + (f" ({', '.join(filter(None, notes))})" if any(notes) else "")
+    return f"{named(frame) or place}{line}" + (f" ({', '.join(filter(None, notes))})" if any(notes) else "")
+
+
+def named(frame: Frame) -> str:
+    """A call's function as people write it; empty where nothing names it."""
+    return frame.function.replace(_STRING, "std::string")

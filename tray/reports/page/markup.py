@@ -1,0 +1,104 @@
+"""A page as a tree, and the one place where it becomes text: so nothing foreign gets out unescaped."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Child: TypeAlias = "Node | str | Iterable[Child] | None"
+"""What an element holds: text is foreign until proven otherwise, None is nothing."""
+
+LONGEST = 6000
+"""Characters of one text; a path has 4096 at most."""
+_EMPTY = {"meta", "br", "col"}
+"""Elements that have no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An element.
+
+    Attributes:
+        tag: Its name.
+        attributes: Our own words only: names, numbers, references. Never text of the target.
+        children: Text among them is escaped when it is written.
+        raw: What it holds instead of children, as it is: the style sheet.
+    """
+
+    tag: str
+    attributes: tuple[tuple[str, str], ...] = ()
+    children: tuple[Child, ...] = ()
+    raw: str = ""
+
+
+def make(tag: str, *children: Child, **attributes: object) -> Node:
+    """An element; ``class_`` stands for ``class``, ``stroke_width`` for ``stroke-width``, None for nothing."""
+    told = tuple(
+        (name.rstrip("_").replace("_", "-"), str(value))
+        for name, value in attributes.items()
+        if value is not None
+    )
+    return Node(tag, told, children)
+
+
+def foreign(text: str) -> Node:
+    """Text of the target, which may run from right to left without dragging its neighbours along."""
+    return make("bdi", text)
+
+
+def written(node: Node) -> str:
+    """The page."""
+    return "".join(_pieces(node))
+
+
+def clean(text: str, most: int = LONGEST) -> str:
+    """Text without what could turn it round, hide in it or break it: each such sign becomes a mark."""
+    longer = len(text) > most
+    kept = "".join(map(_sign, text[: most - 1] if longer else text))
+    return f"{kept}…" if longer else kept
+
+
+def clipped(text: str, most: int) -> str:
+    """Text as one line of so many columns; signs of East Asia take two."""
+    line = " ".join(clean(text, 4 * most).split())
+    room = most
+    for place, sign in enumerate(line):
+        room -= 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        if room < 0:
+            return line[: max(place - 1, 1)].rstrip() + "…"
+    return line
+
+
+def _sign(sign: str) -> str:
+    """Itself, if it shows as one; controls, surrogates and what turns the line's direction do not."""
+    if sign.isprintable():
+        return sign
+    return " " if unicodedata.category(sign) == "Zs" or sign in "\n\t" else "\ufffd"
+
+
+def _pieces(child: Child) -> Iterator[str]:
+    if child is None:
+        return
+    if isinstance(child, str):
+        yield html.escape(clean(child))
+    elif isinstance(child, Node):
+        yield from _element(child)
+    else:
+        for one in child:
+            yield from _pieces(one)
+
+
+def _element(node: Node) -> Iterator[str]:
+    told = "".join(f' {name}="{html.escape(value)}"' for name, value in node.attributes)
+    yield f"<{node.tag}{told}>"
+    if node.tag in _EMPTY:
+        return
+    yield node.raw
+    for child in node.children:
+        yield from _pieces(child)
+    yield f"</{node.tag}>"
