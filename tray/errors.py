@@ -108,6 +108,13 @@ class StoreUnusable(TrayError):
     hint = "Set another folder in the settings, or give --output."
 
 
+class NotWritten(StoreUnusable):
+    """A report cannot be written where it should be."""
+
+    title = "The report cannot be written"
+    hint = "Say where it may be: 'hangshot inspect --html FILE'."
+
+
 class BadDump(TrayError):
     """The file is not a dump, or a damaged one."""
 

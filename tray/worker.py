@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tray.capture import remembered
-from tray.errors import Cancelled, CaptureFailed, TrayError
+from tray.errors import BadDump, Cancelled, CaptureFailed, TrayError
 from tray.program import command
 
 if TYPE_CHECKING:
@@ -264,8 +264,8 @@ class Worker:
             pass
 
 
-EXPLAINING = 30.0
-"""Seconds after which nobody waits any longer for why an app hangs; the readers have limits of their own."""
+READING = 30.0
+"""Seconds after which nobody waits any longer for a dump to be read; the readers have limits of their own."""
 
 
 def explain(path: str, told: Callable[[Event], None]) -> None:
@@ -275,23 +275,35 @@ def explain(path: str, told: Callable[[Event], None]) -> None:
     """
 
     def run() -> None:
-        try:
-            process = spawn(command("explain", "--json", path), stderr=subprocess.DEVNULL)
-            said, _ = process.communicate(timeout=EXPLAINING)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            log.warning("nobody told why the app hangs within %.0f s", EXPLAINING)
-        except OSError as error:
-            log.warning("why the app hangs was not read: %s", error)
+        event = _read("explain", path)
+        if event["event"] == "explained":
+            told(event)
         else:
-            event = parsed(said)
-            if event and event["event"] == "explained":
-                told(event)
-            else:
-                log.info("why the app hangs was not read: %.300s", said)
+            log.info("why the app hangs was not read: %.300s", event.get("message"))
 
     threading.Thread(target=run, name="explain", daemon=True).start()
+
+
+def page(path: str, told: Callable[[Event], None]) -> None:
+    """Have a process of its own make the page about a dump.
+
+    Returns at once; ``told`` gets the event ``page`` or ``error``, on another thread.
+    """
+    threading.Thread(target=lambda: told(_read("inspect", path, "--html")), name="page", daemon=True).start()
+
+
+def _read(*words: str) -> Event:
+    """The one event of a command of ours that reads a dump."""
+    try:
+        process = spawn(command(*words, "--json"), stderr=subprocess.DEVNULL)
+        said, _ = process.communicate(timeout=READING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return BadDump(f"The dump could not be read within {READING:.0f} s.").event()
+    except OSError as error:
+        return TrayError(f"Nothing could be started to read the dump: {error.strerror}.").event()
+    return parsed(said) or TrayError(f"The dump was not read: {said[-300:] or 'nobody said why'}.").event()
 
 
 def parsed(line: str) -> Event | None:

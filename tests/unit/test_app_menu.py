@@ -42,6 +42,9 @@ class Acts:
     def choose(self, mode: str) -> None:
         self._note("choose", mode)
 
+    def report(self, path: Path) -> None:
+        self._note("report", path)
+
     def reveal(self, path: Path) -> None:
         self._note("reveal", path)
 
@@ -108,7 +111,7 @@ def test_submenus() -> None:
         (False, True),
     ]
     assert desktop.rows("Last dumps") == ["editor · mini · 180 kB · 5 min ago"]
-    assert desktop.rows("Last dumps", "editor") == ["Show in folder", "Copy path"]
+    assert desktop.rows("Last dumps", "editor") == ["Show report", "Show in folder", "Copy path"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,8 @@ def test_submenus() -> None:
         (("Dump foreground",), ("dump", 70)),
         (("Recent apps", "browser"), ("dump", 71)),
         (("Mode", "Full"), ("choose", "full")),
-        (("Last dumps", "editor", "Show"), ("reveal", DUMP.path)),
+        (("Last dumps", "editor", "Show report"), ("report", DUMP.path)),
+        (("Last dumps", "editor", "Show in"), ("reveal", DUMP.path)),
         (("Last dumps", "editor", "Copy"), ("copy", DUMP.path)),
         (("Open dump folder",), ("open_folder",)),
         (("Start at login",), ("toggle_login",)),

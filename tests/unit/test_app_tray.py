@@ -18,7 +18,7 @@ from tray import capture
 from tray.app import help as help_page
 from tray.app import tray as app_tray
 from tray.app.tray import App, Places
-from tray.errors import CaptureFailed, Unsupported
+from tray.errors import BadDump, CaptureFailed, Unsupported
 from tray.model import Target
 from tray.shot import aim
 
@@ -40,6 +40,7 @@ class Tray:
     capture: FakeCapture
     places: Places
     asked: list[tuple[str, Callable[[dict], None]]]
+    pages: list[tuple[str, Callable[[dict], None]]]
 
     def start(self) -> bool:
         """Start it, and its loop."""
@@ -106,8 +107,15 @@ def tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tray]:
     places.greeted.touch()
     places.settings.write_text(f"folder = '{tmp_path / 'dumps'}'\nnotify_after = 60\n", encoding="utf-8")
     asked = []
-    app = App(desktop, places, workers, explain=lambda path, told: asked.append((path, told)))
-    made = Tray(app, desktop, workers, processes, places, asked)
+    pages = []
+    app = App(
+        desktop,
+        places,
+        workers,
+        explain=lambda path, told: asked.append((path, told)),
+        page=lambda path, told: pages.append((path, told)),
+    )
+    made = Tray(app, desktop, workers, processes, places, asked, pages)
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     signals = [getattr(signal, name) for name in names]
     before = [signal.getsignal(number) for number in signals]
@@ -178,18 +186,63 @@ def test_icon_tells_that_a_dump_runs(tray: Tray) -> None:
 
 
 def test_saved(tray: Tray) -> None:
-    """The toast has the facts, two buttons, and leads to the file."""
+    """The toast has the facts, three buttons, and leads to the file."""
     tray.desktop.dead.add(70)
     tray.start()
     tray.press()
     tray.workers.last.dumped()
     toast = tray.toast("Dump saved — editor (70)")
     assert toast.body == f"180 kB · mini · stood still 0.18 s · was not responding\n{TOAST}"
-    assert [label for label, _ in toast.buttons] == ["Show in folder", "Copy path"]
+    assert [label for label, _ in toast.buttons] == ["Show report", "Show in folder", "Copy path"]
     tray.desktop.button("Show in folder")
     tray.desktop.button("Copy path")
     toast.clicked()
     assert tray.desktop.did == [("reveal", Path(TOAST)), ("copy", TOAST), ("reveal", Path(TOAST))]
+
+
+def test_show_report(tray: Tray) -> None:
+    """The toast's button has the page made once, however often it is pressed, and opens it."""
+    tray.start()
+    tray.press()
+    tray.workers.last.dumped()
+    tray.toast("Dump saved — editor (70)")
+    tray.desktop.button("Show report")
+    tray.desktop.button("Show report")
+    tray.settle()
+    [(path, told)] = tray.pages
+    assert path == TOAST
+    assert tray.desktop.did == []
+    told({"event": "page", "path": path, "page": "/dumps/editor.html"})
+    tray.settle()
+    assert tray.desktop.did == [("open", Path("/dumps/editor.html"))]
+    tray.desktop.button("Show report")
+    tray.settle()
+    assert len(tray.pages) == 2
+
+
+def test_a_report_that_takes_its_time(tray: Tray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a moment a toast says what goes on; it is taken away when the page opens."""
+    monkeypatch.setattr("tray.app.pages.PATIENCE", 0.0)
+    tray.start()
+    tray.app.report(Path("/dumps/x.core"))
+    tray.toast("Reading the dump…")
+    tray.pages[0][1]({"event": "page", "page": "/dumps/x.html"})
+    tray.settle()
+    assert "report" not in tray.desktop.showing
+    assert tray.desktop.did == [("open", Path("/dumps/x.html"))]
+
+
+def test_no_report(tray: Tray) -> None:
+    """Why there is none, as a toast; the next click tries again."""
+    tray.start()
+    for number in (1, 2):
+        tray.app.report(Path("/dumps/x.core"))
+        tray.settle()
+        tray.pages[-1][1](BadDump("/dumps/x.core is empty.").event())
+        assert "x.core is empty" in tray.toast("Not a readable dump").body
+        tray.settle()
+        assert len(tray.pages) == number
+    assert tray.desktop.did == []
 
 
 def sentence(words: str) -> dict[str, object]:
@@ -206,7 +259,7 @@ def test_more_is_told_when_it_is_known(tray: Tray) -> None:
     tray.explained("Deadlock: a ↔ b, in save() and load()")
     toast = tray.desktop.toasts[-1]
     assert toast.body.startswith("Deadlock: a ↔ b, in save() and load()\n180 kB · mini")
-    assert [label for label, _ in toast.buttons] == ["Show in folder", "Copy path"]
+    assert [label for label, _ in toast.buttons] == ["Show report", "Show in folder", "Copy path"]
     assert [one.update for one in tray.desktop.toasts] == [False, True]
 
 

@@ -179,7 +179,7 @@ def test_open_falls_back_to_the_path(store, desk, capsys, expected_warnings, err
     desk.error = error
     assert cli.main(["open"]) == 0
     assert capsys.readouterr().out == f"{store.folder}\n"
-    assert "no file manager" in expected_warnings.messages[0]
+    assert "nothing could be started" in expected_warnings.messages[0]
 
 
 def test_prune_removes_what_the_settings_say(store, capsys):

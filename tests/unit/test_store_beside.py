@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tray.errors import StoreUnusable
-from tray.model import Dump, Target, Trigger
-from tray.store import beside, described, names, sidecar
+from tray.errors import NotWritten, StoreUnusable
+from tray.model import Dump, Retention, Target, Trigger
+from tray.store import Store, beside, described, names, sidecar
 from tray.verdicts import Verdict, VerdictKind
 
 if TYPE_CHECKING:
@@ -101,7 +101,63 @@ def test_nothing_outlives_the_dump(dump: Dump) -> None:
     assert [path.name for path in dump.path.parent.iterdir()] == []
 
 
-@pytest.mark.parametrize("ending", [".core", ".json", ".txt"])
+@pytest.mark.parametrize("ending", [".core", ".json", ".txt", ".html"])
 def test_unfinished_names_are_ours(ending: str) -> None:
     """So that a sweep finds whatever a killed writer left."""
     assert names.is_partial(f"app_70_20261122-195605_mini{ending}.partial")
+
+
+HTML = b"<!doctype html>\n<!-- ours -->\n"
+
+
+def test_a_page(dump: Dump) -> None:
+    """Lies beside the dump under its name, private, and is written again; a prune takes it away."""
+    for words in (b"first", b"second"):
+        place = beside.page(dump.path, HTML + words, HTML)
+        assert place == dump.path.with_suffix(".html")
+        assert place.read_bytes() == HTML + words
+    if os.name == "posix":
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    store = Store(dump.path.parent, Retention(count=1))
+    assert [one.path for one in store.dumps()] == [dump.path], "a page is no dump"
+    newer = dump.path.with_name("app_71_20261122-205605_mini.core")
+    newer.touch()
+    assert store.prune() == [dump.path]
+    assert [path.name for path in dump.path.parent.iterdir()] == [newer.name]
+
+
+def test_a_page_where_it_is_wanted(dump: Dump, tmp_path: Path) -> None:
+    """In a file, or a folder; and other people's unfinished files are left alone."""
+    bystander = tmp_path / "x.html.partial"
+    bystander.write_text("a download")
+    assert beside.page(dump.path, HTML, HTML, tmp_path / "x.html") == tmp_path / "x.html"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert beside.page(dump.path, HTML, HTML, folder) == folder / f"{dump.path.stem}.html"
+    assert bystander.read_text() == "a download"
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_page_about_another_tools_dump(tmp_path: Path) -> None:
+    """Its whole name counts: core.1 and core.2 are two dumps."""
+    for name in ("core.1", "core.2"):
+        path = tmp_path / name
+        path.touch()
+        assert beside.page(path, HTML, HTML).name == f"{name}.html"
+
+
+@pytest.mark.parametrize(
+    "kind", ["file", "dump", "folder gone", pytest.param("link", marks=pytest.mark.linux)]
+)
+def test_no_page_over_anything_else(dump: Dump, tmp_path: Path, kind: str) -> None:
+    """Least of all over the dump; the error says what to do."""
+    other = tmp_path / "mine.html"
+    other.write_text("<p>mine")
+    if kind == "link":
+        (tmp_path / "link.html").symlink_to(other)
+    places = {"dump": dump.path, "folder gone": tmp_path / "no" / "x.html", "link": tmp_path / "link.html"}
+    with pytest.raises(NotWritten) as caught:
+        beside.page(dump.path, HTML, HTML, places.get(kind, other))
+    assert "--html FILE" in caught.value.hint
+    assert dump.path.read_bytes() == b""
+    assert other.read_text() == "<p>mine"

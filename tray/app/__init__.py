@@ -32,12 +32,12 @@ def _serve(here: Desktop) -> int:
     from tray.app import log
     from tray.app.spare import Spare
     from tray.app.tray import App, Places
-    from tray.worker import explain
+    from tray.worker import explain, page
 
     log_file = log.begin(user_log_path("hangshot", appauthor=False))
     state = user_state_path("hangshot", appauthor=False)
     spare = Spare()
-    app = App(here, Places(settings.path(), state, log_file), spare.take, spare.prepare, explain)
+    app = App(here, Places(settings.path(), state, log_file), spare.take, spare.prepare, explain, page)
     try:
         if not app.start():
             print("Hangshot is running already; it has been asked to show itself.")

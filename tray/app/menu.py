@@ -80,6 +80,9 @@ class Acts(Protocol):
     def choose(self, mode: str) -> None:
         """Use this mode from now on."""
 
+    def report(self, path: Path) -> None:
+        """Show what a dump tells, as a page in the browser."""
+
     def reveal(self, path: Path) -> None:
         """Show a dump in its folder."""
 
@@ -169,6 +172,7 @@ def _dumps(view: View, acts: Acts) -> Iterator[Any]:
     for kept in view.dumps:
         text = f"{clipped(kept.name)} · {kept.mode} · {shown(kept.size)} · {kept.ago}"
         rows = Menu(
+            MenuItem("Show report", _act(acts.report, kept.path)),
             MenuItem("Show in folder", _act(acts.reveal, kept.path)),
             MenuItem("Copy path", _act(acts.copy, kept.path)),
         )

@@ -40,6 +40,10 @@ class Rows:
         settings.change(self._app.places.settings, "mode", mode)
         self._app.reload()
 
+    def report(self, path: Path) -> None:
+        """Show what a dump tells, as a page in the browser."""
+        self._app.report(path)
+
     def reveal(self, path: Path) -> None:
         """Show a dump in its folder."""
         self._post(lambda: self._desktop.reveal(path))

@@ -17,6 +17,7 @@ from tray import settings
 from tray.app import menu, words
 from tray.app.fresh import look
 from tray.app.keys import Keys
+from tray.app.pages import Pages
 from tray.app.recent import Recent
 from tray.app.rows import Rows
 from tray.app.view import view
@@ -71,18 +72,29 @@ class App:
         start: Makes a worker.
         prepare: Called whenever there is time to get a worker ready for the next press.
         explain: Finds out more about a dump that is done.
+        page: Makes the page about a dump.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a tray meets
         self,
         desktop: Desktop,
         places: Places,
         start: Callable[[Callable[[Event], None]], Worker],
         prepare: Callable[[], None] = lambda: None,
         explain: Explain = lambda _path, _told: None,
+        page: Explain = lambda _path, _told: None,
     ) -> None:
         self.loop = Loop(self._failed)
-        self.shot = Shot(desktop, self.loop, start, self.say, self._running_changed, explain)
+        self.pages = Pages(desktop, self.loop, self.say, page)
+        self.shot = Shot(
+            desktop,
+            self.loop,
+            start,
+            self.say,
+            self._running_changed,
+            explain,
+            self.report,
+        )
         self._desktop, self.places, self._prepare = desktop, places, prepare
         self.keys = Keys(desktop, self._pressed)
         self._rows = Rows(self, desktop)
@@ -232,6 +244,10 @@ class App:
             return
         chosen = mode or self.settings.mode
         self.shot.fire(target, chosen, trigger, self.settings, answer=answer)
+
+    def report(self, path: Path) -> None:
+        """Show what a dump tells, in the browser; called on any thread."""
+        self.loop.post(lambda: self.pages.show(path))
 
     def _asked(self, request: str) -> str:
         """Answer ``hangshot dump --foreground``; on a thread of its own, until the dump is done."""

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tray.commands.open import shown
+from tray.errors import BadUsage
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from tray.model import Report
+
+SCHEMA = 1
+BESIDE = ""
+"""Stands for ``--html`` without a file."""
 HELP = "tell what a dump holds: target, threads and their calls, modules, mappings, gaps"
 
 
@@ -20,33 +29,69 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--text", action="store_true", help="shorter, to paste in an issue tracker")
     parser.add_argument(
+        "--html",
+        nargs="?",
+        const=BESIDE,
+        metavar="FILE",
+        help="a page for the browser; without a FILE it lies beside the dump, and is shown",
+    )
+    parser.add_argument(
         "--redact", action="store_true", help="leave out user names, paths, arguments and window titles"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read it and print what was found.
+    """Read it and print what was found, or make a page of it.
 
     Raises:
         NoDump: There is no such dump.
         BadDump: It cannot be read.
+        NotWritten: The page cannot be written.
     """
     from tray import reports, settings
-    from tray.reports import brief, reader, redact, render
+    from tray.reports import reader, redact
     from tray.store import Store, described
 
+    if arguments.text and arguments.html is not None:
+        raise BadUsage("--text and --html are two different reports; ask for one of them.")
     wanted = settings.load(settings.path())
     path = Store(wanted.folder, wanted.retention).find(arguments.dump)
     report = reports.make(path, described(path), reader.READERS)
-    hide: Callable[[str], str] = str
-    if arguments.redact:
-        hide, report = redact.words(report, _user(report.snapshot.uid)), redact.redacted(report)
+    hide = redact.words(report, _user(report.snapshot.uid)) if arguments.redact else None
+    if arguments.html is None:
+        _print(report, hide, arguments)
+    else:
+        _make_page(report, hide, arguments)
+    return 0
+
+
+def _print(report: Report, hide: Callable[[str], str] | None, arguments: argparse.Namespace) -> None:
+    """Print the report as text or JSON."""
+    from tray.reports import brief, redact, render
+
+    report = redact.redacted(report) if hide else report
+    hide = hide or str
     if arguments.json:
         print(json.dumps(redact.values(render.as_json(report), hide)))
     else:
         print(hide(brief.text(report) if arguments.text else render.text(report)))
-    return 0
+
+
+def _make_page(report: Report, hide: Callable[[str], str] | None, arguments: argparse.Namespace) -> None:
+    """Write the page and say where it is; show it where nobody said where it should be."""
+    from tray.reports import page
+    from tray.store import beside
+
+    beside_it = arguments.html == BESIDE
+    chosen = None if beside_it else Path(arguments.html).absolute()
+    place = beside.page(report.path, page.html(report, hide), page.MARK, chosen)
+    if arguments.json:
+        print(json.dumps({"schema": SCHEMA, "event": "page", "path": str(report.path), "page": str(place)}))
+        return
+    print(place)
+    if beside_it:
+        shown(lambda desktop: desktop.open(place))
 
 
 def _user(uid: int) -> str:

@@ -11,7 +11,9 @@ from tray.errors import TrayError
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from tray.desktop import Desktop
 
 HELP = "show a dump, or the folder of dumps, in the file manager"
 
@@ -40,28 +42,22 @@ def run(arguments: argparse.Namespace) -> int:
         path = store.folder
     else:
         path = store.find(arguments.dump)
-    if not (_display() and _shown(path)):
+    if not shown(lambda desktop: desktop.open(path) if path.is_dir() else desktop.reveal(path)):
         print(path)
     return 0
 
 
-def _display() -> bool:
-    """Whether there is a display to show anything on."""
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _shown(path: Path) -> bool:
-    """Whether the desktop showed it."""
+def shown(act: Callable[[Desktop], None]) -> bool:
+    """Whether there is a desktop to show something, and it did."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
     from tray.desktop import desktop
 
     here = desktop()
     try:
-        if path.is_dir():
-            here.open(path)
-        else:
-            here.reveal(path)
+        act(here)
     except (TrayError, OSError) as error:
-        log.warning("no file manager could be started: %s", error)
+        log.warning("nothing could be started to show it: %s", error)
         return False
     finally:
         here.close()

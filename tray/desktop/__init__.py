@@ -41,7 +41,7 @@ class Toast:
     Attributes:
         title: A few words.
         body: Plain text; markup is escaped by the back end.
-        buttons: Label and what a click does; at most two.
+        buttons: Label and what a click does; at most three.
         clicked: What a click on the body does, where the desktop can tell.
         topic: A later toast of the same topic replaces this one.
         urgent: Whether it should pass a do-not-disturb setting.

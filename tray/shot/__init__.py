@@ -17,6 +17,8 @@ from tray.errors import Busy, TrayError
 from tray.shot import toasts, words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tray.desktop import Desktop, Toast
     from tray.model import Target, Trigger
     from tray.settings import Settings
@@ -92,6 +94,7 @@ class Shot:
         say: Shows a toast, or says it in another way.
         changed: Called whenever `running` changed, also in its progress.
         explain: Finds out more about a dump that is done; what it tells is added to the toast.
+        report: Shows the report of a dump; on any thread. Without it the toast has no button for that.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that a shot meets
@@ -102,9 +105,11 @@ class Shot:
         say: Callable[[Toast], object],
         changed: Callable[[], None] = lambda: None,
         explain: Explain = lambda _path, _told: None,
+        report: Callable[[Path], None] | None = None,
     ) -> None:
         self._desktop, self._loop, self._start, self._explain = desktop, loop, start, explain
         self._latest: Running | None = None
+        self._report = report
         self._say, self._changed = say, changed
         self._told = 0.0
         self.running: Running | None = None
@@ -212,7 +217,7 @@ class Shot:
         log.info(
             "%s after %.2f s: %s", event["event"], running.so_far, event.get("path") or event.get("error")
         )
-        toast = toasts.result(event, running, self._desktop)
+        toast = toasts.result(event, running, self._desktop, self._report)
         self.last = toast.title
         self._say(toast)
         if event["event"] == "dumped":
@@ -229,7 +234,10 @@ class Shot:
             return
         log.info("explained after %.2f s", running.so_far)
         self._say(
-            replace(toasts.result({**event, **more, "event": "dumped"}, running, self._desktop), update=True)
+            replace(
+                toasts.result({**event, **more, "event": "dumped"}, running, self._desktop, self._report),
+                update=True,
+            )
         )
 
 

@@ -18,10 +18,12 @@ BRIEF = 3
 """Seconds for a toast that only answers."""
 
 
-def result(event: Event, running: Running, desktop: Desktop) -> Toast:
-    """The toast that ends a dump, whichever way it went."""
+def result(
+    event: Event, running: Running, desktop: Desktop, report: Callable[[Path], None] | None = None
+) -> Toast:
+    """The toast that ends a dump, whichever way it went; ``report`` shows what the dump tells."""
     if event["event"] == "dumped":
-        return _saved(event, running, desktop)
+        return _saved(event, running, desktop, report)
     if event.get("error") == "Cancelled":
         return Toast("Cancelled", f"Nothing was saved; {_name(running)} runs on.", seconds=BRIEF)
     return failure(event)
@@ -54,7 +56,7 @@ def copy(path: Path, desktop: Desktop) -> None:
         )
 
 
-def _saved(event: Event, running: Running, desktop: Desktop) -> Toast:
+def _saved(event: Event, running: Running, desktop: Desktop, report: Callable[[Path], None] | None) -> Toast:
     path = Path(event["path"])
 
     def reveal() -> None:
@@ -63,7 +65,11 @@ def _saved(event: Event, running: Running, desktop: Desktop) -> Toast:
     return Toast(
         words.saved_title(event),
         words.saved_body(event, hung=running.hung),
-        buttons=(("Show in folder", reveal), ("Copy path", lambda: copy(path, desktop))),
+        buttons=(
+            *((("Show report", lambda: report(path)),) if report else ()),
+            ("Show in folder", reveal),
+            ("Copy path", lambda: copy(path, desktop)),
+        ),
         clicked=reveal,
     )
 

@@ -1,4 +1,4 @@
-"""What is written beside a finished dump: its sidecar anew, and its report."""
+"""What is written beside a finished dump: its sidecar anew, its report, and the page about it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from tray.errors import StoreUnusable
+from tray.errors import NotWritten, StoreUnusable
 from tray.store import folder as folders
 from tray.store import names, sidecar
 from tray.store.partial import create_locked, write_all
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tray.model import Dump
 
 HEAD = "Hangshot report\n"
-"""How each of our reports begins. A text that does not is somebody else's, and is never overwritten."""
+"""How each of our reports begins. A file that does not is somebody else's, and is never overwritten."""
+_OTHER_NAME = "Give another name ('hangshot inspect --html FILE'), or remove that file."
 
 
 def update(path: Path, dump: Dump | None, report: str) -> Path:
@@ -35,34 +36,63 @@ def update(path: Path, dump: Dump | None, report: str) -> Path:
     """
     place = path.with_suffix(names.REPORT)
     try:
-        if place == path or not _ours(place):
+        if place == path or not _ours(place, HEAD.encode()):
             raise StoreUnusable(
                 f"{place} is not a report of ours, and stays.", hint="Rename it, or the dump."
             )
-        _put(place, f"{HEAD}\n{report}\n", path)
+        _put(place, f"{HEAD}\n{report}\n".encode("utf-8", "replace"), path)
         if dump:
-            _put(dump.sidecar, sidecar.text(dump), path)
+            _put(dump.sidecar, sidecar.text(dump).encode(), path)
     except OSError as error:
         raise folders.trouble(place, error) from error
     return place
 
 
-def _ours(path: Path) -> bool:
-    """Whether we may write there: nothing lies there, or an earlier report."""
+def page(path: Path, content: bytes, head: bytes, chosen: Path | None = None) -> Path:
+    """Write a page about a dump, private; gives where it lies: beside the dump, if it was not ``chosen``.
+
+    Args:
+        path: The dump.
+        content: All of the page.
+        head: What each page begins with. A file that does not stays as it is.
+        chosen: The file, or the folder for it, that the user named.
+
+    Raises:
+        NotWritten: It cannot be, or another file has the name.
+    """
+    ours = path.suffix in names.FORMATS
+    place = path.with_suffix(names.PAGE) if ours else path.with_name(path.name + names.PAGE)
+    if chosen is not None:
+        place = chosen / place.name if chosen.is_dir() else chosen
+    try:
+        if not _ours(place, head):
+            raise NotWritten(f"{place} is there already, and is no page of ours.", hint=_OTHER_NAME)
+        _put(place, content, path, aside=chosen is not None)
+    except OSError as error:
+        raise NotWritten(str(folders.trouble(place, error))) from error
+    return place
+
+
+def _ours(path: Path, head: bytes) -> bool:
+    """Whether we may write there: nothing lies there, or what we wrote earlier."""
     if not os.path.lexists(path):
         return True
     if path.is_symlink() or not path.is_file():
         return False
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return file.read(len(HEAD)) == HEAD
+    with path.open("rb") as file:
+        return file.read(len(head)) == head
 
 
-def _put(path: Path, text: str, dump: Path) -> None:
-    """Put a file in its place, private and synced; take it away again if the dump went meanwhile."""
-    partial = path.with_name(path.name + names.PARTIAL)
+def _put(path: Path, content: bytes, dump: Path, *, aside: bool = False) -> None:
+    """Put a file in its place, private and synced; take it away again if the dump went meanwhile.
+
+    ``aside`` from our own folder, nobody else's unfinished file can be meant by its name.
+    """
+    own = f".{path.name}.{os.getpid()}" if aside else path.name
+    partial = path.with_name(own + names.PARTIAL)
     file = _claimed(partial)
     try:
-        write_all(file, text.encode("utf-8", "replace"))
+        write_all(file, content)
         os.fsync(file.fileno())
         file.close()
         partial.replace(path)

@@ -15,7 +15,8 @@ FORMATS = {".core": "elf-core", ".dmp": "minidump"}
 
 SIDECAR = ".json"
 REPORT = ".txt"
-COMPANIONS = (SIDECAR, REPORT)
+PAGE = ".html"
+COMPANIONS = (SIDECAR, REPORT, PAGE)
 """Endings of what lies beside a dump and goes when it goes."""
 
 PARTIAL = ".partial"

@@ -26,7 +26,11 @@ def html(report: Report, hide: Callable[[str], str] | None = None) -> bytes:
         report: With its stacks.
         hide: Takes what is private out of a text, as `redact.words` makes it; None leaves everything in.
     """
-    subject = looked_at(report, hide)
+    return drawn(looked_at(report, hide))
+
+
+def drawn(subject: Subject) -> bytes:
+    """The page about what has been looked at."""
     page = make("html", _head(subject), _body(subject), lang="en")
     return MARK + written(page).encode() + b"\n"
 

@@ -145,7 +145,7 @@ def _program(report: Report) -> str:
     """The program's file, as the target saw it."""
     told = report.dump.target.executable if report.dump else None
     if told:
-        return str(told)
+        return told.as_posix()  # core files are Linux's, wherever they are read
     return report.modules[0].path if report.modules else report.snapshot.name or "PROGRAM"
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray.reports.page.layout import HIGH, WIDE
+from tray.reports.page.layout import HIGH, LABEL, WIDE
 from tray.reports.page.markup import clipped, make
 
 if TYPE_CHECKING:
     from tray.reports.page.layout import Arrow, Drawing, Placed, Point
     from tray.reports.page.markup import Node
 
-TITLE, DETAIL, LABEL = 20, 27, 30
+TITLE, DETAIL = 20, 27
 """Columns that fit."""
 
 

@@ -14,6 +14,8 @@ WIDE, HIGH = 188, 56
 """Of a box."""
 BESIDE, ABOVE = 28, 62
 """Between boxes."""
+LABEL = 30
+"""Columns of a label on an arrow; a longer one is clipped."""
 _BOW = 46
 """How far an arrow swings out that turns round."""
 _PAIR = 104
@@ -93,7 +95,7 @@ def _moved(boxes: list[Placed], arrows: list[Arrow]) -> Drawing:
     spots = [(box.x, box.y) for box in boxes] + [(box.x + WIDE, box.y + HIGH) for box in boxes]
     for arrow in arrows:
         x, y = arrow.middle
-        half = 3.4 * len(arrow.label)
+        half = 3.4 * min(len(arrow.label), LABEL)
         spots += [(x - half, y - 9), (x + half, y + 9)]
     left, top = min(x for x, _ in spots) - _MARGIN, min(y for _, y in spots) - _MARGIN
     width, height = max(x for x, _ in spots) - left + _MARGIN, max(y for _, y in spots) - top + _MARGIN

@@ -1,0 +1,97 @@
+"""``hangshot inspect`` as a command: which report it makes, and where it goes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import synth
+
+from tray import cli, settings
+from tray.reports import page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dump, and no desktop."""
+    (tmp_path / "settings.toml").write_text(f"folder = {json.dumps(str(tmp_path))}\n")
+    monkeypatch.setattr(settings, "path", lambda: tmp_path / "settings.toml")
+    monkeypatch.setattr("tray.reports.reader.READERS", {})
+    monkeypatch.setattr("tray.commands.inspect.shown", lambda act: pytest.fail("nothing is to be shown"))
+    return synth.core_file(tmp_path / "app_70_20261122-195605_heap.core")
+
+
+def inspect(*words: object) -> int:
+    """Run it."""
+    return cli.main(["inspect", *map(str, words)])
+
+
+def test_a_page_in_a_file(core: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its path is printed and nothing shown; again, it is written anew."""
+    place = tmp_path / "page.html"
+    for _ in range(2):
+        assert inspect(core, "--html", place) == 0
+        assert capsys.readouterr().out == f"{place}\n"
+    assert place.read_bytes().startswith(page.MARK)
+
+
+def test_a_page_beside_the_dump(
+    core: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a file it lies there and is opened; the path is printed all the same."""
+    opened = []
+
+    class Desk:
+        def open(self, path: Path) -> None:
+            opened.append(path)
+
+    monkeypatch.setattr("tray.commands.inspect.shown", lambda act: act(Desk()))
+    assert inspect("--html") == 0
+    place = core.with_suffix(".html")
+    assert capsys.readouterr().out == f"{place}\n"
+    assert opened == [place]
+
+
+def test_a_page_for_the_tray(core: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json it is told where the page lies, and nothing is shown."""
+    assert inspect(core, "--html", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    place = core.with_suffix(".html")
+    assert told == {"schema": 1, "event": "page", "path": str(core), "page": str(place)}
+    assert place.exists()
+
+
+def test_a_page_without_secrets(core: Path, tmp_path: Path) -> None:
+    """--redact is for pages too."""
+    place = tmp_path / "page.html"
+    for words, there in (((), True), (("--redact",), False)):
+        assert inspect(core, "--html", place, *words) == 0
+        text = place.read_text(encoding="utf-8")
+        assert ("--fast" in text) is there
+        assert ("/lib/" in text) is there
+
+
+def test_what_makes_no_sense(core: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two reports at once, and a page over the dump: told, and nothing is touched."""
+    before = core.read_bytes()
+    assert inspect(core, "--html", "--text") == 2
+    assert inspect(core, "--html", core) == 9
+    told = capsys.readouterr().err
+    assert "is there already, and is no page of ours" in told
+    assert "hangshot inspect --html FILE" in told
+    assert core.read_bytes() == before
+
+
+def test_text(core: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --html it is text: the whole, or the short one; the verdict comes first in the whole."""
+    assert inspect(core) == 0
+    whole = capsys.readouterr().out
+    assert inspect(core, "--text") == 0
+    short = capsys.readouterr().out
+    assert whole.startswith("Nothing wrong seen: ")
+    assert "2 modules" in whole
+    assert len(short) < len(whole)

@@ -1,0 +1,438 @@
+"""The page about a dump: its words, that nothing foreign gets out of its place, and that it stays small."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import synth
+
+from tray.model import Frame, Gap, Memory, Module, Region, Report, Stack, Target, Thread, Trust, Window
+from tray.reports import page, redact
+from tray.reports.page import style
+from tray.reports.page.subject import Subject
+from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
+
+GOLDEN = """\
+title: app: Deadlock: saver ↔ loader, in save() and load()
+p: app · process 70
+h1: Deadlock: saver ↔ loader, in save() and load()
+p: ✓ The dump proves it
+li: saver is in save() at save.c:12
+li: loader is in load()
+dt: Taken
+dd: {taken}
+dt: Window
+dd: Ein Fenster, was not responding
+dt: Stood still for
+dd: 250 ms (stop and copy)
+dt: Dump
+dd: ELF core file, heap, 4.1 kB
+dt: Threads
+dd: 5
+dt: Command line
+dd: /opt/app --fast
+dt: System
+dd: Linux
+h2: Who waits for whom
+p: Each arrow leads from a thread to the one that holds what it wants. Round the ring nobody ever lets go.
+title: A ring of threads that wait for each other
+title: saver in save()
+text: saver
+text: in save()
+title: loader in load()
+text: loader
+text: in load()
+title: 2 threads pool (73), pool (74)
+text: 2 threads
+text: pool (73), pool (74)
+text: a mutex
+text: a mutex
+text: a mutex
+li: saver waits for a mutex at 0x1000, held by loader
+li: loader, pool (73), pool (74) wait for a mutex at 0x2000, held by saver
+h2: 5 threads
+p: Those that matter come first. The innermost call is at the top; the program's own are set in bold. \
+Those with the same calls are folded: there are 4 kinds.
+summary: saver 71 sleeping in futex_wait in save()
+li: 0 pthread_mutex_lock libc.so.6+0x1234
+li: 1 save /src/save.c:12 · app
+li: 2 main inlined a guess app+0x20
+p: … nothing tells who called this
+summary: loader 72 sleeping in futex_wait in load()
+li: 0 load app+0x30
+summary: app 70 running, used 20% of a CPU app+0x40
+li: 0 app+0x40
+summary: pool 73 2 threads like this sleeping in futex_wait libc.so.6+0x1500
+p: pool 73, pool 74
+li: 0 libc.so.6+0x1500
+h2: Memory
+p: The dump holds 29 kB of 1.1 MB of address space in use.
+p: in the dump left out, or never touched
+th: Kind
+th: Size
+th: In the dump
+th: Stretches
+th: Heap and other private
+td: 1.1 MB
+td: 4.1 kB
+td: 2
+th: Code
+td: 25 kB
+td: 4.1 kB
+td: 2
+th: Stacks
+td: 12 kB
+td: 12 kB
+td: 1
+th: Constants of modules
+td: 4.1 kB
+td: 4.1 kB
+td: 1
+th: Data of modules
+td: 4.1 kB
+td: 4.1 kB
+td: 1
+h2: What the dump holds, and what it lacks
+h3: Holds
+li: Mode heap: stacks and the app's own memory
+li: Registers and stacks of 5 threads
+li: 4.1 kB on the disk
+h3: Lacks
+li: Without debug info: app.
+li: 1 thing that this mode should hold:
+li: 9000-a000 /dev/x: device memory (VM_IO) (4.1 kB)
+h2: Open it in a debugger
+p: A click on a command selects all of it. Run it in the dump's folder.
+h3: gdb
+code: gdb /opt/app app.core -ex 'thread apply all bt'
+h3: lldb
+code: lldb /opt/app --core app.core -o 'thread backtrace all'
+h3: elfutils
+code: eu-stack --executable /opt/app --core app.core
+p: A mini or heap dump needs the same program and libraries on the machine where it is read; a full one brings \
+them along. Symbols of a distribution come by themselves where DEBUGINFOD_URLS is set.
+h2: 2 modules
+p: The build ids are what finds the symbols of these very files.
+summary: The list, with build ids
+th: Module
+th: Build id
+th: Address
+td: app /opt/
+td: a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1
+td: 400000-406000
+td: libc.so.6 /lib/
+td: b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2
+td: 7f0000000000-7f0000002000"""
+
+LINES = ("title", "p", "h1", "h2", "h3", "li", "dt", "dd", "th", "td", "summary", "text", "code")
+"""Elements that stand on a line of their own in an outline."""
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror='alert(1)'>",
+    "</style><script>x</script>",
+    "</title></svg>--><b>",
+    "&lt;b&gt;&#60;script&#62;",
+    "javascript:alert(1)",
+    "\u202egnp.exe",
+    "nul\0and\x1b[31m",
+    "\udcff lone \ud800",
+    "x" * 50_000,
+    "{}%s\\n${x}`",
+]
+
+
+class Outline(HTMLParser):
+    """The words of a page, an element a line; and which elements and attributes it has at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[tuple[str, str]] = set()
+        self._open: list[tuple[str, list[str] | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {(name, value or "") for name, value in attrs}
+        if tag in ("meta", "br"):
+            self._say(" ")
+            return
+        inline = tag == "code" and "pre" not in [name for name, _ in self._open]
+        own = tag in LINES or tag in ("style", "desc", "nav")
+        self._open.append((tag, [] if own and not inline else None))
+
+    def handle_endtag(self, tag: str) -> None:
+        opened, words = self._open.pop()
+        assert opened == tag, "elements must be nested"
+        if words is None:
+            self._say(" " if tag in ("span", "div") else "")
+        elif tag in LINES and not {"nav", "footer"} & {name for name, _ in self._open}:
+            self.lines += [f"{tag}: {line}"] if (line := " ".join("".join(words).split())) else []
+
+    def handle_data(self, data: str) -> None:
+        self._say(data)
+
+    def _say(self, text: str) -> None:
+        """Add to the innermost line."""
+        for _, words in reversed(self._open):
+            if words is not None:
+                words.append(text)
+                return
+
+
+def outline(content: bytes) -> Outline:
+    """Read a page."""
+    found = Outline()
+    found.feed(content.decode())
+    found.close()
+    return found
+
+
+def subject(**fields: object) -> Subject:
+    """A deadlock of two, with two more that wait for it."""
+    shown, _ = synth.app()
+    threads = tuple(synth.thread(tid) for tid in range(70, 75))
+    shown = replace(shown, threads=threads)
+    told = (
+        Thread(70, "app", "R", busy=0.2),
+        Thread(71, "saver", "S", "futex_wait"),
+        Thread(72, "loader", "S", "futex_wait"),
+        Thread(73, "pool", "S", "futex_wait"),
+        Thread(74, "pool", "S", "futex_wait"),
+    )
+    window = Window(70, "Ein Fenster", hung=True)
+    dump = synth.dump(
+        Path("/dumps/app.core"),
+        threads=told,
+        target=Target(70, 7, "app", Path("/opt/app"), window),
+        gaps=(Gap("9000-a000 /dev/x", "device memory (VM_IO)", 4096),),
+    )
+    waits = (
+        Wait(71, "saver", WaitKind.MUTEX, "waits for a mutex", 0x1000, 72, "loader"),
+        Wait(72, "loader", WaitKind.MUTEX, "waits for a mutex", 0x2000, 71, "saver"),
+        Wait(73, "pool (73)", WaitKind.MUTEX, "waits for a mutex", 0x2000, 71, "saver"),
+        Wait(74, "pool (74)", WaitKind.MUTEX, "waits for a mutex", 0x2000, 71, "saver"),
+    )
+    save = Frame(2, "save", "/opt/app", 0x10, "/src/save.c", 12, trust=Trust.TABLES)
+    load = Frame(4, "load", "/opt/app", 0x30)
+    stacks = (
+        Stack(70, (Frame(6, "", "/opt/app", 0x40),)),
+        Stack(
+            71,
+            (
+                Frame(1, "pthread_mutex_lock", "/lib/libc.so.6", 0x1234),
+                save,
+                Frame(3, "main", "/opt/app", 0x20, inlined=True, trust=Trust.FRAME_POINTER),
+            ),
+            "nothing tells who called this",
+        ),
+        Stack(72, (load,)),
+        Stack(73, (Frame(5, "", "/lib/libc.so.6", 0x1500),)),
+        Stack(74, (Frame(5, "", "/lib/libc.so.6", 0x1500),)),
+    )
+    modules = (
+        Module("/opt/app", 0x400000, 0x406000, synth.APP_ID),
+        Module("/lib/libc.so.6", synth.LIBRARY, synth.LIBRARY + 2 * synth.PAGE, synth.LIBRARY_ID),
+    )
+    report = Report(
+        dump.path, 4096, 4096, shown, modules, dump=dump, stacks=stacks, lacks=("Without debug info: app.",)
+    )
+    sentence = "Deadlock: saver ↔ loader, in save() and load()"
+    verdict = Verdict(VerdictKind.DEADLOCK, sentence, True, waits[:2])
+    usual = {
+        "report": report,
+        "verdict": verdict,
+        "waits": waits,
+        "matter": (71, 72),
+        "own": {71: save, 72: load},
+    }
+    return Subject(**{**usual, **fields})
+
+
+def test_the_whole_page():
+    """All that is known of a dump, in the order in which people ask for it."""
+    one = subject()
+    taken = one.report.dump.taken.astimezone()
+    zone = taken.strftime("%z")
+    when = f"{taken:%Y-%m-%d %H:%M:%S} {'UTC' if zone == '+0000' else f'{zone[:3]}:{zone[3:]}'}"
+    assert outline(page.drawn(one)).lines == GOLDEN.format(taken=when).splitlines()
+
+
+def hostile(text: str) -> Subject:
+    """The same with this text wherever the target, or a file about it, may say something."""
+    one = subject()
+    said = redact.everywhere((one.report, one.verdict, one.waits, one.own), lambda _: text)
+    report, verdict, waits, own = said
+    dump = replace(report.dump, mode="heap", path=Path("/dumps/app.core"))
+    report = replace(report, path=Path("/dumps/app.core"), format="elf-core", comment=text, dump=dump)
+    return Subject(report, verdict, waits, one.matter, own)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_names(text: str):
+    """Stay text: the page has the very elements and attributes that it has with harmless names."""
+    harmless, found = outline(page.drawn(hostile("name"))), outline(page.drawn(hostile(text)))
+    assert found.tags == harmless.tags
+    assert "script" not in found.tags
+    numbers = re.compile(r"[\d.,CML -]+")
+    differing = {
+        name for name, value in found.attributes ^ harmless.attributes if not numbers.fullmatch(value)
+    }
+    assert not differing
+    assert len(page.drawn(hostile(text))) < 1_000_000
+    shown = "".join(found.lines)
+    assert not [sign for sign in shown if not (sign.isprintable() or sign == "\ufffd")]
+
+
+def test_a_file_name_to_be_pasted():
+    """Whatever it holds, a command takes it as one word."""
+    odd = Path("/dumps/it's a; rm -rf $(x).core")
+    one = subject()
+    found = outline(page.drawn(replace(one, report=replace(one.report, path=odd)))).lines
+    quoted = "'it'\"'\"'s a; rm -rf $(x).core'"
+    assert f"code: gdb /opt/app {quoted} -ex 'thread apply all bt'" in found
+
+
+def test_nothing_private_is_left(tmp_path: Path):
+    """In a redacted page there is no user, path, argument or title; build ids, functions and file names stay."""
+    path = synth.core_file(tmp_path / "app.core")
+    home = "/home/anna bell/My Apps/app"
+    one = subject()
+    shown = replace(
+        one.report.snapshot,
+        arguments=f"{home} --password hunter2",
+        mappings=(Region(0x1000, 0x2000, path="/home/anna bell/letter to Bob.odt"),),
+    )
+    module = Module(home, 0x400000, 0x406000, synth.APP_ID)
+    frame = Frame(2, "save", home, 0x10, "/home/anna bell/src/save.c", 12)
+    report = replace(
+        one.report,
+        path=path,
+        snapshot=shown,
+        modules=(module,),
+        stacks=(Stack(70, (frame,)),),
+        dump=replace(
+            one.report.dump,
+            path=path,
+            target=Target(70, 7, "app", Path(home), Window(70, "Dear Bob", hung=True)),
+            gaps=(Gap("5000-6000 /home/anna bell/letter to Bob.odt", "gone"),),
+            verdict=Verdict(
+                VerdictKind.OUTSIDE,
+                "Waiting outside: app reads from /home/anna bell/letter to Bob.odt",
+                True,
+                (Wait(70, "app", WaitKind.FILE, "reads from /home/anna bell/letter to Bob.odt"),),
+            ),
+        ),
+    )
+    text = page.html(report, redact.words(report, "anna")).decode().replace(style.SHEET, "")
+    secrets = ("anna", "bell", "My Apps", "letter", "password", "hunter2", "Dear Bob", "/home", str(tmp_path))
+    assert [secret for secret in secrets if secret in text] == []
+    for word in ("save", "save.c", synth.APP_ID, "app.core", "(left out)", "are left out"):
+        assert word in text
+    assert "Dear Bob" in page.html(report).decode(), "the test must be able to fail"
+
+
+def many(count: int, depth: int, name: str = "a_function_with_a_name") -> Subject:
+    """That many threads, each somewhere else."""
+    shown = replace(synth.app()[0], threads=tuple(synth.thread(tid) for tid in range(count)))
+    stacks = tuple(
+        Stack(tid, tuple(Frame(tid * 1000 + n, f"{name}_{tid}", "/opt/app", n) for n in range(depth)))
+        for tid in range(count)
+    )
+    one = subject()
+    waits = tuple(Wait(tid, f"t{tid}", WaitKind.CONDITION, "waits", 0x1000 + tid) for tid in range(count))
+    return replace(one, report=replace(one.report, snapshot=shown, stacks=stacks), waits=waits, own={})
+
+
+@pytest.mark.parametrize("name", ["f", "std::" + "very<long, " * 400])
+def test_very_many_threads(name: str):
+    """A page of 2,000 threads opens at once: it is cut to size, and says what is not there."""
+    content = page.drawn(many(2000, 100, name))
+    assert len(content) < 3_500_000
+    assert re.search(
+        r"… and \d+ more threads; &#x27;hangshot inspect --json&#x27; has them all", content.decode()
+    )
+
+
+def test_what_cannot_be_told():
+    """Without verdict, sidecar, stacks or memory there is still a page."""
+    shown = replace(synth.app()[0], memory=(), threads=(Thread(7),), arguments="", name="")
+    bare = Report(Path("/x/core"), 1, 1, shown, (), missing=5000)
+    found = outline(page.drawn(Subject(bare, None, ()))).lines
+    for line in (
+        "title: a process: a report of Hangshot",
+        "h1: Why it hangs cannot be told from this dump",
+        "p: This dump is damaged: 5.0 kB are missing at its end. It was not copied whole.",
+        "h2: 1 thread",
+        "p: The dump has no registers of it.",
+        "p: The dump lists no memory.",
+        "li: Its sidecar: nobody knows when and why it was taken, nor what it left out",
+        "code: gdb PROGRAM core -ex 'thread apply all bt'",
+        "h2: 0 modules",
+    ):
+        assert line in found
+
+
+def test_a_minidump_is_opened_on_windows():
+    """Its commands are those of WinDbg and Visual Studio."""
+    one = subject()
+    report = replace(one.report, format="minidump", path=Path("app.dmp"), comment="Tool: Hangshot")
+    found = outline(page.drawn(replace(one, report=report))).lines
+    assert 'code: windbgx -z "app.dmp"' in found
+    assert 'code: devenv "app.dmp"' in found
+    assert "li: Its writer's note: Tool: Hangshot" in found
+    assert not [line for line in found if line.startswith("code: gdb")]
+
+
+def test_all_is_held():
+    """What a mini dump leaves out it does not list, so no bar is light; the page says so."""
+    one = subject()
+    shown = replace(one.report.snapshot, memory=(Memory(synth.STACK, 4096, 4096),))
+    content = page.drawn(replace(one, report=replace(one.report, snapshot=shown)))
+    assert (
+        "p: The dump lists 4.1 kB and holds all of it; what its mode leaves out it does not list."
+        in outline(content).lines
+    )
+    assert "left out, or never touched" not in content.decode()
+    reserved = Memory(0, 1 << 40, 0, "---")
+    shown = replace(shown, memory=(reserved, *shown.memory))
+    content = page.drawn(replace(one, report=replace(one.report, snapshot=shown))).decode()
+    assert "reserved without any use; not to scale" in content
+    assert "The dump lists 4.1 kB" in content
+
+
+def test_gaps_are_folded():
+    """The first few are shown, the rest unfolds, and of very many only the number is told."""
+    one = subject()
+    gaps = tuple(Gap(f"thread {number}", "gone") for number in range(100))
+    report = replace(one.report, dump=replace(one.report.dump, gaps=gaps))
+    found = outline(page.drawn(replace(one, report=report))).lines
+    assert "li: 100 things that this mode should hold:" in found
+    assert "summary: 92 more" in found
+    assert "li: … and 40 more, in the sidecar" in found
+
+
+def test_the_mark():
+    """By it an earlier page is known; it must not change, or old pages could not be replaced."""
+    assert page.drawn(subject()).startswith(page.MARK)
+    assert page.MARK == b"<!doctype html>\n<!-- A report of Hangshot -->\n"
+
+
+def test_nothing_is_loaded():
+    """The page names no address but in words, and its policy comes before anything it would hold."""
+    found = outline(page.drawn(subject()))
+    addresses = {
+        (name, value)
+        for name, value in found.attributes
+        if name in ("href", "src", "action", "srcset", "data")
+    }
+    assert all(name == "href" and value.startswith("#") for name, value in addresses)
+    assert not {"script", "link", "img", "iframe", "object", "base", "form"} & found.tags
+    assert not [name for name, _ in found.attributes if name.startswith("on") or name == "style"]
+    text = page.drawn(subject()).decode()
+    assert text.index("Content-Security-Policy") < text.index("<title>") < text.index("<style>")

@@ -1,0 +1,122 @@
+"""From tree to text: nothing foreign gets out unescaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tray.reports.page import style
+from tray.reports.page.markup import Node, clean, clipped, foreign, make, written
+
+
+def test_text_is_escaped():
+    """Whatever it is: markup, quotes, references."""
+    text = "<script>alert('x')</script> & \"quotes\" &amp; </style>"
+    node = make("p", text, foreign(text), title=text)
+    told = written(node)
+    assert told.count("<") == 4  # of p and bdi
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; &quot;quotes&quot; &amp;amp;" in told
+
+    class Parser(HTMLParser):
+        def handle_data(self, data):
+            assert data == text
+
+    Parser().feed(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("a\0b\x1b[31m", "a\ufffdb\ufffd[31m"),
+        ("\ud800 \udcff", "\ufffd \ufffd"),
+        ("\u202egnp.exe\u2066\u200b\u200f", "\ufffdgnp.exe\ufffd\ufffd\ufffd"),
+        ("\ufeff\U000e0041", "\ufffd\ufffd"),
+        ("a\u00a0b\u3000c\td\ne", "a b c d e"),
+        ("Grüße 日本語 שלום 🙂", "Grüße 日本語 שלום 🙂"),
+    ],
+)
+def test_what_does_not_show_is_marked(text: str, left: str):
+    """Controls, lone surrogates and what turns the direction become a mark; other languages stay."""
+    assert clean(text) == left
+    assert written(make("p", text)) == f"<p>{left}</p>"
+    written(make("p", text)).encode()
+
+
+def test_very_long_text():
+    """Is cut, wherever it comes from."""
+    assert clean("x" * 100_000, 10) == "x" * 9 + "…"
+    assert len(written(make("p", "x" * 100_000))) < 7000
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "left"),
+    [
+        ("worker-1", 8, "worker-1"),
+        ("worker-12", 8, "worker-…"),
+        ("日本語です", 10, "日本語です"),
+        ("日本語です", 8, "日本語…"),
+        ("a\n  b", 8, "a b"),
+    ],
+)
+def test_what_fits(text: str, most: int, left: str):
+    """One line of so many columns; signs of East Asia take two."""
+    assert clipped(text, most) == left
+
+
+def test_children_of_all_kinds():
+    """Lists are flattened, nothing is nothing, an element may have no end."""
+    tree = make(
+        "ul", [make("li", "a"), None, (make("li", str(n)) for n in range(2))], None, class_="x", id=None
+    )
+    assert written(tree) == '<ul class="x"><li>a</li><li>0</li><li>1</li></ul>'
+    assert written(make("br")) == "<br>"
+    assert (
+        written(make("text", stroke_width=2, viewBox="0 0 1 1"))
+        == '<text stroke-width="2" viewBox="0 0 1 1"></text>'
+    )
+
+
+def test_the_policy_fits_the_style_sheet():
+    """Its hash is the sheet's own, as a browser takes it; nothing else is let through."""
+    digest = base64.b64encode(hashlib.sha256(style.SHEET.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in style.POLICY
+    assert style.POLICY.startswith("default-src 'none'; ")
+    assert "unsafe" not in style.POLICY
+    assert written(Node("style", raw=style.SHEET)) == f"<style>{style.SHEET}</style>"
+    assert "\r" not in style.SHEET, "browsers hash it with plain line ends"
+
+
+def test_the_style_sheet_loads_nothing():
+    """No address, no import, no end of its element."""
+    assert not re.search(r"url\(|@import|http|</|@font-face", style.SHEET)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(scheme: str):
+    """Every colour of text on every ground it may stand on: 4.5 to 1 at least."""
+    blocks = re.findall(r":root \{(.*?)\}", style.SHEET, re.DOTALL)
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", blocks[scheme == "dark"]))
+    inks = ("ink", "soft", "link", "warn", "deadlock", "blocked", "busy", "outside", "waiting", "idle")
+    weak = {
+        (ink, ground): _contrast(colours[ink], colours[ground])
+        for ink in inks
+        for ground in ("paper", "card", "sunk")
+        if _contrast(colours[ink], colours[ground]) < 4.5
+    }
+    assert not weak
+    assert _contrast(colours["held"], colours["left"]) > 2.9, "the bar's parts must differ without colour"
