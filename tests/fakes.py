@@ -260,7 +260,7 @@ class FakeCapture:
         return replace(found, window=window)
 
     def estimate(self, target: Target, mode) -> int:
-        return {"mini": 200_000, "heap": 30_000_000, "full": 2_100_000_000}[mode.name]
+        return {"triage": 90_000, "mini": 200_000, "heap": 30_000_000, "full": 2_100_000_000}[mode.name]
 
     def write(self, target: Target, mode, file, progress, trigger=None) -> Captured:
         self.target(target.pid, target.started)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tray import __version__, reports
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core, minidump
-from tray.model import Dump
+from tray.model import Dump, Include
 from tray.reports import why
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     with store.begin(target, mode, capture.suffix, taken, need=need, output=output) as partial:
         with held.interruptible():
             captured = capture.write(target, mode, partial.file, progress, trigger)
+            if Include.STACKS not in mode.include:
+                target, captured = _for_strangers(target, captured)
             _verify(partial, captured)
             verdict = why.at_once(partial.file, captured)
             partial.sync()
@@ -128,6 +130,14 @@ def prune(store: Store) -> list[Path]:
     except (OSError, TrayError) as error:
         log.warning("Old dumps could not be removed: %s", error)
         return []
+
+
+def _for_strangers(target: Target, captured: Captured) -> tuple[Target, Captured]:
+    """What the sidecar of a dump of calls alone says: no window's title, and no file's place."""
+    threads, stuck = (
+        tuple(replace(one, waits_on="") for one in some) for some in (captured.threads, captured.stuck)
+    )
+    return replace(target, window=None, executable=None), replace(captured, threads=threads, stuck=stuck)
 
 
 def _verify(partial: Partial, captured: Captured) -> None:

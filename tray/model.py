@@ -1,7 +1,6 @@
 """The nouns: frozen values that every part shares. No I/O here.
 
-Sizes are bytes, durations seconds, times aware UTC, addresses plain ints in
-the target's own space.
+Sizes are bytes, durations seconds, times aware UTC, addresses plain ints in the target's own space.
 """
 
 from __future__ import annotations
@@ -33,8 +32,10 @@ class Include(enum.Flag):
     Each ``capture`` back end maps these once to what its system calls them.
     """
 
+    CALLS = enum.auto()
+    """Every thread's calls and registers; alone, it is a promise to leave out what else a stack holds."""
     STACKS = enum.auto()
-    """Every thread's stack and registers, and what a debugger needs to name the frames."""
+    """Every thread's stack as it is, and what a debugger needs to name the frames."""
     GLOBALS = enum.auto()
     """Every module's own data."""
     HEAP = enum.auto()
@@ -51,11 +52,13 @@ class Mode:
         name: As in settings, on the command line and in file names.
         include: What it keeps.
         help: What it is good for, one short line.
+        aim: What to add to the name in the menu.
     """
 
     name: str
     include: Include
     help: str
+    aim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,8 @@ class Target:
 
     Attributes:
         pid: Process id. Reused by the system, so never trust it alone.
-        started: Start time in clock ticks since boot (Linux) or FILETIME
-            (Windows). Opaque: only ever compared with ``==`` to tell whether
-            ``pid`` still means the same process.
+        started: Start time in clock ticks since boot (Linux) or FILETIME (Windows). Opaque:
+            only ever compared with ``==`` to tell whether ``pid`` still means the same process.
         name: What the user knows it by, without its folder.
         executable: None where the system hides it, as for another user's process.
         window: Its window, or None when it was picked by pid.
@@ -120,8 +122,7 @@ class Thread:
         name: Its own name (``comm``); empty where the dump does not say.
         state: One letter of proc(5), from before it was stopped; empty if unknown.
         waits_in: Kernel function it slept in (``wchan``); empty if unknown.
-        registers: General registers as x86-64 Linux lays them out
-            (``struct user_regs_struct``, 216 bytes); readers of other formats follow it.
+        registers: General registers as x86-64 Linux lays them out (``struct user_regs_struct``, 216 bytes).
         floating: FPU and SSE state (``struct user_fpregs_struct``, 512 bytes).
         extended: XSAVE area with AVX and beyond; empty where there is none.
         signal: ``siginfo_t`` of the stop, 128 bytes; empty where there is none.

@@ -104,10 +104,16 @@ def test_submenus() -> None:
     """Recent apps tell pid, age and who hangs; modes their size; dumps what they are."""
     desktop, _ = shown(WHOLE)
     assert desktop.rows("Recent apps") == ["⚠ editor · 70 · now", "browser · 71 · 2 min ago"]
-    assert desktop.rows("Mode") == ["Mini · about 200 kB", "Heap", "Full · about 2.1 GB"]
+    assert desktop.rows("Mode") == [
+        "Mini · about 200 kB",
+        "Heap",
+        "Full · about 2.1 GB",
+        "Triage, for sharing",
+    ]
     assert [(row.checked, row.radio) for row in desktop.row("Mode").submenu] == [
         (False, True),
         (True, True),
+        (False, True),
         (False, True),
     ]
     assert desktop.rows("Last dumps") == ["editor · mini · 180 kB · 5 min ago"]

@@ -78,9 +78,9 @@ def test_every_value_is_read():
         (
             '# a\nmode = "mni"',
             2,
-            """'mode' must be "mini", "heap" or "full", not 'mni'; did you mean 'mini'?""",
+            """'mode' must be "mini", "heap", "full" or "triage", not 'mni'; did you mean 'mini'?""",
         ),
-        ("mode = 7", 1, """"full", not 7"""),
+        ("mode = 7", 1, """"triage", not 7"""),
         ("\nhotkey = 7", 2, "'hotkey' must be a combination of keys in quotes"),
         ('hotkey = " "', 1, "'hotkey' must be"),
         ('folder = "here"', 1, "'folder' must be a whole path"),

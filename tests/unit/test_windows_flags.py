@@ -13,10 +13,13 @@ from tray.ffi.win32 import ERROR_INVALID_PARAMETER, ERROR_NOACCESS, ERROR_PARTIA
 from tray.model import Include
 from tray.modes import MODES
 
-MINI, HEAP, FULL = 0x21964, 0x31B65, 0x21826
+MINI, HEAP, FULL, TRIAGE = 0x21964, 0x31B65, 0x21826, 0x1214A8
+FILTERS = 0x100488
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("mini", MINI), ("heap", HEAP), ("full", FULL)])
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("mini", MINI), ("heap", HEAP), ("full", FULL), ("triage", TRIAGE)]
+)
 def test_flags(mode: str, expected: int):
     """The numbers that the field knows; full is what WinDbg and ProcDump use."""
     assert flags(MODES[mode].include) == expected
@@ -24,7 +27,7 @@ def test_flags(mode: str, expected: int):
 
 def test_nothing_but_calls():
     """A dump for strangers: filtered, without handles, without what pointers lead to."""
-    found = flags(Include(0))
+    found = flags(Include.CALLS)
     assert found & d.MiniDumpFilterTriage
     assert found & d.MiniDumpFilterMemory
     assert not found & (d.MiniDumpWithHandleData | d.MiniDumpWithIndirectlyReferencedMemory)
@@ -76,25 +79,25 @@ def test_an_old_dbghelp(mode: str):
     """Bits it does not know go first, the newest first; what remains is still that mode."""
     ladder = Ladder(MODES[mode].include)
     wanted = ladder.flags
-    assert ladder.down(ERROR_INVALID_PARAMETER, "refused")
-    assert ladder.flags == wanted & 0x1FFFF
-    assert ladder.down(ERROR_INVALID_PARAMETER, "refused")
-    assert ladder.flags == wanted & 0x7FF
-    assert len(ladder.gaps) == 2
+    masks = [0xFFFFF, 0x1FFFF, 0x7FF] if mode == "triage" else [0x1FFFF, 0x7FF]
+    for mask in masks:
+        assert ladder.down(ERROR_INVALID_PARAMETER, "refused")
+        assert ladder.flags == wanted & mask
+    assert len(ladder.gaps) == len(masks)
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("code", [ERROR_INVALID_PARAMETER, ERROR_NOACCESS, ERROR_PARTIAL_COPY])
 def test_every_ladder_ends(mode: str, code: int):
-    """Each rung but a repeated one has fewer bits or a smaller body, and the last has none."""
+    """Each rung but a repeated one has fewer bits or a smaller body, and the last has none but the filters."""
     tried = rungs(Ladder(MODES[mode].include), code)
-    assert tried[-1] == d.MiniDumpNormal
+    assert not tried[-1] & ~FILTERS
     assert all(later != earlier or code == ERROR_PARTIAL_COPY for earlier, later in itertools.pairwise(tried))
 
 
 def test_a_triage_dump_never_grows_personal():
     """Whatever fails, the filters stay, or are named as refused."""
-    ladder = Ladder(Include(0))
+    ladder = Ladder(Include.CALLS)
     for tried in rungs(ladder, ERROR_NOACCESS):
         assert tried & d.MiniDumpFilterMemory
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from judges_windbg import accepted, stacks, windbg
+from windows_programs import built, launch
 
 from tray.capture.windows import WindowsCapture
 from tray.capture.windows_threads import Suspensions
@@ -19,9 +21,6 @@ from tray.ffi.win32 import PROTOTYPES, Libraries, System
 from tray.formats import minidump
 from tray.model import Trigger, Window
 from tray.modes import MODES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WIDTH = ctypes.sizeof(ctypes.c_void_p) * 8
 NOT_IN_WINE = {"PssCaptureSnapshot", "PssQuerySnapshot", "PssFreeSnapshot"}
@@ -55,13 +54,18 @@ def test_dbghelp_is_the_systems():
     assert "\\windows\\system32\\dbghelp.dll" in System().dbghelp_path().casefold()
 
 
+def found_in(folder: Path) -> tuple[str, str]:
+    """Commands by which the engine looks there for programs whose folder a dump does not tell."""
+    return f".exepath {os.environ['SYSTEMROOT']}\\system32;{folder}", ".reload"
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_windbg_names_the_deadlock(program, dump, mode: str):
     """On both threads: the lock call, and above it the program's own frame."""
     target = program("deadlock", bits=WIDTH)
     captured, path = dump(target.pid, mode)
     assert captured.gaps == ()
-    printed = windbg(path, "~*k")
+    printed = windbg(path, *found_in(target.path.parent), "~*k")
     for tid in map(int, target.words):
         names = stacks(printed)[tid]
         assert names.index("ntdll!RtlEnterCriticalSection") < names.index("deadlock!take_second"), printed
@@ -109,7 +113,30 @@ def test_inspect_agrees(program, dump, mode: str):
         names = {module.path.rpartition("\\")[2].casefold() for module in read.modules()}
         assert {"deadlock.exe", "ntdll.dll", "kernel32.dll"} <= names
         assert all(thread.registers for thread in read.snapshot.threads)
-        assert WIDTH == 32 or "deadlock.exe" in read.snapshot.arguments
+        assert WIDTH == 32 or ("deadlock.exe" in read.snapshot.arguments) == (mode != "triage")
+
+
+@pytest.mark.parametrize("mode", ["mini", "triage"])
+def test_nothing_personal_for_strangers(dump, tmp_path: Path, mode: str):
+    """A dump for sharing has the calls, and nothing that its owner wrote, nor the folder of a file."""
+    person, letter, word = "zaphod", "beeblebrox", "BEEBLEBROX"
+    folder = tmp_path / person
+    folder.mkdir()
+    target = launch(Path(shutil.copy(built("secrets", WIDTH), folder)), letter)
+    try:
+        _, path = dump(target.pid, mode, title=letter)
+        target.assert_unharmed()
+    finally:
+        target.end()
+    content = path.read_bytes()
+    found = [
+        text
+        for text in (person, letter, word)
+        if text.encode() in content or text.encode("utf-16-le") in content
+    ]
+    assert found == ([person, letter, word] if mode == "mini" else [])
+    printed = windbg(path, *found_in(folder), "~*k")
+    assert "secrets!keep" in stacks(printed)[int(target.words[0])], printed
 
 
 def test_progress_is_real(program, dump):

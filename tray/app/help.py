@@ -34,6 +34,7 @@ MODES
     mini    every thread's stack; small enough to mail
     heap    mini, and the app's own memory
     full    everything that can be read
+    triage  the calls alone, for sharing: no variables, texts or command line
 
 A dump holds what the app had in memory, so perhaps passwords and private text.
 Hangshot sends nothing anywhere. Look before you share one.

@@ -157,11 +157,10 @@ def _recent(view: View, acts: Acts) -> Iterator[Any]:
 
 def _modes(view: View, acts: Acts) -> Iterator[Any]:
     estimates = dict(view.estimates)
-    for name in MODES:
+    for name, mode in MODES.items():
+        label = ", ".join(word for word in (name.title(), mode.aim) if word)
         about = f" · about {shown(estimates[name])}" if name in estimates else ""
-        yield MenuItem(
-            name.title() + about, _act(acts.choose, name), checked=_is(view.mode, name), radio=True
-        )
+        yield MenuItem(label + about, _act(acts.choose, name), checked=_is(view.mode, name), radio=True)
 
 
 def _is(one: str, other: str) -> Callable[[Any], bool]:

@@ -77,7 +77,7 @@ def pages(
         own: Runs of pages that the process has written itself, of one mapping.
     """
     wanted = Wanted()
-    places = _Places(mappings)
+    places = Places(mappings)
     for thread in threads:
         _add_thread(wanted, struct.unpack("<27Q", thread.registers), places)
     met: set[int] = set()
@@ -94,7 +94,7 @@ def pages(
     return {page for page in wanted.pages if (mapping := places.at(page)) and not _closed(mapping)}
 
 
-class _Places:
+class Places:
     """Which mapping holds an address."""
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
@@ -102,6 +102,7 @@ class _Places:
         self._starts = [mapping.start for mapping in mappings]
 
     def at(self, address: int) -> Mapping | None:
+        """The mapping that holds it, if one does."""
         import bisect
 
         index = bisect.bisect_right(self._starts, address) - 1
@@ -115,16 +116,23 @@ def _closed(mapping: Mapping) -> bool:
     return mapping.special or bool(mapping.flags & {"io", "pf"})
 
 
-def _add_thread(wanted: Wanted, registers: Sequence[int], places: _Places) -> None:
+def _add_thread(wanted: Wanted, registers: Sequence[int], places: Places) -> None:
     """The thread's stack, its thread block, and the lock it waits for."""
-    stack_pointer, block = registers[ffi.RSP], registers[ffi.FS_BASE]
-    if mapping := places.at(stack_pointer):
-        start = max(mapping.start, stack_pointer - RED_ZONE)
-        wanted.add(start, min(_stack_end(stack_pointer, block, mapping), start + LARGEST_STACK))
+    block = registers[ffi.FS_BASE]
+    wanted.add(*stack(registers, places))
     if mapping := places.at(block):
         wanted.add(block, min(block + _THREAD_BLOCK, mapping.end))  # a guard page may follow
     if registers[ffi.ORIG_RAX] in (ffi.FUTEX, ffi.RESTART_SYSCALL) and places.at(registers[ffi.RDI]):
         wanted.add(registers[ffi.RDI] - _LOCK_BEFORE, registers[ffi.RDI] + _LOCK_AFTER)
+
+
+def stack(registers: Sequence[int], places: Places) -> tuple[int, int]:
+    """Where a thread's stack begins and ends; the same twice if it has none."""
+    stack_pointer, block = registers[ffi.RSP], registers[ffi.FS_BASE]
+    if not (mapping := places.at(stack_pointer)):
+        return 0, 0
+    start = max(mapping.start, stack_pointer - RED_ZONE)
+    return start, min(_stack_end(stack_pointer, block, mapping), start + LARGEST_STACK)
 
 
 def _stack_end(stack_pointer: int, block: int, mapping: Mapping) -> int:

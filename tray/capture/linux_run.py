@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from tray.capture import linux_facts, linux_maps, linux_mini, linux_plan, linux_target
+from tray.capture import linux_facts, linux_maps, linux_mini, linux_plan, linux_target, linux_triage
 from tray.capture.copy import Copy, jobs
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
@@ -67,6 +67,7 @@ class Run:
         self._busy: dict[int, float] = {}
         self._offsets = array.array("Q")
         self._mapped: list[Mapping] = []
+        self._triage: linux_triage.Triage | None = None
 
     def captured(self) -> Captured:
         """What came of it."""
@@ -123,11 +124,24 @@ class Run:
         if self.shot.pid:
             self._copy_clone(snapshot, files)
         self._copy_parts(live=False)
+        if self._triage:
+            self._strip(self._triage)
+
+    def _strip(self, triage: linux_triage.Triage) -> None:
+        """Take out of the file what strangers shall not see; the target runs already."""
+        for start, end, offset in self._places():
+            content = os.pread(self.file.fileno(), end - start, offset)
+            self._write(memoryview(triage.strip(start, content)), offset)
 
     def _copy_target(self, snapshot: Snapshot, memory: int, pages: linux_maps.Pages, files: Files) -> None:
         """Write the head and copy the memory of the target, which stands still."""
         if Include.HEAP in self.mode.include:
             self.plan = linux_plan.large(self._mapped, self.mode.include, pages, files)
+        elif Include.STACKS not in self.mode.include:
+            read = _reader(self.kernel, memory)
+            self._triage = linux_triage.Triage(self.threads, self._mapped, snapshot.auxv, read)
+            self.plan = linux_plan.small(self._mapped, self._triage.pages)
+            snapshot = self._triage.told(snapshot)
         else:
             read = _reader(self.kernel, memory)
             wanted = linux_mini.pages(self.threads, self._mapped, snapshot.auxv, read, pages.own)

@@ -25,7 +25,8 @@ ALWAYS = (
 SHARED = (
     (d.MiniDumpFilterMemory, "stacks keep return addresses and lose the values of variables"),
     (d.MiniDumpFilterModulePaths, "a path holds the user's name"),
-    (d.MiniDumpFilterTriage, "leaves out what else is known to hold personal text"),
+    (d.MiniDumpFilterTriage, "leaves out what else is known to hold personal text, as vector registers"),
+    (d.MiniDumpWithoutOptionalData, "keeps newer dbghelps from adding what nobody asked for"),
 )
 """Flags of a dump for strangers, which includes nothing but calls."""
 STACKS = (
@@ -63,7 +64,7 @@ def flags(include: Include) -> int:
     kinds: tuple[tuple[int, str], ...]
     if Include.MAPPED_FILES in include:
         kinds = FULL
-    elif not include:
+    elif Include.STACKS not in include:
         kinds = SHARED
     else:
         parts = ((Include.STACKS, STACKS), (Include.GLOBALS, GLOBALS), (Include.HEAP, HEAP))
@@ -147,5 +148,10 @@ def _without_handles(now: int, why: str) -> Step:
 
 _HEAP_BITS = d.MiniDumpWithPrivateReadWriteMemory | d.MiniDumpWithPrivateWriteCopyMemory
 _BODY_BITS = d.MiniDumpWithFullMemory | _HEAP_BITS
-_FILTER_BITS = d.MiniDumpFilterMemory | d.MiniDumpFilterModulePaths | d.MiniDumpFilterTriage
+_FILTER_BITS = (
+    d.MiniDumpFilterMemory
+    | d.MiniDumpFilterModulePaths
+    | d.MiniDumpFilterTriage
+    | d.MiniDumpWithoutOptionalData
+)
 _LEAST = d.MiniDumpNormal

@@ -196,7 +196,7 @@ class Run:
         if self._trigger:
             words.append(f"taken by {self._trigger.value}")
         window = self.target.window
-        if window and self.mode.include:
+        if window and Include.STACKS in self.mode.include:
             answer = {True: "not responding", False: "responding", None: "cannot tell if it responds"}
             words.append(f"window {window.title!r}, {answer[window.hung]}")
         return "; ".join(words)

@@ -35,11 +35,13 @@ class Linked:
         base: What to add to the file's addresses.
         path: Empty for the executable itself.
         dynamic: Address of its dynamic section.
+        name: Address of its path.
     """
 
     base: int
     path: str
     dynamic: int
+    name: int = 0
 
 
 def auxiliary(auxv: bytes) -> dict[int, int]:
@@ -88,7 +90,7 @@ def _chain(node: int, read: Callable[[int, int], bytes]) -> Iterator[Linked]:
         if len(fields) < 40:  # noqa: PLR2004 - the public part of struct link_map
             return
         base, name, dynamic, node, _ = struct.unpack("<5Q", fields)
-        yield Linked(base, _string(name, read), dynamic)
+        yield Linked(base, _string(name, read), dynamic, name)
 
 
 def _string(address: int, read: Callable[[int, int], bytes]) -> str:

@@ -1,4 +1,4 @@
-"""The dump types, smallest first, and how they are read. A new one is one file and one line here."""
+"""The dump types, what grows first, and how they are read. A new one is one file and one line here."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from tray.modes.full import FULL
 from tray.modes.heap import HEAP
 from tray.modes.mini import MINI
+from tray.modes.triage import TRIAGE
 
 if TYPE_CHECKING:
     from tray.model import Mode
 
-MODES: dict[str, Mode] = {mode.name: mode for mode in (MINI, HEAP, FULL)}
+MODES: dict[str, Mode] = {mode.name: mode for mode in (MINI, HEAP, FULL, TRIAGE)}
 
 
 class How(enum.StrEnum):

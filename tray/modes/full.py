@@ -1,9 +1,10 @@
 """Full: everything that can be read."""
 
 from tray.model import Include, Mode
+from tray.modes.heap import HEAP
 
 FULL = Mode(
     "full",
-    Include.STACKS | Include.GLOBALS | Include.HEAP | Include.MAPPED_FILES,
+    HEAP.include | Include.MAPPED_FILES,
     "everything, also code and mapped files",
 )

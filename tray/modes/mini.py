@@ -2,4 +2,4 @@
 
 from tray.model import Include, Mode
 
-MINI = Mode("mini", Include.STACKS, "every thread's stack; small enough to mail")
+MINI = Mode("mini", Include.CALLS | Include.STACKS, "every thread's stack; small enough to mail")

@@ -18,7 +18,7 @@ TEMPLATE = """\
 hotkey = "ctrl+alt+shift+d"
 
 # What hotkey and menu dump: "mini" (stacks; small enough to mail),
-# "heap" (and the app's own memory) or "full" (everything).
+# "heap" (and the app's own memory), "full" (everything), or "triage" (calls alone, for sharing).
 mode = "mini"
 
 # How heap and full dumps read the memory of a Linux app. "stop": it stands still until all is
