@@ -130,8 +130,9 @@ class Run:
     def _strip(self, triage: linux_triage.Triage) -> None:
         """Take out of the file what strangers shall not see; the target runs already."""
         for start, end, offset in self._places():
-            content = os.pread(self.file.fileno(), end - start, offset)
-            self._write(memoryview(triage.strip(start, content)), offset)
+            content = bytearray(end - start)
+            self.kernel.read_file(self.file.fileno(), memoryview(content), offset)
+            self._write(memoryview(triage.strip(start, bytes(content))), offset)
 
     def _copy_target(self, snapshot: Snapshot, memory: int, pages: linux_maps.Pages, files: Files) -> None:
         """Write the head and copy the memory of the target, which stands still."""
