@@ -1,8 +1,9 @@
 """Names of addresses as the debugger engine knows them, and how far they can be believed.
 
-Without a PDB the engine gives the nearest exported name before an address, which may
-be another function's. On x86-64 the tables for unwinding tell where each function
-begins, so a name that does not begin there is not given.
+Without a PDB, or with one that has only public names, the engine gives the nearest
+name before an address, which may be another function's. On x86-64 the tables for
+unwinding tell where each function begins, on x86 the call that led there may; a
+name that does not begin there is not given.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import struct
 from typing import Any
 
 from tray.ffi import dbgeng
-from tray.ffi.win32 import IMAGE_FILE_MACHINE_AMD64
 from tray.reports.names import namer
 
 WITH_PDB = {dbgeng.DEBUG_SYMTYPE_PDB, dbgeng.DEBUG_SYMTYPE_DIA, dbgeng.DEBUG_SYMTYPE_CODEVIEW}
@@ -20,15 +20,23 @@ _MOST_CHAINED = 8
 _NEAR = 0x800
 """Bytes after an exported name within which it is believed where nothing tells where functions begin."""
 _ENTRY = struct.Struct("<III")
+_CALL, _JUMP, _CALL_AT, _JUMP_AT = b"\xe8", b"\xe9", b"\xff\x15", b"\xff\x25"
+"""Instructions of x86: with a distance; with the address of where the address is."""
+_LOW = (1 << 32) - 1
 
 
 class Names:
-    """The names of one open dump."""
+    """The names of one open dump.
 
-    def __init__(self, engine: dbgeng.Engine) -> None:
+    Args:
+        engine: With the dump open.
+        narrow: Its calls are those of a 32-bit program.
+    """
+
+    def __init__(self, engine: dbgeng.Engine, *, narrow: bool) -> None:
         self._engine = engine
         self._demangled = namer()
-        self._tables = engine.machine() == IMAGE_FILE_MACHINE_AMD64
+        self._narrow = narrow
         self._modules = sorted((one.Base, one.Base + one.Size) for one in engine.modules())
         self._on_stack: dict[int, int] = {}  # module → an address in it that is on a stack
         self._symbols: dict[int, int] = {}
@@ -46,9 +54,12 @@ class Names:
             return ""
         self._on_stack.setdefault(base, pc)
         name, behind = self._named(pc, inline)
-        if name and self._type(base) not in WITH_PDB:
-            name = self._believed(name, behind, base, pc, first=first)
-        return self._demangled(name)
+        if not name or (self._type(base) in WITH_PDB and self.line(frame)[1]):
+            return self._demangled(name)
+        begin = (
+            self._called(frame.ReturnOffset) if self._narrow else self._begin(base, pc if first else pc - 1)
+        )
+        return self._demangled(self._believed(name, pc - behind, pc, begin))
 
     def line(self, frame: dbgeng.DEBUG_STACK_FRAME_EX) -> tuple[str, int]:
         """A frame's source file and line, where a PDB has them."""
@@ -62,31 +73,41 @@ class Names:
         base = self._module(pc)
         if base is None:
             return False
-        if not self._tables:
+        if self._narrow:
             return self._type(base) in WITH_PDB
         if self._entry(pc if first else pc - 1):
             return True
         return first and self._has_code(pc)  # a function without an entry changes no registers
+
+    def plain(self, address: int) -> int:
+        """An address as the program knows it; the engine extends the sign of a 32-bit one."""
+        return address & _LOW if self._narrow else address
 
     def modules(self) -> list[dict[str, Any]]:
         """Where each module lies, and what was found for it; of those that no stack goes through only the place."""
         return [
             {
                 "name": self._file(dbgeng.DEBUG_MODNAME_IMAGE, base),
-                "ranges": [(base, end)],
+                "ranges": [(self.plain(base), self.plain(base) + end - base)],
                 "file": self._has_code(self._on_stack[base]) if base in self._on_stack else True,
                 "debug": self._type(base) in WITH_PDB,
             }
             for base, end in self._modules
         ]
 
-    def _believed(self, name: str, behind: int, base: int, pc: int, *, first: bool) -> str:
-        """A name without a PDB, if its function begins where the one of this address does; else that one's."""
-        if not self._tables:
-            return name if behind < _NEAR else ""
-        begin = self._begin(base, pc if first else pc - 1)
-        if begin is None or begin == pc - behind:
-            return name if begin or behind < _NEAR else ""
+    def _believed(self, name: str, start: int, pc: int, begin: int | None) -> str:
+        """A name if its function begins where the one of this address does, else the name of that one.
+
+        Args:
+            name: What the engine says.
+            start: Where that begins.
+            pc: The address.
+            begin: Where its function begins; None where nothing tells.
+        """
+        if begin is None or (self._narrow and not start <= begin <= pc):  # a frame between the two is missing
+            return name if pc - start < _NEAR else ""
+        if begin == start:
+            return name
         name, behind = self._named(begin, 0)
         return name if not behind else ""
 
@@ -111,6 +132,37 @@ class Names:
             entry = above
         return None
 
+    def _called(self, back: int) -> int | None:
+        """Where the call before a return address goes, if the instruction says it; x86."""
+        code = self._read(back - 6, 6)
+        place = None
+        if code[1:2] == _CALL:
+            place = self._far(back, code[2:])
+        elif code[:2] == _CALL_AT:
+            place = self._pointer(code[2:])
+        if place is None:
+            return None
+        code = self._read(place, 6)  # what is imported may be reached by a jump
+        if code[:2] == _JUMP_AT:
+            return self._pointer(code[2:])
+        return self._far(place + 5, code[1:5]) if code[:1] == _JUMP else place
+
+    def _far(self, end: int, distance: bytes) -> int:
+        """Where a call or jump goes that ends there."""
+        return end + int.from_bytes(distance, "little", signed=True) & _LOW
+
+    def _pointer(self, place: bytes) -> int | None:
+        """The address that is kept at an address."""
+        found = self._read(int.from_bytes(place, "little"), 4)
+        return int.from_bytes(found, "little") if len(found) == 4 else None  # noqa: PLR2004 - bytes
+
+    def _read(self, address: int, size: int) -> bytes:
+        """Memory; empty where there is none."""
+        try:
+            return self._engine.read(address, size)
+        except OSError:
+            return b""
+
     def _entry(self, pc: int) -> tuple[int, int, int] | None:
         """Begin, end and unwind description of a function, as offsets in its module."""
         try:
@@ -121,14 +173,11 @@ class Names:
 
     def _above(self, base: int, unwind: int) -> tuple[int, int, int] | None:
         """The entry that an unwind description continues; None if it stands for itself."""
-        try:
-            head = self._engine.read(base + unwind, 4)
-            if len(head) < 4 or not head[0] >> 3 & dbgeng.UNW_FLAG_CHAININFO:  # noqa: PLR2004 - UNWIND_INFO
-                return None
-            codes = head[2] + (head[2] & 1)
-            content = self._engine.read(base + unwind + 4 + 2 * codes, _ENTRY.size)
-        except OSError:
+        head = self._read(base + unwind, 4)
+        if len(head) < 4 or not head[0] >> 3 & dbgeng.UNW_FLAG_CHAININFO:  # noqa: PLR2004 - UNWIND_INFO
             return None
+        codes = head[2] + (head[2] & 1)
+        content = self._read(base + unwind + 4 + 2 * codes, _ENTRY.size)
         return _ENTRY.unpack(content) if len(content) == _ENTRY.size else None
 
     def _module(self, pc: int) -> int | None:
@@ -144,10 +193,7 @@ class Names:
 
     def _has_code(self, pc: int) -> bool:
         """Whether the module's code was found, in the dump or in its file."""
-        try:
-            return bool(self._engine.read(pc, 1))
-        except OSError:
-            return False
+        return bool(self._read(pc, 1))
 
     def _file(self, which: int, base: int) -> str:
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tray.ffi import dbgeng
+from tray.ffi.win32 import IMAGE_FILE_MACHINE_I386
 from tray.model import Trust
 from tray.reports import dbgeng_paths, dbgeng_wow64
 from tray.reports.dbgeng_names import Names
@@ -67,8 +68,8 @@ def prepare(engine: dbgeng.Engine, path: Path) -> None:
 
 def read(engine: dbgeng.Engine) -> None:
     """Tell every thread of an open dump, then the modules."""
-    names = Names(engine)
     is_wow64 = dbgeng_wow64.is_seen(engine)
+    names = Names(engine, narrow=is_wow64 or engine.machine() == IMAGE_FILE_MACHINE_I386)
     for number, tid in engine.threads():
         tell({"tid": tid, **stack(engine, names, number, is_wow64=is_wow64)})
     tell({"modules": names.modules()})
@@ -106,6 +107,8 @@ def told(names: Names, found: list[dbgeng.DEBUG_STACK_FRAME_EX]) -> list[list[An
             sure = names.can_unwind(called, first=trust is Trust.REGISTERS)
             trust = Trust.TABLES if sure else Trust.FRAME_POINTER
         first = trust is Trust.REGISTERS
-        frames.append([pc, names.function(frame, first=first), *names.line(frame), inlined, trust])
+        frames.append(
+            [names.plain(pc), names.function(frame, first=first), *names.line(frame), inlined, trust]
+        )
         called = None if inlined else pc  # only what is not inlined has registers of its own
     return frames
