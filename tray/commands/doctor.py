@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HELP = "say what works here, what does not, and what to do about it"
 
-DEBUGGERS = ("gdb", "lldb", "eu-stack")
+DEBUGGERS = ("gdb", "lldb", "eu-stack", "WinDbgX", "windbg", "cdb")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +46,7 @@ def _looked() -> Iterator[Health]:
     yield from _guarded("dump folder", lambda: _folder(wanted))
     yield from _guarded("rights", _rights)
     yield _debuggers(DEBUGGERS)
-    if sys.platform == "linux":
-        yield from _guarded("stacks", _stacks)
+    yield from _guarded("stacks", _stacks)
     yield from _guarded("desktop", lambda: _desktop(wanted))
 
 
@@ -101,7 +100,8 @@ def _debuggers(names: Iterable[str]) -> Health:
     found = [name for name in map(_installed, names) if name]
     if found:
         return Health("debuggers", True, ", ".join(found))
-    return Health("debuggers", True, "none found", "To open dumps here, install gdb.")
+    name = "WinDbg" if sys.platform == "win32" else "gdb"
+    return Health("debuggers", True, "none found", f"To open dumps here, install {name}.")
 
 
 def _installed(name: str) -> str | None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_WINDOWS = re.compile(r"[A-Z]:\\Windows\\.*\.(?!exe$)\w+", re.IGNORECASE)
+
+
+def is_windows(path: str) -> bool:
+    """Whether this is a library of Windows itself."""
+    return bool(_WINDOWS.fullmatch(path))
 
 
 def last(path: str) -> str:

@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 _RUNTIME = re.compile(
     r"(libc|libpthread|libstdc\+\+|libc\+\+|libgcc_s|ld|libm|linux-vdso)[-.].*"
     r"|(lib)?python[\d.]+(\.so.*|dll)?|lib(jvm|jli|java|coreclr|clrjit|hostfxr|node|ruby|perl)\b.*"
-    r"|java|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*|ntdll\.dll|kernel(32|base)\.dll|\[vdso\]",
+    r"|java|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*|ntdll\.dll|kernel(32|base)\.dll|(vcruntime|msvcp|msvcr)\w+\.dll|ucrtbased?\.dll|\[vdso\]",
     re.IGNORECASE,
 )
 """How the files of a language's own library, or interpreter, are called; a module without a name is a JIT's,
 and so the program's own."""
-_HEADERS = ("/include/c++/", "/rustc/", "/library/std/", "/library/core/", "/library/alloc/")
+_HEADERS = (
+    "/include/c++/",
+    "/rustc/",
+    "/library/std/",
+    "/library/core/",
+    "/library/alloc/",
+    "\\VC\\Tools\\MSVC\\",
+)
 """Folders of sources that a compiler puts into programs."""
 _SYSTEM = re.compile(
     r"(/usr)?/lib(64|/x86_64-linux-gnu)?/[^/]+|(/usr)?/lib/x86_64-linux-gnu/.*|[A-Z]:\\Windows\\.*",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import tray
 from tray.model import Frame, Stack, Trust
 from tray.program import command as our_own
+from tray.reports.names import is_windows
 from tray.reports.stacks import Advice, Symbols, Told
 
 if TYPE_CHECKING:
@@ -38,8 +39,12 @@ ELSEWHERE = (
 )
 WINDOWS = Advice(
     "put the same build where it was or beside the dump",
-    "Names come from what it exports, and there are no lines; put its PDB beside it or beside the dump, "
-    "or name its folder in _NT_SYMBOL_PATH. WinDbg fetches the PDBs of Windows itself.",
+    "Names are those that it exports and there are no lines; put its PDB beside it or beside the dump, "
+    "or name the PDB's folder in _NT_SYMBOL_PATH.",
+)
+NAMELESS = (
+    "Windows' own libraries are named by what they export, so some of their calls have no name. "
+    "WinDbg gets their PDBs from Microsoft; Hangshot asks no server."
 )
 SERVERS = "DEBUGINFOD_URLS"
 """Names the servers that debug info is fetched from; drgn obeys it as gdb does."""
@@ -67,7 +72,16 @@ def unwind_minidump(path: Path, *, limit: float = WINDOWS_LIMIT, command: Sequen
     if sys.platform != "win32":
         return Told(lacks=(ELSEWHERE,))
     told = _ask(path, limit, command or our_own(VERB, "minidump"), dict(os.environ))
-    return replace(told, advice=WINDOWS)
+    return _without_windows(replace(told, advice=WINDOWS))
+
+
+def _without_windows(told: Told) -> Told:
+    """Say of Windows' own libraries only what is missed: nobody has their PDBs, and their exports do for most."""
+    symbols = tuple(replace(one, debug=one.debug or is_windows(one.module)) for one in told.symbols)
+    own = sorted((one.start, one.end) for one in symbols if is_windows(one.module))
+    nameless = (frame.pc for stack in told.stacks for frame in stack.frames if not frame.function)
+    missed = any(start <= pc < end for pc in nameless for start, end in own)
+    return replace(told, symbols=symbols, lacks=(*told.lacks, NAMELESS) if missed else told.lacks)
 
 
 READERS = {"elf-core": unwind, "minidump": unwind_minidump}
@@ -76,11 +90,24 @@ READERS = {"elf-core": unwind, "minidump": unwind_minidump}
 
 def health() -> tuple[bool, str, str]:
     """Whether call stacks can be read here, what was found, and what to do about it."""
+    if sys.platform == "win32":
+        return _engine_health()
     lacking = [name for name in ("drgn", "pydemumble") if importlib.util.find_spec(name) is None]
     if not lacking:
         return True, "read by drgn", ""
     lost = "reports have no call stacks" if "drgn" in lacking else "names of C++ and Rust stay mangled"
     return False, f"{lost}: not installed: {', '.join(lacking)}", f"Run 'pip install {' '.join(lacking)}'."
+
+
+def _engine_health() -> tuple[bool, str, str]:
+    from tray.ffi import dbgeng
+
+    try:
+        dbgeng.Engine()
+    except OSError as error:
+        return False, f"reports have no call stacks: {error.strerror}", "Dumps can be read in WinDbg."
+    named = "_NT_SYMBOL_PATH" in os.environ
+    return True, "read by Windows' debugger engine" + (", symbols by _NT_SYMBOL_PATH" if named else ""), ""
 
 
 def _ask(path: Path, limit: float, command: Sequence[str], environment: Mapping[str, str]) -> Told:
