@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bed.places import COMPILERS, HOME, PREFIXES, REPOSITORY, TEMPLATE, Trouble, call, locked, made
@@ -16,7 +17,6 @@ from bed.wine import begin, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 
 def copied(name: str) -> Path:
@@ -76,17 +76,27 @@ def session(name: str) -> Iterator[tuple[Path, str]]:
 
 
 def target_programs() -> None:
-    """Compile the programs to dump, each for both widths. Their functions are exported, so debuggers name them."""
+    """Compile the programs to dump, each for both widths.
+
+    Their functions are exported, so that debuggers name them; one that asks for a PDB has that instead.
+    """
     for source in sorted((REPOSITORY / "tests/windows/targets").glob("*.c")):
         for bits, compiler in COMPILERS.items():
             place = HOME / f"targets{bits}" / f"{source.stem}.exe"
             if place.exists() and place.stat().st_mtime > source.stat().st_mtime:
                 continue
             place.parent.mkdir(exist_ok=True)
-            asked = re.search(r"/\* link: (.*?) \*/", source.read_text())
-            options = ["-O1", "-Wall", "-Wextra", "-Werror", "-static", "-Wl,--export-all-symbols"]
+            text = source.read_text()
+            asked = re.search(r"/\* link: (.*?) \*/", text)
+            options = ["-O1", "-Wall", "-Wextra", "-Werror", "-static"]
             libraries = asked[1].split() if asked else []
-            call(f"{compiler}-gcc", *options, source, "-o", place, *libraries)
+            if "/* pdb */" in text:
+                libgcc = Path(call(f"{compiler}-gcc", "-print-libgcc-file-name").strip()).parent
+                options += [f"--target={compiler}", "-g", "-gcodeview", "-fuse-ld=lld", f"-L{libgcc}"]
+                call("clang", *options, "-Wl,--pdb=", source, "-o", place, *libraries)
+            else:
+                options += ["-Wl,--export-all-symbols"]
+                call(f"{compiler}-gcc", *options, source, "-o", place, *libraries)
 
 
 def pumped(command: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import struct
+from functools import cache
 from typing import Any
 
 from tray.ffi import dbgeng
@@ -40,35 +41,38 @@ class Names:
         self._modules = sorted((one.Base, one.Base + one.Size) for one in engine.modules())
         self._on_stack: dict[int, int] = {}  # module → an address in it that is on a stack
         self._symbols: dict[int, int] = {}
+        self.can_unwind = cache(self._can_unwind)
+        self._place = cache(self._found)
 
-    def function(self, frame: dbgeng.DEBUG_STACK_FRAME_EX, *, first: bool) -> str:
-        """A frame's function; empty where nothing sure names it.
+    def place(self, frame: dbgeng.DEBUG_STACK_FRAME_EX, *, first: bool) -> tuple[str, str, int]:
+        """A frame's function, empty where nothing sure names it; file and line, where a PDB has them.
 
         Args:
             frame: As the engine gave it.
             first: It is the innermost, so its address is not one that is returned to.
         """
-        pc, inline = frame.InstructionOffset, frame.InlineFrameContext
+        back = frame.ReturnOffset if self._narrow else 0
+        return self._place(frame.InstructionOffset, frame.InlineFrameContext, back, first)
+
+    def _found(self, pc: int, inline: int, back: int, first: bool) -> tuple[str, str, int]:  # noqa: FBT001 - private
         base = self._module(pc)
         if base is None:
-            return ""
+            return "", "", 0
         self._on_stack.setdefault(base, pc)
         name, behind = self._named(pc, inline)
-        if not name or (self._type(base) in WITH_PDB and self.line(frame)[1]):
-            return self._demangled(name)
-        begin = (
-            self._called(frame.ReturnOffset) if self._narrow else self._begin(base, pc if first else pc - 1)
-        )
-        return self._demangled(self._believed(name, pc - behind, pc, begin))
+        file, line = self._line(pc, inline)
+        if name and not (line and self._type(base) in WITH_PDB):
+            begin = self._called(back) if self._narrow else self._begin(base, pc if first else pc - 1)
+            name = self._believed(name, pc - behind, pc, begin)
+        return self._demangled(name), file, line
 
-    def line(self, frame: dbgeng.DEBUG_STACK_FRAME_EX) -> tuple[str, int]:
-        """A frame's source file and line, where a PDB has them."""
+    def _line(self, pc: int, inline: int) -> tuple[str, int]:
         try:
-            return self._engine.line(frame.InstructionOffset, frame.InlineFrameContext)
+            return self._engine.line(pc, inline)
         except OSError:
             return "", 0
 
-    def can_unwind(self, pc: int, *, first: bool) -> bool:
+    def _can_unwind(self, pc: int, first: bool) -> bool:  # noqa: FBT001 - private
         """Whether the caller of this address is found by tables, rather than guessed."""
         base = self._module(pc)
         if base is None:

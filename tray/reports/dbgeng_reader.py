@@ -106,9 +106,7 @@ def told(names: Names, found: list[dbgeng.DEBUG_STACK_FRAME_EX]) -> list[list[An
         if called is not None and trust is not Trust.FRAME_POINTER:  # what a guess leads to is no better
             sure = names.can_unwind(called, first=trust is Trust.REGISTERS)
             trust = Trust.TABLES if sure else Trust.FRAME_POINTER
-        first = trust is Trust.REGISTERS
-        frames.append(
-            [names.plain(pc), names.function(frame, first=first), *names.line(frame), inlined, trust]
-        )
+        function, file, line = names.place(frame, first=trust is Trust.REGISTERS)
+        frames.append([names.plain(pc), function, file, line, inlined, trust])
         called = None if inlined else pc  # only what is not inlined has registers of its own
     return frames
