@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import browser
 import pytest
 from programs import Program, Workshop, found, launch
 from screen import screen  # noqa: F401 - fixtures are found by being here
@@ -77,6 +78,7 @@ REASONS: dict[str, Callable[[], str]] = {
     "wayland": lambda: found("sway", "foot"),
     "java": lambda: found("java", "javac"),
     "rust": lambda: found("rustc"),
+    "chromium": lambda: found(browser.NAMES),
     "symbols": _no_symbols,
 }
 

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from tray.reports.page import style
-from tray.reports.page.markup import Node, clean, clipped, foreign, make, written
+from tray.reports.page.letters import fitted, width
+from tray.reports.page.markup import Node, clean, foreign, make, written
 
 
 def test_text_is_escaped():
@@ -53,18 +54,23 @@ def test_very_long_text():
 
 
 @pytest.mark.parametrize(
-    ("text", "most", "left"),
+    ("text", "left"),
     [
-        ("worker-1", 8, "worker-1"),
-        ("worker-12", 8, "worker-…"),
-        ("日本語です", 10, "日本語です"),
-        ("日本語です", 8, "日本語…"),
-        ("a\n  b", 8, "a b"),
+        ("worker-1", "worker-1"),
+        ("worker-12345", "worker-1…"),
+        ("WWWWWWWW", "WWWWW…"),
+        ("iiiiiiiiiiiii", "iiiiiiiiiiiii"),
+        ("日本語です", "日本語です"),
+        ("日本語ですよね", "日本語です…"),
+        ("a\n  b\0", "a b\ufffd"),
+        ("x" * 100_000, "xxxxxxx…"),
+        ("", ""),
     ],
 )
-def test_what_fits(text: str, most: int, left: str):
-    """One line of so many columns; signs of East Asia take two."""
-    assert clipped(text, most) == left
+def test_what_fits(text: str, left: str):
+    """One line, no wider than there is room; what is cut off is marked."""
+    assert fitted(text, 6.5) == left
+    assert width(left) <= 6.5
 
 
 def test_children_of_all_kinds():

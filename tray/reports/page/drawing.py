@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray.reports.page.layout import HIGH, LABEL, WIDE
-from tray.reports.page.markup import clipped, make
+from tray.reports.page.letters import fitted
+from tray.reports.page.markup import make
 
 if TYPE_CHECKING:
     from tray.reports.page.layout import Arrow, Drawing, Placed, Point
     from tray.reports.page.markup import Node
 
-TITLE, DETAIL = 20, 27
-"""Columns that fit."""
+TITLE, DETAIL = (WIDE - 16) / 14.5, (WIDE - 16) / 12
+"""How many em fit into a box; the sizes are the style sheet's."""
 
 
 def svg(drawing: Drawing, number: int, title: str, told: str) -> Node:
@@ -67,9 +68,9 @@ def _box(placed: Placed) -> Node:
     across = placed.x + WIDE / 2
     one_line = not box.detail
     lines = [
-        make("text", clipped(box.title, TITLE), x=_number(across), y=_number(placed.y + (33 if one_line else 25)),
+        make("text", fitted(box.title, TITLE), x=_number(across), y=_number(placed.y + (33 if one_line else 25)),
              class_="name"),
-        None if one_line else make("text", clipped(box.detail, DETAIL), x=_number(across),
+        None if one_line else make("text", fitted(box.detail, DETAIL), x=_number(across),
                                    y=_number(placed.y + 42), class_="does"),
     ]  # fmt: skip
     frame = make("rect", x=_number(placed.x), y=_number(placed.y), width=WIDE, height=HIGH,
@@ -83,7 +84,7 @@ def _box(placed: Placed) -> Node:
 
 def _label(arrow: Arrow) -> Node:
     x, y = arrow.middle
-    return make("text", clipped(arrow.label, LABEL), x=_number(x), y=_number(y + 4), class_="label")
+    return make("text", fitted(arrow.label, LABEL), x=_number(x), y=_number(y + 4), class_="label")
 
 
 def _number(value: float) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tray.reports.page.letters import width as wide
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,8 +16,8 @@ WIDE, HIGH = 188, 56
 """Of a box."""
 BESIDE, ABOVE = 28, 62
 """Between boxes."""
-LABEL = 30
-"""Columns of a label on an arrow; a longer one is clipped."""
+SMALL, LABEL = 12, 16
+"""Size of the letters on an arrow, and how many em of them fit."""
 _BOW = 46
 """How far an arrow swings out that turns round."""
 _PAIR = 104
@@ -95,7 +97,7 @@ def _moved(boxes: list[Placed], arrows: list[Arrow]) -> Drawing:
     spots = [(box.x, box.y) for box in boxes] + [(box.x + WIDE, box.y + HIGH) for box in boxes]
     for arrow in arrows:
         x, y = arrow.middle
-        half = 3.4 * min(len(arrow.label), LABEL)
+        half = SMALL * min(wide(arrow.label), LABEL) / 2
         spots += [(x - half, y - 9), (x + half, y + 9)]
     left, top = min(x for x, _ in spots) - _MARGIN, min(y for _, y in spots) - _MARGIN
     width, height = max(x for x, _ in spots) - left + _MARGIN, max(y for _, y in spots) - top + _MARGIN

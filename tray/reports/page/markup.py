@@ -63,17 +63,6 @@ def clean(text: str, most: int = LONGEST) -> str:
     return f"{kept}…" if longer else kept
 
 
-def clipped(text: str, most: int) -> str:
-    """Text as one line of so many columns; signs of East Asia take two."""
-    line = " ".join(clean(text, 4 * most).split())
-    room = most
-    for place, sign in enumerate(line):
-        room -= 2 if unicodedata.east_asian_width(sign) in "WF" else 1
-        if room < 0:
-            return line[: max(place - 1, 1)].rstrip() + "…"
-    return line
-
-
 def _sign(sign: str) -> str:
     """Itself, if it shows as one; controls, surrogates and what turns the line's direction do not."""
     if sign.isprintable():
