@@ -27,6 +27,7 @@ PATIENCE = 20.0
 SIGNAL_FIELDS = {"SigBlk", "SigPnd", "ShdPnd", "SigIgn", "SigCgt"}
 
 EXTRA_FLAGS = {
+    "notes": ["-g"],
     "library": ["-shared", "-fPIC"],
     "deleted_library": ["-ldl"],
     "static_pie": ["-static-pie"],

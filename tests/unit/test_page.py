@@ -47,9 +47,9 @@ text: in save()
 title: loader in load()
 text: loader
 text: in load()
-title: 2 threads pool (73), pool (74)
+title: 2 threads pool
 text: 2 threads
-text: pool (73), pool (74)
+text: pool
 text: a mutex
 text: a mutex
 text: a mutex

@@ -122,7 +122,7 @@ def test_what_names_no_owner():
     """Is drawn where several wait for it, or the verdict is about it; lonely ones are counted."""
     pool = [waits_on(tid, 0x50) for tid in range(1, 5)]
     pictures, more = graph.pictures([*pool, waits_on(8, 0x60), waits_on(9, 0x70)], (9,), {})
-    assert [one.root.box.title for one in pictures] == ["a condition variable"] * 2
+    assert [one.root.box.title for one in pictures] == ["condition variable"] * 2
     assert [one.root.box.detail for one in pictures] == ["at 0x70", "at 0x50"]
     assert titles(pictures[1].root.waiting) == ["4 threads"]
     assert more == 1

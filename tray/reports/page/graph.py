@@ -236,10 +236,17 @@ class _Web:
         """Several threads in one box; a single one is named."""
         if len(tids) == 1:
             return Tree(self._box(tids[0]), self._label(tids[0]))
-        names = ", ".join(self._names.get(tid, str(tid)) for tid in tids[:_FOLD] if isinstance(tid, int))
-        box = Box(f"{len(tids)} threads", does or f"{names}{', …' if len(tids) > _FOLD else ''}", "crowd")
+        box = Box(f"{len(tids)} threads", does or self._called(tids), "crowd")
         labels = {self._label(tid) for tid in tids}
         return Tree(box, labels.pop() if len(labels) == 1 and not does else "", (), len(tids))
+
+    def _called(self, tids: Sequence[Key]) -> str:
+        """What several threads are called: once, if all have one name."""
+        names = [self._names.get(tid, str(tid)) for tid in tids if isinstance(tid, int)]
+        bare = {name.removesuffix(f" ({tid})") for name, tid in zip(names, tids, strict=True)}
+        if len(bare) == 1:
+            return bare.pop()
+        return ", ".join(names[:_FOLD]) + (", …" if len(names) > _FOLD else "")
 
     def _box(self, key: Key) -> Box:
         """What stands for a thread, or for what is none."""
@@ -247,7 +254,8 @@ class _Web:
             wait = next(self.by_thread[tid] for tid in self.before[key])
             if not wait.address:
                 return Box(_THINGS[wait.kind], wait.does, "thing")
-            return Box(wait.does.removeprefix("waits for "), f"at 0x{wait.address:x}", "thing")
+            what = wait.does.removeprefix("waits for ").removeprefix("a ")
+            return Box(what, f"at 0x{wait.address:x}", "thing")
         wait_of = self.by_thread.get(key)
         end = wait_of.does if wait_of and key not in self.after else ""
         return Box(self._names.get(key, f"thread {key}"), end or self.where.get(key, ""))
