@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import logging
 import os
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 PIPE_CLOSED = 141
 """What a shell reports of a program whose reader went away: 128 + SIGPIPE."""
 
+SIGNS = {"→": "->", "↔": "<->", "…": "...", "—": "-", "·": "-", "✓": "ok", "✗": "BAD", "⚠": "!"}
+"""What we print that not every encoding has."""
+
 DESCRIPTION = """\
 Press a key when an app freezes: a dump of it is on disk, and a toast says where.
 Without a command the tray starts."""
@@ -32,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command, or the tray if there is none; gives the exit code and raises nothing."""
     words = sys.argv[1:] if argv is None else list(argv)
     as_json = "--json" in words
-    _let_foreign_names_out()
+    _let_every_sign_out()
     try:
         code = _run(words)
         if sys.stdout is not None:
@@ -207,12 +211,20 @@ def _unexpected(error: Exception) -> TrayError:
     )
 
 
-def _let_foreign_names_out() -> None:
-    """Let names that are not UTF-8 through: as the same bytes, or escaped where that cannot be."""
-    stream = sys.stdout
-    if stream is not None and hasattr(stream, "reconfigure"):
-        same = stream.encoding.lower().replace("-", "") == "utf8"
-        stream.reconfigure(errors="surrogateescape" if same else "backslashreplace")
+def _let_every_sign_out() -> None:
+    """Let names that are not UTF-8 through as the same bytes; where that cannot be, spell or escape them."""
+    codecs.register_error("hangshot", _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            same = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if same else "hangshot")
+
+
+def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Our own signs in ASCII, as for a pipe on Windows; anything else escaped."""
+    if isinstance(error, UnicodeEncodeError) and (plain := SIGNS.get(error.object[error.start])):
+        return plain, error.start + 1
+    return codecs.backslashreplace_errors(error)
 
 
 def _drop_output() -> None:

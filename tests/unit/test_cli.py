@@ -278,3 +278,14 @@ def test_a_command_imports_no_other():
     )
     output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert output.strip() == "['tray.commands.list']"
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_our_own_signs_are_spelled_where_they_cannot_be_written(doing, monkeypatch, name):
+    """As for a pipe on Windows; what is neither ours nor in its letters is escaped."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="cp1252", newline="")
+    monkeypatch.setattr(sys, name, stream)
+    doing(lambda arguments: print("a → b ↔ ü… 😀", file=stream, flush=True) or 0)
+    assert cli.main(["dump"]) == 0
+    assert raw.getvalue() == "a -> b <-> ü… \\U0001f600\n".encode("cp1252")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -44,6 +44,21 @@ def test_saved_with_gaps() -> None:
         str(Path(DUMPED["path"])),
     ]
     assert words.missing([{}]) == "1 gap: see the sidecar"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (r"C:\Users\Ann\AppData\Local\hangshot\a.dmp", r"%LOCALAPPDATA%\hangshot\a.dmp"),
+        (r"c:\users\ann\Desktop\a.dmp", r"%USERPROFILE%\Desktop\a.dmp"),
+        (r"D:\a.dmp", r"D:\a.dmp"),
+    ],
+)
+def test_paths_on_windows(path: str, said: str) -> None:
+    """As they can be pasted into Explorer, whatever the case of the drive and the folders."""
+    variables = {"LOCALAPPDATA": r"C:\Users\Ann\AppData\Local", "USERPROFILE": r"C:\Users\Ann"}
+    assert words.by_variable(PureWindowsPath(path), variables) == said
+    assert words.by_variable(PureWindowsPath(path), {}) == path
 
 
 @pytest.mark.parametrize(

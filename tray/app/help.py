@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from tray.program import command
 from tray.worker import spawn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _PAGE = """\
@@ -26,9 +29,7 @@ You can also click the icon and choose an app under "Recent apps", or type
 
 HOW TO OPEN A DUMP
     hangshot inspect last       what it is: threads, modules, what is missing
-    gdb PROGRAM DUMP.core       then: thread apply all bt
-    lldb --core DUMP.core       then: thread backtrace all
-PROGRAM is the app's own file; 'hangshot inspect last' names it.
+{opening}
 
 MODES
     mini    every thread's stack; small enough to mail
@@ -49,6 +50,17 @@ WHAT WORKS HERE (hangshot doctor)
 """
 
 
+_OPENING = """\
+    gdb PROGRAM DUMP.core       then: thread apply all bt
+    lldb --core DUMP.core       then: thread backtrace all
+PROGRAM is the app's own file; 'hangshot inspect last' names it."""
+_OPENING_ON_WINDOWS = """\
+    WinDbg                      File, Open dump file; then: ~*k
+    Visual Studio               File, Open, File; then: Debug with Native Only
+WinDbg comes with: winget install Microsoft.WinDbg. For the names of Windows'
+own functions type in it first: .symfix; .reload"""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the page tells of this computer."""
@@ -63,7 +75,12 @@ def page(facts: Facts, health: str) -> str:
     """The text of the page."""
     hotkey = facts.hotkey or "the hotkey (none works right now, see below)"
     return _PAGE.format(
-        hotkey=hotkey, folder=facts.folder, settings=facts.settings, log=facts.log, health=health.rstrip()
+        hotkey=hotkey,
+        opening=_OPENING_ON_WINDOWS if sys.platform == "win32" else _OPENING,
+        folder=facts.folder,
+        settings=facts.settings,
+        log=facts.log,
+        health=health.rstrip(),
     )
 
 
@@ -75,10 +92,19 @@ def write(path: Path, facts: Facts) -> None:
 
 def health(patience: float = 20) -> str:
     """What ``hangshot doctor`` says."""
-    doctor = spawn(command("doctor"), stderr=subprocess.STDOUT)
+    doctor = spawn(command("doctor", "--json"), stderr=subprocess.DEVNULL)
     with doctor:
         try:
-            return doctor.communicate(timeout=patience)[0]
+            return "\n".join(told(doctor.communicate(timeout=patience)[0]))
         except subprocess.TimeoutExpired:
             doctor.kill()
             return "It did not answer in time."
+
+
+def told(findings: str) -> Iterator[str]:
+    """Findings of the doctor as lines of text; JSON, for it comes through any encoding."""
+    for line in findings.splitlines():
+        found = json.loads(line)
+        yield f"{'ok ' if found['ok'] else 'BAD'}  {found['part']}: {found['found']}"
+        if found["hint"]:
+            yield f"     → {found['hint']}"

@@ -100,8 +100,8 @@ def _debuggers(names: Iterable[str]) -> Health:
     found = [name for name in map(_installed, names) if name]
     if found:
         return Health("debuggers", True, ", ".join(found))
-    name = "WinDbg" if sys.platform == "win32" else "gdb"
-    return Health("debuggers", True, "none found", f"To open dumps here, install {name}.")
+    how = "WinDbg: winget install Microsoft.WinDbg" if sys.platform == "win32" else "gdb."
+    return Health("debuggers", True, "none found", f"To open dumps here, install {how}")
 
 
 def _installed(name: str) -> str | None:

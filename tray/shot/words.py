@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from tray.sizes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import PurePath
 
 CLIP = 48
 """Characters of a name or title that fit into a menu row or the head of a toast."""
@@ -34,9 +37,19 @@ def seconds(duration: float) -> str:
 
 
 def shortened(path: Path, home: Path | None = None) -> str:
-    """A path with ``~`` for the home folder."""
+    """A path with ``~`` for the home folder; on Windows with a variable that Explorer understands."""
+    if home is None and sys.platform == "win32":
+        return by_variable(path, os.environ)
     home = home or Path.home()
     return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
+
+
+def by_variable(path: PurePath, variables: Mapping[str, str]) -> str:
+    """A path as it can be pasted into Explorer, shortened by a variable of the user's."""
+    for name in ("LOCALAPPDATA", "USERPROFILE"):
+        if name in variables and path.is_relative_to(variables[name]):
+            return f"%{name}%\\{path.relative_to(variables[name])}"
+    return str(path)
 
 
 def answering(hung: bool | None) -> str:  # noqa: FBT001 - three states, as `Window.hung`

@@ -108,9 +108,9 @@ def assert_deadlock(dump: Path, tids: list[int]) -> None:
         )
 
 
-@pytest.mark.parametrize("program", ["hangshot-cli.exe", "hangshot-32/hangshot-32.exe"])
+@pytest.mark.parametrize("program", ["hangshot-cli.exe", "hangshot.com", "hangshot-32/hangshot-32.exe"])
 def test_command_line(program: str):
-    """Both widths start."""
+    """Both widths start; and by the name that is typed."""
     assert told(BUILT / program, "--version").startswith("hangshot ")
 
 
