@@ -33,6 +33,8 @@ PANDA = "panda3d==1.10.16"
 """Its wheels carry a whole CPython 3.11 for Windows, without the standard library's Python part."""
 PYKD = "pykd==0.3.2.2"
 """Its wheels carry dbghelp, dbgeng and symsrv of the Windows 8.1 SDK."""
+RUNTIME = "msvc-runtime==14.44.35112"
+"""Its wheel carries Microsoft's C++ runtime, of which python.org's CPython brings what panda3d leaves out."""
 PACKAGES = ("hypothesis>=6.100", "pefile", "pyinstaller>=6", "pytest>=8.3", "udmp-parser")
 """What the tests and the build need beside the program's own dependencies."""
 WINE = "wine", "wine64", "wine32:i386"
@@ -210,6 +212,14 @@ def make_engine(place: Path, bits: int) -> None:
     definition.unlink()
 
 
+def make_runtime(place: Path) -> None:
+    """The part of the C++ runtime that lies beside python.exe elsewhere; PyInstaller finds it on the PATH."""
+    with download(place, RUNTIME, PLATFORMS[64], 311) as wheel:
+        [name] = [name for name in wheel.namelist() if name.endswith("/vcruntime140_1.dll")]
+        (place / "vcruntime140_1.dll").write_bytes(wheel.read(name))
+    shutil.rmtree(place / "wheel")
+
+
 def make_prefix(place: Path) -> None:
     """Windows' own folders and registry; Wine's own dbghelp is kept aside."""
     place.rmdir()
@@ -240,6 +250,7 @@ def provision() -> None:
         made(ROOT, digest(WINE), make_root)
         for bits in PLATFORMS:
             provision_python(bits)
+        made(HOME / "runtime64", digest(RUNTIME), make_runtime)
         made(TEMPLATE, digest(WINE, "with its own dbghelp aside"), make_prefix)
 
 

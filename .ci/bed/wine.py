@@ -32,6 +32,7 @@ def environment(prefix: Path, display: str) -> dict[str, str]:
         "HOME": str(HOME),
         "DISPLAY": display,
         "WINEPREFIX": str(prefix),
+        "WINEPATH": windows_path(HOME / "runtime64"),
         "WINEDLLOVERRIDES": "dbghelp,dbgeng,symsrv=n,b;mscoree,mshtml=;winemenubuilder.exe=d",
         "HANGSHOT_TESTBED": windows_path(HOME),
     }

@@ -114,6 +114,13 @@ def test_command_line(program: str):
     assert told(BUILT / program, "--version").startswith("hangshot ")
 
 
+def test_nothing_is_missing_on_a_bare_windows():
+    """Every DLL that is asked for is in the folder or Windows' own: nobody needs to install a runtime."""
+    *missing, counted = told("python", "tests/windows/outside/built_imports.py", BUILT).splitlines()
+    assert missing == []
+    assert int(counted.split()[0]) > 40
+
+
 def test_a_press_saves_a_dump(tray: Tray):
     """An icon; the key, pressed on a program whose workers are deadlocked; a balloon, and a dump that tells why."""
     icon()
