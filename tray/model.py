@@ -127,6 +127,8 @@ class Thread:
         extended: XSAVE area with AVX and beyond; empty where there is none.
         signal: ``siginfo_t`` of the stop, 128 bytes; empty where there is none.
         waits_on: File behind the descriptor that its system call waits on; empty if unknown.
+        other_end: Who must act for that call to end, as ``app (70)``, or where its file is; empty if unknown.
+        back: Thread that the one at the other end waits for in turn, proven; 0 for none.
         busy: Share of one CPU that it wanted just before the stop, 0 to 1; None where not measured.
     """
 
@@ -139,6 +141,8 @@ class Thread:
     extended: bytes = b""
     signal: bytes = b""
     waits_on: str = ""
+    other_end: str = ""
+    back: int = 0
     busy: float | None = None
 
 
@@ -242,7 +246,7 @@ class Captured:
         frozen: Seconds from the first stopped thread to the last one let go.
         method: How memory was read, as ``stop and copy``.
         gaps: What is missing.
-        stuck: Threads that could not be stopped, so that the dump lacks them.
+        stuck: Threads that could not be stopped; of these the dump has only what is seen from outside.
     """
 
     format: str
@@ -274,7 +278,7 @@ class Dump:
         gaps: What is missing.
         version: Hangshot's own.
         system: Kernel and machine, one line.
-        stuck: Threads that could not be stopped, so that the dump lacks them.
+        stuck: Threads that could not be stopped; of these the dump has only what is seen from outside.
         verdict: Why the target hangs; None where it was not looked for or not found out.
     """
 

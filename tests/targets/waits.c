@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <semaphore.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -113,6 +114,33 @@ static void *works(void *unused)
     return unused;
 }
 
+/* Another process holds what main wants; with "processes" it wants what main holds, too. */
+static struct { pthread_mutex_t locks[2]; pthread_barrier_t met; } *between;
+static void with_a_process(const char *way)
+{
+    pthread_mutexattr_t kind;
+    pthread_barrierattr_t shared;
+    pthread_mutexattr_init(&kind);
+    pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
+    if (!strcmp(way, "robust-processes"))
+        pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+    between = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    for (int n = 0; n < 2; n++)
+        pthread_mutex_init(&between->locks[n], &kind);
+    pthread_barrierattr_init(&shared);
+    pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    pthread_barrier_init(&between->met, &shared, 2);
+    pid_t child = fork();
+    prctl(PR_SET_NAME, child ? "main" : "child");
+    if (!child)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pthread_mutex_lock(&between->locks[child != 0]);
+    pthread_barrier_wait(&between->met);
+    if (child || strcmp(way, "held-outside"))
+        pthread_mutex_lock(&between->locks[child == 0]);
+    for_ever();
+}
+
 static void alone_in(const char *way, const char *path)
 {
     struct pollfd nothing = {.fd = -1};
@@ -138,6 +166,12 @@ static void alone_in(const char *way, const char *path)
         sleep(86400);
     if (!strcmp(way, "poll"))
         poll(&nothing, 1, -1);
+    if (!strcmp(way, "stdin"))
+        returned += (int)read(0, &byte, 1);
+    if (!strcmp(way, "stdout"))
+        for (;;) returned += (int)write(1, ends_of_it, sizeof ends_of_it);
+    if (strstr(way, "processes") || !strcmp(way, "held-outside"))
+        with_a_process(way);
     if (!strcmp(way, "child")) {
         pid_t child = fork();
         if (!child)

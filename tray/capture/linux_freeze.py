@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tray.capture import linux_target
+from tray.capture import linux_stuck, linux_target
 from tray.errors import AccessDenied, CaptureFailed, TargetGone, Unsupported
 from tray.ffi import linux as ffi
 from tray.formats import xstate
@@ -97,8 +97,7 @@ class Freeze:
             for tid in fresh:
                 self._interrupt(tid)
             self._wait([self._held[tid] for tid in fresh if tid in self._held])
-        held = [held for held in self._held.values() if held.stopped]
-        if not held:
+        if not any(held.stopped or held.stuck for held in self._held.values()):
             self._explain(refused)
 
     def threads(self, first: int | None) -> tuple[Thread, ...]:
@@ -109,9 +108,12 @@ class Freeze:
             CaptureFailed: Not one thread's registers could be read.
         """
         found = [thread for held in self._held.values() if held.stopped and (thread := self._read(held))]
+        found += [thread for one in self.stuck() if (thread := linux_stuck.seen(self.kernel, self.pid, one))]
         if not found:
             if linux_target.ending(self.kernel, self.pid):
                 raise TargetGone(f"Process {self.pid} ended while it was being read.")
+            if stuck := self.stuck():
+                raise linux_stuck.failure(self.pid, stuck)
             raise CaptureFailed(f"No thread of process {self.pid} could be read.")
         return tuple(
             sorted(found, key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
@@ -199,9 +201,7 @@ class Freeze:
             pause = min(2 * pause, 0.005)
         for held in waiting:
             held.stuck = True
-            self.gaps.append(
-                Gap(f"thread {held.tid}", "did not stop: it sits in an uninterruptible system call")
-            )
+            self.gaps.append(Gap(f"thread {held.tid}", linux_stuck.WHY))
 
     def _has_stopped(self, held: Held) -> bool:
         """Whether there is nothing more to wait for: it stopped, or it ended."""
@@ -229,10 +229,7 @@ class Freeze:
             )
         if refused:
             raise CaptureFailed(f"Process {self.pid} could not be stopped: {refused.strerror}.")
-        raise CaptureFailed(
-            f"No thread of process {self.pid} stops: all sit in uninterruptible system calls.",
-            hint="It waits for the kernel, as for a dead disk or network share. Try again when that answers.",
-        )
+        raise CaptureFailed(f"No thread of process {self.pid} could be stopped.")
 
     def _read(self, held: Held) -> Thread | None:
         """One thread's registers and name; None (and a gap) if the general registers cannot be had."""

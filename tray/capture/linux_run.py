@@ -17,7 +17,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from tray.capture import linux_facts, linux_maps, linux_mini, linux_plan, linux_target, linux_triage
+from tray.capture import (
+    linux_ends,
+    linux_facts,
+    linux_maps,
+    linux_mini,
+    linux_plan,
+    linux_shared,
+    linux_target,
+    linux_triage,
+)
 from tray.capture.copy import Copy, jobs
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
@@ -73,7 +82,7 @@ class Run:
         """What came of it."""
         gaps = (*self.freeze.gaps, *self.plan.gaps, *self._gaps)
         told = tuple(
-            Thread(t.tid, t.name, t.state, t.waits_in, waits_on=t.waits_on, busy=t.busy) for t in self.threads
+            replace(thread, registers=b"", floating=b"", extended=b"", signal=b"") for thread in self.threads
         )
         stuck = self.freeze.stuck()
         return Captured("elf-core", told, self.freeze.seconds, self.shot.method, gaps, stuck)
@@ -115,7 +124,7 @@ class Run:
             self.frozen = True
             self.freeze.stop()
             self._check_identity()
-            snapshot = self._read_target(flags)
+            snapshot = self._read_target(memory, flags)
             if not self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
                 self._copy_target(snapshot, memory, pages, files)
         finally:
@@ -124,6 +133,7 @@ class Run:
         if self.shot.pid:
             self._copy_clone(snapshot, files)
         self._copy_parts(live=False)
+        self.threads = linux_ends.told(self.kernel, self.threads, pid)
         if self._triage:
             self._strip(self._triage)
 
@@ -139,12 +149,12 @@ class Run:
         if Include.HEAP in self.mode.include:
             self.plan = linux_plan.large(self._mapped, self.mode.include, pages, files)
         elif Include.STACKS not in self.mode.include:
-            read = _reader(self.kernel, memory)
+            read = linux_shared.reading(self.kernel, memory)
             self._triage = linux_triage.Triage(self.threads, self._mapped, snapshot.auxv, read)
             self.plan = linux_plan.small(self._mapped, self._triage.pages)
             snapshot = self._triage.told(snapshot)
         else:
-            read = _reader(self.kernel, memory)
+            read = linux_shared.reading(self.kernel, memory)
             wanted = linux_mini.pages(self.threads, self._mapped, snapshot.auxv, read, pages.own)
             self.plan = linux_plan.small(self._mapped, wanted)
         self._write_head(snapshot)
@@ -186,10 +196,13 @@ class Run:
         if not same:
             raise TargetGone(f"{self.target.name} ({self.target.pid}) ended before it could be dumped.")
 
-    def _read_target(self, flags: linux_maps.Flags) -> Snapshot:
+    def _read_target(self, memory: int, flags: linux_maps.Flags) -> Snapshot:
         """Everything about the stopped target but its memory."""
         window = self.target.window
         threads = self.freeze.threads(window.thread if window else None)
+        threads = linux_shared.told(
+            self.kernel, threads, linux_shared.reading(self.kernel, memory), self.target.pid
+        )
         self.threads = linux_facts.told(threads, self._busy, self.target.pid)
         self._mapped = self._mappings(flags)
         return self._snapshot(self._mapped, self.kernel.bytes(f"/proc/{self.target.pid}/auxv"))
@@ -264,19 +277,6 @@ class Run:
         """A stretch of memory, for a gap, with its file."""
         path = next((m.path for m in self._mapped if m.start <= start < m.end), "")
         return f"{start:x}-{end:x} {path}".rstrip()
-
-
-def _reader(kernel: Kernel, memory: int) -> Callable[[int, int], bytes]:
-    """Small reads of a stopped target's memory; nothing where it cannot be read."""
-
-    def read(address: int, size: int) -> bytes:
-        buffer = bytearray(size)
-        try:
-            return bytes(buffer[: kernel.read_memory(memory, memoryview(buffer), address)])
-        except (OSError, OverflowError):
-            return b""
-
-    return read
 
 
 def _file_mappings(mappings: Iterable[Mapping], target: Target) -> list[Region]:

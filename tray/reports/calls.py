@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from tray.verdicts import WaitKind
 
+OWN = "its own"
+"""The other end is in the same process."""
+
 FILES = {
     0: "reads from",
     1: "writes to",
@@ -15,7 +18,7 @@ FILES = {
     18: "writes to",
     19: "reads from",
     20: "writes to",
-    42: "connects",
+    42: "connects to",
     43: "waits for a connection on",
     44: "sends to",
     45: "receives from",
@@ -78,17 +81,46 @@ KERNEL_PLACES = (
 """Part of a kernel function's name → what a thread does that sleeps there."""
 
 
-def file(link: str, number: int) -> str:
+LOCKS, CHILDREN = (72, 73), (61, 247)
+"""Numbers of the calls that wait for a file's lock, and for the end of a child."""
+
+
+def waits(number: int, descriptor: int, link: str, end: str) -> tuple[WaitKind, str] | None:
+    """What a thread does that is in this system call; None for one that no table has.
+
+    Args:
+        number: Of the call.
+        descriptor: Its first argument.
+        link: The file behind that.
+        end: Who or what is at the other end, as `tray.model.Thread.other_end`.
+    """
+    if number in LOCKS:
+        holder = f" held by {end.replace(OWN, 'the app itself')}" if end else ""
+        return WaitKind.FILE, f"{FILES[number]} {file(link, descriptor)}{holder}"
+    if number in FILES:
+        return WaitKind.FILE, f"{FILES[number]} {file(link, descriptor, end)}"
+    if number not in OTHERS:
+        return None
+    kind, words = OTHERS[number]
+    if end and number in CHILDREN:
+        words = f"waits for its child process {end} to end"
+    elif end:
+        words += f", {end},"
+    return kind, words
+
+
+def file(link: str, number: int, end: str = "") -> str:
     """What a descriptor is, as words that follow a verb."""
-    if link.startswith("pipe:"):
-        return f"a pipe (descriptor {number})"
-    if link.startswith("socket:"):
-        return f"a socket (descriptor {number})"
+    if end and link.startswith("socket:") and (end.startswith("port ") or ":" in end):
+        return end
+    for kind in ("pipe", "socket"):
+        if link.startswith(f"{kind}:"):
+            return f"a {kind} of {end}" if end else f"a {kind} (descriptor {number})"
     if link.startswith(("/dev/pts/", "/dev/tty")):
         return f"the terminal {link}"
     if link.startswith("anon_inode:"):
         return f"{link.removeprefix('anon_inode:').strip('[]')} (descriptor {number})"
-    return link or f"descriptor {number}"
+    return (link or f"descriptor {number}") + (f" ({end})" if link and end else "")
 
 
 def place(waits_in: str) -> tuple[WaitKind, str]:

@@ -161,20 +161,20 @@ def _owned(call: Call, kind: int, owner: int, words: str) -> Lock | None:
     return Lock(WaitKind.MUTEX, words, call.address, owner)
 
 
-def _priority(call: Call, threads: Threads, around: _Around) -> Lock | None:
+def _priority(call: Call, _threads: Threads, around: _Around) -> Lock | None:
     """A priority-inheriting mutex: the kernel itself reads the owner from the word."""
     word = around.word()
-    if call.operation not in (LOCK_PI, LOCK_PI2) or word is None or word & _TID not in threads:
+    if call.operation not in (LOCK_PI, LOCK_PI2) or word is None or not 0 < word & _TID <= _LARGEST_TID:
         return None
     return Lock(WaitKind.MUTEX, "a priority-inheriting mutex", call.address, word & _TID)
 
 
-def _robust(call: Call, threads: Threads, around: _Around) -> Lock | None:
-    """A robust mutex holds its owner in the word and beside it."""
+def _robust(call: Call, _threads: Threads, around: _Around) -> Lock | None:
+    """A robust mutex holds its owner in the word and beside it; processes may share it."""
     word, owner, kind = around.word(), around.word(8), _kind(around)
     if call.operation not in (WAIT, WAIT_BITSET) or word is None or kind is None or not kind & _ROBUST:
         return None
-    if kind & _PI or word != call.value or word & _TID != owner or owner not in threads:
+    if kind & _PI or word != call.value or word & _TID != owner or not 0 < owner <= _LARGEST_TID:
         return None
     return _owned(call, kind, owner, "a robust mutex")
 

@@ -161,12 +161,13 @@ def _blocked(case: _Case, chains: Sequence[WaitChain]) -> Verdict | None:
     """The first chain that starts with a lock, and what its last holder does."""
     for chain in chains:
         first = chain.waits[0]
-        if first.kind not in _LOCKS or first.owner is None:
+        if first.kind not in _LOCKS or first.owner is None or not _is_here(case, first.tid):
             continue
         sentence = (
             f"{first.name}{case.at(first.tid)} {first.does} held by {first.owner_name}{case.at(first.owner)}"
         )
-        known = first.owner in case.told or case.wait(first.owner) is not None or _is_here(case, first.owner)
+        there = first.owner in case.told or case.wait(first.owner) is not None or _is_here(case, first.owner)
+        known = there or bool(first.tid in case.told and case.told[first.tid].other_end)
         if (others := _waiters(case, first) - 1) > 0:
             who = f"{first.name}{case.at(first.tid)}"
             rest = sentence.removeprefix(who).replace(" waits for ", " wait for ", 1)
@@ -219,8 +220,8 @@ def _stuck(case: _Case) -> Verdict | None:
 
     for thread in case.stuck:
         kind, does = calls.place(thread.waits_in)
-        wait = Wait(thread.tid, finding.names([thread], {})[thread.tid], kind, does)
-        sentence = f"Waiting outside: {wait.name} {does} and cannot be interrupted"
+        wait = case.wait(thread.tid) or Wait(thread.tid, finding.names([thread], {})[thread.tid], kind, does)
+        sentence = f"Waiting outside: {wait.name}{case.at(wait.tid)} {wait.does} and cannot be interrupted"
         return Verdict(VerdictKind.OUTSIDE, sentence, True, (wait,))
     return None
 

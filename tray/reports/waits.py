@@ -46,7 +46,17 @@ def find(
             raise TimeoutError("so many threads take too long to look at")
         if wait := _wait(process, thread):
             found.append(wait)
-    return tuple(found)
+    return (*found, *_outside(process, found))
+
+
+def _outside(process: _Process, found: Sequence[Wait]) -> list[Wait]:
+    """Waits of threads of other processes that hold what one of ours wants, and want what one of ours holds."""
+    facts = {one.tid: one.told for one in process.threads}
+    return [
+        Wait(wait.owner, wait.owner_name, WaitKind.MUTEX, "waits for a mutex", 0, back, process.names[back])
+        for wait in found
+        if wait.owner is not None and (back := facts[wait.tid].back) in process.names
+    ]
 
 
 def names(threads: Sequence[Thread], told: Mapping[int, Thread]) -> dict[int, str]:
@@ -118,9 +128,11 @@ class _Process:
         blocks = {self.inside[one.tid]: one.registers[ffi.FS_BASE] for one in self.threads}
         self.blocks = futex.Threads(blocks)
 
-    def owner(self, inside: int) -> tuple[int, str]:
+    def owner(self, inside: int, process: str) -> tuple[int, str]:
         """A thread, by the number that the process knows it by: our number for it, and its name."""
         tid = self._ours.get(inside, inside)
+        if process and inside not in self._ours:
+            return tid, f"a thread of {_shown(process)}"
         known = self.names if inside in self._ours else {}
         return tid, known.get(tid, f"thread {inside}, which is not in this process")
 
@@ -187,7 +199,7 @@ def _futex(process: _Process, thread: _Here) -> Wait | None:
     if call.operation < 0:
         return None
     lock = futex.lock(call, process.blocks, process.memory)
-    owner, owner_name = (None, "") if lock.owner is None else process.owner(lock.owner)
+    owner, owner_name = (None, "") if lock.owner is None else process.owner(lock.owner, thread.told.other_end)
     does = f"waits for {lock.words}"
     if lock.kind is WaitKind.JOIN:
         does = "waits for a thread to end"
@@ -198,14 +210,12 @@ def _futex(process: _Process, thread: _Here) -> Wait | None:
 
 def _call(process: _Process, thread: _Here, number: int) -> tuple[WaitKind, str]:
     """A system call other than a futex."""
-    if number in calls.FILES:
-        descriptor = thread.registers[ffi.RDI] & 0xFFFFFFFF
-        return WaitKind.FILE, f"{calls.FILES[number]} {_shown(calls.file(thread.told.waits_on, descriptor))}"
+    descriptor = thread.registers[ffi.RDI] & 0xFFFFFFFF
+    if known := calls.waits(number, descriptor, thread.told.waits_on, thread.told.other_end):
+        return known[0], _shown(known[1])
     if number in calls.OPENING:
         address = thread.registers[(ffi.RDI, ffi.RSI)[calls.OPENING[number]]]
         return WaitKind.FILE, f"opens {_path(process.memory, address)}"
-    if number in calls.OTHERS:
-        return calls.OTHERS[number]
     kind, words = calls.place(thread.told.waits_in)
     return kind, f"{words} (system call {number})" if kind is WaitKind.KERNEL else words
 

@@ -64,6 +64,8 @@ def _thread_as_json(thread: Thread) -> dict[str, Any]:
         "state": thread.state,
         "waits_in": thread.waits_in,
         "waits_on": thread.waits_on,
+        "other_end": thread.other_end,
+        "back": thread.back,
         "busy": thread.busy,
     }
 
@@ -162,6 +164,8 @@ def _thread(thread: Mapping[str, Any]) -> Thread:
         state,
         waits_in,
         waits_on=_text(thread.get("waits_on", "")),
+        other_end=_text(thread.get("other_end", "")),
+        back=_whole(thread.get("back", 0)),
         busy=None if busy is None else _seconds(busy),
     )
 
