@@ -58,7 +58,7 @@ SIGINFO_SIZE = 128
 
 # Indexes into struct user_regs_struct, <sys/user.h>
 RAX, RDI, RSI, RDX, R10, ORIG_RAX, RIP, RSP, FS_BASE = 10, 14, 13, 12, 7, 15, 16, 19, 21
-R8, R9, CS, EFLAGS, SS = 9, 8, 17, 18, 20
+R15, R14, R13, R12, RBP, RBX, R8, R9, CS, EFLAGS, SS = 0, 1, 2, 3, 4, 5, 9, 8, 17, 18, 20
 USER_CS, USER_DS = 0x33, 0x2B
 """Segments of 64-bit programs. Source: Linux ``arch/x86/include/asm/segment.h``."""
 

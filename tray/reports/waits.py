@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
-from tray.reports import calls, futex
+from tray.reports import calls, futex, refused
 from tray.verdicts import Wait, WaitChain, WaitKind
 
 if TYPE_CHECKING:
@@ -46,7 +46,25 @@ def find(
             raise TimeoutError("so many threads take too long to look at")
         if wait := _wait(process, thread):
             found.append(wait)
+    found = [_refused(process, wait, found) for wait in found]
     return (*found, *_outside(process, found))
+
+
+def _refused(process: _Process, wait: Wait, found: Sequence[Wait]) -> Wait:
+    """The wait; if it hides a mutex that was refused, because its owner waits for this thread, that."""
+    if wait.kind not in (WaitKind.FUTEX, WaitKind.CONDITION):
+        return wait
+    [thread] = [one for one in process.threads if one.tid == wait.tid]
+    if not refused.sleeps(thread.registers, process.memory):
+        return wait
+    by_thread = {other.tid: other for other in found}
+    for address, inside in refused.mutexes(thread.registers, process.memory):
+        owner, name = process.owner(inside, "")
+        does = "waits for a priority-inheriting mutex"
+        real = Wait(wait.tid, wait.name, WaitKind.MUTEX, does, address, owner, name)
+        if owner == wait.tid or _follow(real, {**by_thread, wait.tid: real}).cycle:
+            return real
+    return wait
 
 
 def _outside(process: _Process, found: Sequence[Wait]) -> list[Wait]:
