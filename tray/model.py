@@ -27,10 +27,7 @@ class Trigger(enum.StrEnum):
 
 
 class Include(enum.Flag):
-    """What a dump keeps, in words that no system owns.
-
-    Each ``capture`` back end maps these once to what its system calls them.
-    """
+    """What a dump keeps, in words that no system owns; each back end of ``capture`` maps them once."""
 
     CALLS = enum.auto()
     """Every thread's calls and registers; alone, it is a promise to leave out what else a stack holds."""
@@ -177,8 +174,7 @@ class Memory:
     Attributes:
         start: First address.
         size: Length in the target.
-        stored: How many bytes of it, from ``start`` on, the dump holds.
-            0 says only that the stretch was there.
+        stored: How many bytes of it, from ``start`` on, the dump holds; 0 says only that it was there.
         access: Three letters, ``rwx`` or ``-``.
     """
 

@@ -124,7 +124,7 @@ def _add_thread(wanted: Wanted, registers: Sequence[int], places: Places) -> Non
         wanted.add(block, min(block + _THREAD_BLOCK, mapping.end))  # a guard page may follow
     if registers[ffi.ORIG_RAX] in (ffi.FUTEX, ffi.RESTART_SYSCALL) and places.at(registers[ffi.RDI]):
         wanted.add(registers[ffi.RDI] - _LOCK_BEFORE, registers[ffi.RDI] + _LOCK_AFTER)
-        if 0 <= registers[ffi.RDI] - stack_pointer < PAGE:  # glibc sleeps so if it was refused a mutex
+        if 0 <= registers[ffi.RDI] - registers[ffi.RSP] < PAGE:  # glibc sleeps so if it was refused a mutex
             for kept in (ffi.RBX, ffi.RBP, ffi.R12, ffi.R13, ffi.R14, ffi.R15):
                 if places.at(registers[kept]):
                     wanted.add(registers[kept] - _LOCK_BEFORE, registers[kept] + _LOCK_AFTER)
