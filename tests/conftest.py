@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import browser
+import hypothesis
 import pytest
 from programs import Program, Workshop, found, launch
 from screen import screen  # noqa: F401 - fixtures are found by being here
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 # Tests never see the user's own settings, dumps, display language or colours.
 for _name in ("HANGSHOT_SETTINGS", "NO_COLOR", "FORCE_COLOR", "DEBUGINFOD_URLS", "LANGUAGE"):
     os.environ.pop(_name, None)
+
+# How long an example takes says more about the machine than about us.
+hypothesis.settings.register_profile(
+    "busy",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("busy")
 
 TRACED = """
 import ctypes, sys

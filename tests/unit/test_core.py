@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import synth
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.errors import BadDump
@@ -65,7 +65,6 @@ snapshots = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(snapshots, st.sampled_from([b"", b"s" * 128]))
 def test_a_snapshot_survives(tmp_path: Path, shown: Snapshot, signal: bytes):
     """read(write(s)) is s, and so is every stored byte."""

@@ -99,7 +99,7 @@ def test_what_is_not_in_the_dump_is_shown_too(read):
 ADDRESSES = st.integers(0, 60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     held=st.dictionaries(ADDRESSES, st.integers(1, 9), max_size=6),
     mapped=st.dictionaries(ADDRESSES, st.integers(1, 20), max_size=6),

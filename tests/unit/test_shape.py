@@ -19,7 +19,7 @@ RANKS = (
     {"__main__", "cli", "app", "commands"},
     {"flow", "shot", "worker"},
     {"capture", "desktop", "store", "reports", "settings"},
-    {"formats", "ffi", "modes", "sizes", "interrupts", "program"},
+    {"formats", "ffi", "modes", "sizes", "interrupts", "patience", "program"},
     {"model", "errors"},
     {"verdicts"},
 )

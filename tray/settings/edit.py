@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tray.errors import BadSettings
+from tray.patience import patiently
 from tray.settings import read
 from tray.settings.values import dumps_folder
 
@@ -115,7 +116,7 @@ def _replace(path: Path, text: str) -> None:
             file.flush()
             os.fsync(descriptor)
         _keep_mode(real, beside)
-        beside.replace(real)
+        patiently(lambda: beside.replace(real))  # our own watch may be reading it
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

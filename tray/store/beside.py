@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from tray.errors import NotWritten, StoreUnusable
+from tray.patience import patiently
 from tray.store import folder as folders
 from tray.store import names, sidecar
 from tray.store.partial import create_locked, write_all
@@ -95,7 +96,7 @@ def _put(path: Path, content: bytes, dump: Path, *, aside: bool = False) -> None
         write_all(file, content)
         os.fsync(file.fileno())
         file.close()
-        partial.replace(path)
+        patiently(lambda: partial.replace(path))
     except BaseException:
         file.close()
         partial.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from tray.errors import StoreUnusable
+from tray.patience import patiently
 from tray.store import names, sidecar
 from tray.store.folder import FULL, lock, sync, trouble
 
@@ -244,7 +245,7 @@ def _remove(path: Path, identity: Identity) -> None:
     except FileNotFoundError:
         return
     if (found.st_dev, found.st_ino) == identity:
-        path.unlink(missing_ok=True)
+        patiently(lambda: path.unlink(missing_ok=True))
 
 
 def _beside(partial: Path) -> Path:
@@ -275,12 +276,12 @@ def _rename(old: Path, new: Path) -> None:
         FileExistsError: The new name is taken.
     """
     try:
-        os.link(old, new)
+        patiently(lambda: os.link(old, new))
     except FileExistsError:
         raise
     except OSError:
         if os.path.lexists(new):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new)) from None
-        old.rename(new)
+        patiently(lambda: old.rename(new))
     else:
-        old.unlink()
+        patiently(old.unlink)
