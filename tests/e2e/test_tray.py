@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,37 @@ def test_toast_button_copies_the_path(tray: Tray):
         return got.stdout == str(core)
 
     until(pasted, "the path on the clipboard")
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the paths that the tray has opened, a line each; must be made before the tray."""
+    script, told = tmp_path / "programs" / "xdg-open", tmp_path / "opened"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\necho "$1" >> {told}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    told.touch()
+    return told
+
+
+def test_toast_button_shows_the_report(opened: Path, tray: Tray):
+    """The toast's first button has the page made beside the dump, private, and the browser opens it."""
+    _hello_gone(tray)
+    app = tray.screen.show("--title", "Ledger", "--name", "ledger")
+    tray.screen.press(HOTKEY)
+    page = tray.core(tray.dump_of(app.pid)).with_suffix(".html")
+
+    def asked() -> bool:
+        box = toasts(tray.screen)
+        if box and not page.exists():
+            click(tray.screen, box[0].x + 80, box[0].y + box[0].height - 30)
+        return page.exists()
+
+    until(asked, "the page")
+    until(lambda: str(page) in opened.read_text().splitlines(), "the page to be opened")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert f"<b><bdi>ledger</bdi></b> · process {app.pid}" in page.read_text()
 
 
 def test_menu_dumps_the_app_that_was_in_front(tray: Tray):

@@ -33,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=BESIDE,
         metavar="FILE",
-        help="a page for the browser; without a FILE it lies beside the dump, and is shown",
+        help="a page for the browser; without a FILE (- for standard output) it lies beside the dump, and is shown",
     )
     parser.add_argument(
         "--redact", action="store_true", help="leave out user names, paths, arguments and window titles"
@@ -83,9 +83,13 @@ def _make_page(report: Report, hide: Callable[[str], str] | None, arguments: arg
     from tray.reports import page
     from tray.store import beside
 
+    content = page.html(report, hide)
+    if arguments.html == "-":
+        sys.stdout.buffer.write(content)
+        return
     beside_it = arguments.html == BESIDE
     chosen = None if beside_it else Path(arguments.html).absolute()
-    place = beside.page(report.path, page.html(report, hide), page.MARK, chosen)
+    place = beside.page(report.path, content, page.MARK, chosen)
     if arguments.json:
         print(json.dumps({"schema": SCHEMA, "event": "page", "path": str(report.path), "page": str(place)}))
         return

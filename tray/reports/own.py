@@ -20,7 +20,7 @@ _RUNTIME = re.compile(
 )
 """How the files of a language's own library, or interpreter, are called; a module without a name is a JIT's,
 and so the program's own."""
-_HEADERS = (
+HEADERS = (
     "/include/c++/",
     "/rustc/",
     "/library/std/",
@@ -59,7 +59,7 @@ def is_own(frame: Frame) -> bool:
     return bool(
         frame.function
         and not _RUNTIME.fullmatch(last(frame.module))
-        and not any(one in frame.file for one in _HEADERS)
+        and not any(one in frame.file for one in HEADERS)
         and not _STARTERS.fullmatch(frame.function)
         and not _STARTERS.fullmatch(_bare(frame.function))
     )

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from tray.reports.names import last
+from tray.reports.own import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,7 @@ def words(report: Report, user: str = "") -> Callable[[str], str]:
     public = {module.path for module in report.modules}
     public |= {frame.module for stack in report.stacks for frame in stack.frames}
     names = {last(path) for path in public} | {report.path.name}
+    names |= {last(frame.file) for stack in report.stacks for frame in stack.frames}
     paths = _paths(report)
     users = {name for path in (*paths, str(report.path)) for name in _HOME.findall(path)} | {user}
     users = {name for name in users if len(name) >= _SHORTEST_NAME and name not in _PUBLIC}
@@ -103,7 +105,9 @@ def _paths(report: Report) -> set[str]:
 
 
 def _folderless(frame: Frame) -> Frame:
-    return replace(frame, file=last(frame.file))
+    """The frame with its source's name alone, and whether that is one of the language's own."""
+    language = next((folder for folder in HEADERS if folder in frame.file), "")
+    return replace(frame, file=language + last(frame.file))
 
 
 def _windowless(dump: Dump) -> Dump:
