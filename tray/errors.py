@@ -92,6 +92,12 @@ class CaptureFailed(TrayError):
     hint = "Try again, or run 'hangshot doctor'."
 
 
+class Stalled(CaptureFailed):
+    """The system's own dumper hung, maybe over a handle of the target. The target was let go."""
+
+    hint = "Try the mode 'triage'. A handle of the app that cannot be looked at, or an antivirus, may be why."
+
+
 class StoreFull(TrayError):
     """The disk is full, or would be."""
 

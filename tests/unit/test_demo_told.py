@@ -53,7 +53,9 @@ def test_no_verdict() -> None:
 
 def test_gaps_are_told() -> None:
     """What is missing is not kept quiet."""
-    assert told({**DUMPED, "gaps": [{}]})[2].endswith("0.01 s. 1 gap: see the sidecar.")
+    assert told({**DUMPED, "gaps": [{"what": "1-2", "why": "unreadable", "size": 1}]})[2].endswith(
+        "0.01 s. Missing: a stretch of memory; see the sidecar."
+    )
 
 
 def test_our_command_can_be_pasted_too(monkeypatch) -> None:

@@ -37,13 +37,19 @@ def test_why_it_hangs() -> None:
 
 def test_saved_with_gaps() -> None:
     """What is missing is said, and a window that answered needs no word."""
-    body = words.saved_body({**DUMPED, "gaps": [{}, {}]}, hung=None, home=Path("/root"))
+    gaps = [
+        {"what": "handles", "why": "no right", "size": 0},
+        {"what": "1-2", "why": "unreadable", "size": 1},
+    ]
+    body = words.saved_body({**DUMPED, "gaps": gaps}, hung=None, home=Path("/root"))
     assert body.splitlines() == [
         "34 MB · full · stood still 0.18 s",
-        "2 gaps: see the sidecar",
+        "Missing: handles, a stretch of memory; see the sidecar",
         str(Path(DUMPED["path"])),
     ]
-    assert words.missing([{}]) == "1 gap: see the sidecar"
+    assert words.missing(gaps[:1]) == "Missing: handles: no right"
+    assert words.missing(gaps[1:] * 2) == "Missing: 2 stretches of memory; see the sidecar"
+    assert words.missing(gaps[:1] * 5) == "Missing: handles, handles, handles, 2 more; see the sidecar"
 
 
 @pytest.mark.parametrize(

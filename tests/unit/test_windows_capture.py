@@ -21,6 +21,7 @@ from tray.errors import (
     CaptureFailed,
     NoTarget,
     Refused,
+    Stalled,
     TargetGone,
     TrayError,
     Unsupported,
@@ -29,7 +30,7 @@ from tray.ffi import dbghelp, win32
 from tray.ffi.win32 import failure
 from tray.formats import minidump
 from tray.model import Mode, Target, Trigger, Window
-from tray.modes import MODES
+from tray.modes import MODES, How
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +46,13 @@ def dump(system: FakeSystem, tmp_path: Path):
     """Dumps the app; afterwards no handle is open, and no thread suspended that was not."""
     path = tmp_path / "app.dmp"
 
-    def dump(mode: str | Mode = "mini", progress=lambda _done, _total: False, window: Window | None = None):
-        capture = WindowsCapture(system, stall=0.3)
+    def dump(
+        mode: str | Mode = "mini",
+        progress=lambda _done, _total: False,
+        window: Window | None = None,
+        how: How = How.AUTO,
+    ):
+        capture = WindowsCapture(how, system, stall=0.3)
         with path.open("w+b", buffering=0) as file:
             target = capture.target(APP, None, window)
             chosen = MODES[mode] if isinstance(mode, str) else mode
@@ -63,7 +69,7 @@ def dump(system: FakeSystem, tmp_path: Path):
 
 def test_target(system: FakeSystem):
     """Its name without the ending that all have, and its creation time."""
-    found = WindowsCapture(system).target(APP)
+    found = WindowsCapture(system=system).target(APP)
     assert (found.pid, found.started, found.name) == (APP, STARTED, "app")
     assert str(found.executable).endswith("app.exe")
     assert not system.handles
@@ -74,14 +80,14 @@ def test_what_keeps_windows_up_is_refused_unopened(system: FakeSystem, pid: int)
     """Even an open handle to these would be an alarm."""
     system.open_process = None
     with pytest.raises(Refused):
-        WindowsCapture(system).target(pid)
+        WindowsCapture(system=system).target(pid)
 
 
 def test_ourselves(system: FakeSystem):
     """It would suspend the thread that calls it."""
     system.open_process = None
     with pytest.raises(Refused, match="itself"):
-        WindowsCapture(system).target(os.getpid())
+        WindowsCapture(system=system).target(os.getpid())
 
 
 def test_protected_processes_are_refused_with_the_least_of_handles(system: FakeSystem):
@@ -90,7 +96,7 @@ def test_protected_processes_are_refused_with_the_least_of_handles(system: FakeS
     original = system.open_process
     system.open_process = lambda wanted, pid: rights.append(wanted) or original(wanted, pid)
     with pytest.raises(Refused, match="protected"):
-        WindowsCapture(system).target(PROTECTED)
+        WindowsCapture(system=system).target(PROTECTED)
     assert rights == [windows_target.LEAST]
     assert not system.handles
 
@@ -98,7 +104,7 @@ def test_protected_processes_are_refused_with_the_least_of_handles(system: FakeS
 def test_no_such_process(system: FakeSystem):
     """A pid that means nothing."""
     with pytest.raises(NoTarget):
-        WindowsCapture(system).target(12345)
+        WindowsCapture(system=system).target(12345)
     with pytest.raises(NoTarget):
         windows_target.started(system, 12345)
 
@@ -107,13 +113,13 @@ def test_one_that_has_ended(system: FakeSystem):
     """Windows lists it as long as anybody has a handle."""
     system.listed[APP].ended = True
     with pytest.raises(NoTarget):
-        WindowsCapture(system).target(APP)
+        WindowsCapture(system=system).target(APP)
 
 
 def test_a_reused_pid(system: FakeSystem):
     """Another creation time is another process."""
     with pytest.raises(TargetGone):
-        WindowsCapture(system).target(APP, STARTED - 1)
+        WindowsCapture(system=system).target(APP, STARTED - 1)
     with pytest.raises(TargetGone):
         windows_target.opened(system, Target(APP, STARTED - 1, "app"))
     assert not system.handles
@@ -124,7 +130,7 @@ def test_no_rights(system: FakeSystem, rights: int):
     """It is said, with the way out."""
     system.listed[APP].rights = rights
     with pytest.raises(AccessDenied) as caught:
-        WindowsCapture(system).target(APP)
+        WindowsCapture(system=system).target(APP)
     assert "administrator" in caught.value.hint
     assert not system.handles
 
@@ -284,7 +290,7 @@ def test_32_bit_targets(system: FakeSystem, dump):
     """A 64-bit dump of one comes with the word for its reader."""
     system.listed[APP].machine = win32.IMAGE_FILE_MACHINE_I386
     gaps = dump("mini").gaps
-    assert "wow64exts" in gaps[0].why
+    assert "wow64exts" in gaps[0].what
     system.width = 32
     assert dump("mini").gaps == ()
 
@@ -296,18 +302,44 @@ def test_a_32_bit_program_cannot_dump_a_64_bit_one(system: FakeSystem, dump):
         dump("mini")
 
 
+def test_handles_may_be_why_dbghelp_hangs(system: FakeSystem, tmp_path: Path):
+    """Then it can be tried without them, in another process; that is told, and that they are missing."""
+    system.hangs = threading.Event()
+    capture = WindowsCapture(system=system, stall=0.3)
+    with (tmp_path / "dmp").open("w+b", buffering=0) as file, pytest.raises(Stalled, match="let go"):
+        capture.write(capture.target(APP), MODES["mini"], file, lambda _done, _total: False)
+    assert system.listed[APP].threads == {71: 0, 72: 0, 73: 1}
+    assert not system.ended_ourselves
+    system.listed[APP].threads.update({71: 1, 72: 1, 73: 2})  # for the fake dbghelp, which resumes after all
+    hung, system.hangs = system.hangs, None
+    hung.set()
+    finish("capture")
+    capture = WindowsCapture(system=system, handles=False)
+    with (tmp_path / "dmp").open("w+b", buffering=0) as file:
+        captured = capture.write(capture.target(APP), MODES["mini"], file, lambda _done, _total: False)
+    assert [(gap.what, gap.why) for gap in captured.gaps] == [
+        ("handles", "listing them made Windows' dbghelp hang")
+    ]
+
+
+def finish(name: str) -> None:
+    """Wait for the threads of this name."""
+    for thread in threading.enumerate():
+        if thread.name == name:
+            thread.join(10)
+
+
 def test_dbghelp_hangs(system: FakeSystem, dump, monkeypatch: pytest.MonkeyPatch):
     """The target's threads are let go, but the one that the app itself suspended; then we end."""
     monkeypatch.setattr(windows, "_LAST_RESORT", 0.0)
     system.hangs = threading.Event()
-    with pytest.raises(CaptureFailed, match="let go"):
-        dump("mini")
+    with pytest.raises(CaptureFailed, match="let go") as caught:
+        dump("triage")
+    assert not isinstance(caught.value, Stalled)
     assert system.listed[APP].threads == {71: 0, 72: 0, 73: 1}
     system.listed[APP].threads.update({71: 1, 72: 1, 73: 2})  # for the fake dbghelp, which resumes after all
     system.hangs.set()
-    for thread in threading.enumerate():
-        if thread.name == "capture":
-            thread.join(10)
+    finish("capture")
     for thread in threading.enumerate():
         if thread.daemon and thread is not threading.current_thread():
             thread.join(1)
@@ -344,6 +376,12 @@ def test_where_a_snapshot_is_wrong(system: FakeSystem, dump, change):
     change(system)
     assert dump("heap").method == "stop and copy"
     assert not system.snapshots
+
+
+def test_no_snapshot_is_wanted(system: FakeSystem, dump):
+    """The settings may say so."""
+    system.pss = True
+    assert dump("heap", how=How.STOP).method == "stop and copy"
 
 
 def test_a_small_dump_needs_no_snapshot(system: FakeSystem, dump):
@@ -386,7 +424,7 @@ def test_every_request_fails_once(tmp_path: Path, mode: str, code: int, expected
         system, failed = failing(number, code)
         system.pss, tids = True, []
         with suppress(TrayError, OSError), (tmp_path / "dmp").open("w+b", buffering=0) as file:
-            capture = WindowsCapture(system)
+            capture = WindowsCapture(system=system)
             captured = capture.write(capture.target(APP), MODES[mode], file, lambda _done, _total: False)
             tids = [thread.tid for thread in captured.threads]
         if tids:
@@ -431,7 +469,7 @@ def test_sizes(system: FakeSystem):
 
 def test_estimates_grow_with_the_mode(system: FakeSystem):
     """More kept is more written."""
-    capture = WindowsCapture(system)
+    capture = WindowsCapture(system=system)
     target = capture.target(APP)
     estimates = [capture.estimate(target, MODES[mode]) for mode in ("mini", "heap", "full")]
     assert 0 < estimates[0] <= estimates[1] <= estimates[2]

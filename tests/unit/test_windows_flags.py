@@ -114,6 +114,6 @@ def test_memory_that_changes_underfoot_is_tried_again():
 
 def test_without_the_right_to_list_handles():
     """They are not asked for, and missed."""
-    ladder = Ladder(MODES["mini"].include, handles=False)
+    ladder = Ladder(MODES["mini"].include, without_handles="no right")
     assert not ladder.flags & d.MiniDumpWithHandleData
     assert [gap.what for gap in ladder.gaps] == ["handles"]

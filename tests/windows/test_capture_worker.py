@@ -131,6 +131,46 @@ def machine(dump: Path) -> int:
     raise AssertionError("no system stream")
 
 
+STALLED = """
+import ctypes, sys, threading
+from tray import cli
+from tray.capture import windows
+from tray.ffi import win32
+windows.STALL = windows.WindowsCapture.__init__.__kwdefaults__["stall"] = 0.5
+write = win32.System.write_dump
+def write_dump(self, process, pid, file, flags, streams, callback):
+    for tid in self.threads(pid):
+        ctypes.WinDLL("kernel32").SuspendThread(self.open_thread(win32.THREAD_SUSPEND_RESUME, tid))
+    threading.Event().wait()
+win32.System.write_dump = write_dump
+sys.exit(cli.main(sys.argv[1:]))
+"""
+"""Our program on a Windows whose dbghelp hangs, with all threads suspended."""
+
+
+@pytest.mark.parametrize("mode", ["mini", "full"])
+def test_a_dump_that_hangs_is_tried_without_handles(program, tmp_path: Path, mode: str):
+    """Once, in a fresh process; the target was let go before, and what is missing is told."""
+    target = program("deadlock", bits=WIDTH)
+    asked = Asked(tmp_path / "dumps", [sys.executable, "-c", STALLED, "dump", "--json", "--request"])
+    asked.ask(target.pid, mode)
+    event = asked.until("dumped")
+    assert [(gap["what"], gap["why"]) for gap in event["gaps"]] == [
+        ("handles", "listing them made Windows' dbghelp hang")
+    ]
+    assert len(files(asked.folder)) == 2
+    assert set(accepted(Path(event["path"]))) == set(target.tids)
+
+
+def test_a_dump_that_hangs_on_the_command_line(program, tmp_path: Path):
+    """The same, and the exit code is that of the second try."""
+    target = program("deadlock", bits=WIDTH)
+    words = [sys.executable, "-c", STALLED, "dump", str(target.pid), "--output", f"{tmp_path}\\"]
+    ended = subprocess.run(words, capture_output=True, check=True, stdin=subprocess.DEVNULL, text=True)
+    assert "missing: handles" in ended.stderr
+    assert accepted(Path(ended.stdout.strip()))
+
+
 @pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
 @pytest.mark.parametrize("mode", ["mini", "full"])
 def test_a_32_bit_target_gets_a_32_bit_dump(program, tmp_path: Path, mode: str):
@@ -192,7 +232,7 @@ def test_without_a_32_bit_worker(program, tmp_path: Path, expected_warnings):
     asked.ask(target.pid, "mini")
     event = asked.until(*LAST)
     if event["event"] == "dumped":
-        assert "wow64exts" in event["gaps"][0]["why"]
+        assert "wow64exts" in event["gaps"][0]["what"]
     else:
         assert event["error"] == "CaptureFailed"
         assert files(asked.folder) == []

@@ -69,11 +69,12 @@ class Capture(Protocol):
         """
 
 
-def capture(how: How = How.AUTO) -> Capture:
+def capture(how: How = How.AUTO, *, handles: bool = True) -> Capture:
     """The back end for this system.
 
     Args:
         how: How to read memory, where it has the choice.
+        handles: Whether to list what the target has open, where that may hang (Windows).
 
     Raises:
         Unsupported: There is none.
@@ -85,7 +86,7 @@ def capture(how: How = How.AUTO) -> Capture:
     if sys.platform == "win32":
         from tray.capture.windows import WindowsCapture
 
-        return WindowsCapture()
+        return WindowsCapture(how, handles=handles)
     raise Unsupported(
         f"Hangshot cannot dump processes on {sys.platform} yet.",
         hint="It runs on Windows and on Linux (x86-64).",

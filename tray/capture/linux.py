@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from tray.capture import linux_facts, linux_maps, linux_target
+from tray.capture.apart import Apart
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
 from tray.ffi.linux import Kernel
@@ -79,24 +80,22 @@ class LinuxCapture:
         """
         run = Run(self._kernel, target, mode, file, progress)
         run.sample, run.how = self._sample, self._how
-        worker = threading.Thread(target=run.main, name="capture", daemon=True)
-        worker.start()
+        work = Apart(run.main, "capture")
         try:
-            _join(worker, run)
+            _join(work, run)
         except BaseException:
             run.cancelled = True
-            worker.join(STALL)
+            work.ended(STALL)
             raise
         if run.error:
             raise run.error
         return run.captured()
 
 
-def _join(worker: threading.Thread, run: Run) -> None:
-    """Wait for the worker; give up when nothing moves, as on a disk that hangs."""
+def _join(work: Apart, run: Run) -> None:
+    """Wait for the work; give up when nothing moves, as on a disk that hangs."""
     seen, since = -1, time.monotonic()
-    while worker.is_alive():
-        worker.join(1.0)
+    while not work.ended(1.0):
         if run.moved != seen or not run.frozen:
             seen, since = run.moved, time.monotonic()
         elif time.monotonic() - since > STALL:

@@ -7,15 +7,17 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from tray.capture import windows_memory, windows_target
+from tray.capture.apart import Apart
 from tray.capture.windows_run import Run
-from tray.errors import CaptureFailed, TargetGone
+from tray.errors import CaptureFailed, Stalled, TargetGone
 from tray.ffi.win32 import System
+from tray.modes import How
 
 if TYPE_CHECKING:
     from tray.capture import Progress
     from tray.model import Captured, Mode, Target, Trigger, Window
 
-STALL = 60.0
+STALL = 30.0
 """Seconds without a question from dbghelp after which the target is let go whatever happens."""
 _LAST_RESORT = 5.0
 _TICK = 0.1
@@ -29,9 +31,18 @@ class WindowsCapture:
     format = "minidump"
     suffix = ".dmp"
 
-    def __init__(self, system: System | None = None, *, stall: float = STALL) -> None:
+    def __init__(
+        self, how: How = How.AUTO, system: System | None = None, *, handles: bool = True, stall: float = STALL
+    ) -> None:
+        """
+        Args:
+            how: Whether a snapshot may be dumped in the target's place.
+            system: What is asked; a test has its own.
+            handles: Whether to list the target's handles, where a mode has them.
+            stall: Seconds of patience with dbghelp.
+        """  # noqa: D205, D212 - the class says what it is
         self._system = system or System()
-        self._stall = stall
+        self._how, self._handles, self._stall = how, handles, stall
 
     def target(self, pid: int, started: int | None = None, window: Window | None = None) -> Target:
         """See `tray.capture.Capture.target`."""
@@ -63,36 +74,36 @@ class WindowsCapture:
         thread only, and may hang in a request that nobody can take back.
         """
         run = Run(self._system, target, mode, file, progress, trigger)
-        worker = threading.Thread(target=run.main, name="capture", daemon=True)
-        worker.start()
+        run.handles, run.may_clone = self._handles, self._how is not How.STOP
+        work = Apart(run.main, "capture")
         try:
-            self._join(worker, run)
+            self._join(work, run)
         except KeyboardInterrupt:
             run.cancel()
-            self._join(worker, run)
+            self._join(work, run)
             raise
         if run.error:
             raise run.error
         return run.captured()
 
-    def _join(self, worker: threading.Thread, run: Run) -> None:
-        """Wait for the worker; when dbghelp hangs, let the target's threads go and give up."""
+    def _join(self, work: Apart, run: Run) -> None:
+        """Wait for the work; when dbghelp hangs, let the target's threads go and give up."""
         seen, since = -1, time.monotonic()
-        while worker.is_alive():
-            worker.join(_TICK)
+        while not work.ended(_TICK):
             if run.moved != seen or not run.frozen:
                 seen, since = run.moved, time.monotonic()
             elif time.monotonic() - since > self._stall:
                 self._give_up(run)
 
     def _give_up(self, run: Run) -> None:
+        run.cancel()
         if run.suspensions:
             run.suspensions.undo()
+        words = f"Windows' dbghelp said nothing for {self._stall:.0f} seconds, so the app was let go."
+        if run.lists_handles:
+            raise Stalled(words)  # and whoever called us may try without
         threading.Thread(target=self._end_ourselves, daemon=True).start()
-        raise CaptureFailed(
-            f"Windows' dbghelp said nothing for {self._stall:.0f} seconds, so the app was let go.",
-            hint="Try the mode 'mini'. A handle of the app that cannot be looked at, or an antivirus, may be why.",
-        )
+        raise CaptureFailed(words, hint=Stalled.hint)
 
     def _end_ourselves(self) -> None:
         """End this process if it cannot end by itself: a thread of it hangs in a system call."""

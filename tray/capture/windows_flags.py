@@ -90,13 +90,13 @@ class Ladder:
         gaps: What has been given up.
     """
 
-    def __init__(self, include: Include, *, handles: bool = True) -> None:
+    def __init__(self, include: Include, *, without_handles: str = "") -> None:
         self.flags = flags(include)
         self.gaps: list[Gap] = []
         self._include = include
         self._attempts = 1
-        if self.flags & d.MiniDumpWithHandleData and not handles:
-            self._take(_without_handles(self.flags, "the system gives no right to list them"))
+        if self.flags & d.MiniDumpWithHandleData and without_handles:
+            self._take(_without_handles(self.flags, without_handles))
 
     def down(self, code: int, why: str) -> bool:
         """Step down after a failure with this Windows error code; False when there is nothing left to try."""

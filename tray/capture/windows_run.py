@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tray.ffi.win32 import System
     from tray.model import Mode, Target, Trigger
 
-_HOW_TO_READ = "it is a 32-bit program; in WinDbg: .load wow64exts, then !wow64exts.sw"
+_32_BIT_VIEW = "the 32-bit view of its threads (in WinDbg: .load wow64exts, then !wow64exts.sw)"
+_NO_32_BIT = "it is a 32-bit program, and there is no 32-bit Hangshot here"
 _NO_SHARED = "a snapshot has no memory that is shared with other programs"
 _ERRNOS = (errno.ENOSPC, errno.EFBIG, errno.EROFS)
 
@@ -37,6 +38,8 @@ class Run:
         frozen: Whether the target may be standing still.
         error: What went wrong, after `main`.
         suspensions: How the target's threads were before; `undo` it if `main` never ends.
+        handles: Whether to list the target's handles, where the mode has them; False after that made dbghelp hang.
+        may_clone: Whether a snapshot may be dumped in the target's place.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
@@ -52,6 +55,8 @@ class Run:
         self.frozen = False
         self.error: BaseException | None = None
         self.suspensions: windows_threads.Suspensions | None = None
+        self.handles = self.may_clone = True
+        self._ladder: Ladder | None = None
         self._progress, self._trigger = progress, trigger
         self._cancelled = False
         self._answers: Answers | None = None
@@ -64,6 +69,11 @@ class Run:
     def moved(self) -> int:
         """Grows as long as dbghelp is alive."""
         return self._answers.asked if self._answers else 0
+
+    @property
+    def lists_handles(self) -> bool:
+        """Whether dbghelp is at work on a dump with the target's handles."""
+        return bool(self._ladder and self._ladder.flags & dbghelp.MiniDumpWithHandleData)
 
     def cancel(self) -> None:
         """Have it stop at the next question of dbghelp's; from any thread."""
@@ -98,9 +108,9 @@ class Run:
         self._check_bits(bits)
         self.suspensions = windows_threads.Suspensions(self.system, self.target.pid)
         found = windows_memory.sizes(self.system.stretches(process))
-        ladder = Ladder(self.mode.include, handles=rights != windows_target.READ)
+        ladder = self._ladder = Ladder(self.mode.include, without_handles=self._without_handles(rights))
         clone = None
-        may_clone = rights == windows_target.CLONE
+        may_clone = self.may_clone and rights == windows_target.CLONE
         if windows_snapshot.fits(self.system, process, self.mode.include, may_clone=may_clone, bits=bits):
             clone = handles.enter_context(windows_snapshot.taken(self.system, process))
         if clone and found.shared:
@@ -110,6 +120,12 @@ class Run:
         answers = self._written(process, clone, ladder, total)
         self._tell(answers, ladder, clone)
 
+    def _without_handles(self, rights: int) -> str:
+        """Why handles are left out; empty if they are not."""
+        if not self.handles:
+            return "listing them made Windows' dbghelp hang"
+        return "the system gives no right to list them" if rights == windows_target.READ else ""
+
     def _check_bits(self, bits: int) -> None:
         """A 32-bit program cannot dump a 64-bit one; the other way round the dump needs a word."""
         if bits == 64 and not self.system.is_64_bit():  # noqa: PLR2004
@@ -118,7 +134,7 @@ class Run:
                 hint="Use the 64-bit Hangshot.",
             )
         if bits == 32 and self.system.is_64_bit():  # noqa: PLR2004
-            self._gaps.append(Gap("32-bit view of the threads", _HOW_TO_READ))
+            self._gaps.append(Gap(_32_BIT_VIEW, _NO_32_BIT))
 
     def _written(self, process: int, clone: Clone | None, ladder: Ladder, total: int) -> Answers:
         """Write the dump, on ever lower rungs until one holds; gives the answers of that one."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray.commands.orders import CANCEL, Orders
-from tray.errors import BadSettings, BadUsage, Cancelled, TrayError
+from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
 
@@ -45,6 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
     parser.add_argument("--started", type=int, metavar="TICKS", help=argparse.SUPPRESS)
     parser.add_argument("--request", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--without-handles", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         return foreground.run(arguments)
     pid, started = _chosen(arguments.process, arguments.started)
     request = {"pid": pid, "started": started, "mode": arguments.mode, "output": arguments.output}
+    request["handles"] = not arguments.without_handles
     request["capture"] = arguments.capture
     return _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
 
@@ -148,18 +150,30 @@ def _take(
     with Held() as held:
         with held.interruptible():
             mode = _mode(request.get("mode") or wanted.mode)
-            here = capture(How(request.get("capture") or wanted.capture))
+            request["mode"] = mode.name
+            here = capture(
+                How(request.get("capture") or wanted.capture), handles=request.get("handles", True)
+            )
             target = here.target(request["pid"], request["started"], _window(request.get("window")))
-            code = _narrow({**request, "mode": mode.name}, target, orders, as_json=as_json)
-            if code is not None:
-                return code
+            if sys.platform == "win32":
+                from tray.commands import handover
+
+                if (code := handover.narrow(request, target, orders, as_json=as_json)) is not None:
+                    return code
             if as_json:
                 _say({"event": "started", "target": _whom(target), "mode": mode.name,
                       "estimate": here.estimate(target, mode)})  # fmt: skip
-        with Reporter(target.name, as_json=as_json) as reporter:
-            dump = flow.dump(
-                here, store, target, mode, trigger, taken, held=held, progress=reporter, output=output
-            )
+        try:
+            with Reporter(target.name, as_json=as_json) as reporter:
+                dump = flow.dump(
+                    here, store, target, mode, trigger, taken, held=held, progress=reporter, output=output
+                )
+        except Stalled:
+            if request.get("handles", True):
+                from tray.commands import handover
+
+                handover.again(request, target, orders, as_json=as_json)
+            raise
         removed = [] if output else flow.prune(store)
         if as_json:
             _say(dumped(dump, removed))
@@ -167,20 +181,6 @@ def _take(
             _tell(dump, removed)
             _explain(dump, held)
     return 0
-
-
-def _narrow(request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool) -> int | None:
-    """Have a 32-bit target dumped by the 32-bit Hangshot; None if there is none, or no need."""
-    if sys.platform != "win32":
-        return None
-    from tray.commands import narrow
-
-    if orders:
-        return narrow.dumped(target.pid, ["dump", "--json", "--request"], request, orders)
-    words = ["dump", str(target.pid), "--started", str(target.started), "--mode", request["mode"]]
-    output = request.get("output")
-    words += ["--output", output] if output else []
-    return narrow.dumped(target.pid, [*words, "--json"] if as_json else words)
 
 
 def _mode(name: str) -> Any:  # noqa: ANN401 - a Mode; spelt so that the worker need not import more

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CLIP = 48
 """Characters of a name or title that fit into a menu row or the head of a toast."""
+_MOST_NAMED = 3
 LINE = 160
 """Characters of a sentence that a toast's body takes."""
 
@@ -87,11 +88,19 @@ def reason(dumped: Mapping[str, Any]) -> str:
     return clipped(verdict["sentence"], LINE) if verdict else ""
 
 
-def missing(gaps: Sequence[object]) -> str:
-    """What to say of a dump's gaps; empty if there are none."""
+def missing(gaps: Sequence[Mapping[str, Any]]) -> str:
+    """What to say of a dump's gaps, by name but for stretches of memory; empty if there are none."""
     if not gaps:
         return ""
-    return f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''}: see the sidecar"
+    things = [gap for gap in gaps if not gap.get("size")]
+    if len(gaps) == 1 and things:
+        return clipped(f"Missing: {things[0]['what']}: {things[0]['why']}", LINE)
+    named = [gap["what"] for gap in things[:_MOST_NAMED]]
+    others = len(things) - len(named)
+    if stretches := len(gaps) - len(things):
+        named.append("a stretch of memory" if stretches == 1 else f"{stretches} stretches of memory")
+    named += [f"{others} more"] if others else []
+    return f"{clipped('Missing: ' + ', '.join(named), LINE)}; see the sidecar"
 
 
 def running_title(name: str) -> str:
