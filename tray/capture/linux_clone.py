@@ -56,7 +56,6 @@ class Clone:
     _middle: int = 0
     _memory: int = -1
     _before: bytes = b""
-    _net: linux_net.Net | None = None
 
     def take(self, mappings: Sequence[Mapping], pages: Pages, code: linux_net.Code) -> None:
         """Take the clone.
@@ -141,7 +140,6 @@ class Clone:
         if len(self._before) != len(net.content):
             raise NoClone("its stack cannot be read")
         self._put(net.start, net.content)
-        self._net = net
 
     def _take(self, held: Held, net: linux_net.Net, code: linux_net.Code) -> None:
         """The clone by way of a thread, which is as it was afterwards whatever happens, or on its way there."""
@@ -155,10 +153,9 @@ class Clone:
             reason = self._reason(caller, net)
             self._put_back(held, mask, net)
         except (OSError, Astray) as error:
-            held.rewind = b""  # it finds home by the net when it is let go
-            held.registers = b""
-            self.end()
-            raise NoClone(f"it could not be cloned ({error})") from error
+            self.end()  # the thread finds home by the net when it is let go
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise NoClone(f"it could not be cloned: {why}") from error
         finally:
             self.freeze.stop_again = caller.stopped
         if reason:
@@ -209,8 +206,7 @@ class Clone:
     def _put_back(self, held: Held, mask: int, net: linux_net.Net) -> None:
         """Everything as it was; the net last, for it must hold until then."""
         self.kernel.set_signal_mask(held.tid, mask)
-        self.kernel.set_regset(held.tid, ffi.NT_PRSTATUS, held.registers)
-        self._net = None
+        self.kernel.set_regset(held.tid, ffi.NT_PRSTATUS, held.rewind or held.registers)
         try:
             self._put(net.start, self._before)
         except OSError as error:  # below the stack pointer, where nothing lives

@@ -97,7 +97,7 @@ def told(threads: Iterable[Thread], busy: dict[int, float], pid: int) -> tuple[T
 
 def _waits_on(thread: Thread, names: dict[int, str], pid: int) -> str:
     """The file behind the descriptor of the system call that a thread is in."""
-    registers = struct.unpack("<27Q", thread.registers)
+    registers = struct.unpack_from("<27Q", thread.registers)
     if registers[ffi.ORIG_RAX] not in ON_A_DESCRIPTOR or registers[ffi.RAX] not in ffi.INTERRUPTED:
         return ""
     number = registers[ffi.RDI] & 0xFFFFFFFF

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from tray.capture import linux_stuck, linux_target
 from tray.errors import AccessDenied, CaptureFailed, TargetGone, Unsupported
 from tray.ffi import linux as ffi
-from tray.formats import xstate
 from tray.model import Gap, Thread
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.5
 """Seconds that a thread may take to stop; one in uninterruptible sleep (D) may take for ever."""
+_EINTR = struct.pack("<Q", ffi.EINTR)
 _ROUNDS = 100
 
 
@@ -36,23 +36,31 @@ class Held:
         tid: Thread id.
         stopped: Whether it stands still.
         stuck: Whether it did not stop in time.
+        ended: Whether it ended before it stopped.
         deliver: Signal that it was stopped at, to be given to it.
         was: State before, one letter; empty if it could not be traced.
         name: Its own.
         waits_in: Kernel function it slept in.
-        registers: As they were found.
-        rewind: Registers to give it instead; empty if it shall keep its own.
+        registers: As they were found; empty if they could not be read.
+        rewind: Registers that it has been given instead; empty if it has its own.
+        floating: See `Thread.floating`.
+        extended: The same with all else that the processor has, as the kernel gives it.
+        signal: See `Thread.signal`.
     """
 
     tid: int
     stopped: bool = False
     stuck: bool = False
+    ended: bool = False
     deliver: int = 0
     was: str = ""
     name: str = ""
     waits_in: str = ""
     registers: bytes = b""
     rewind: bytes = b""
+    floating: bytes = b""
+    extended: bytes = b""
+    signal: bytes = b""
 
 
 @dataclass(slots=True)
@@ -76,6 +84,7 @@ class Freeze:
     gaps: list[Gap] = field(default_factory=list)
     stop_again: bool = False
     _held: dict[int, Held] = field(default_factory=dict)
+    _seen: list[Held] = field(default_factory=list)
     _since: float = 0.0
 
     def stop(self) -> None:
@@ -101,23 +110,45 @@ class Freeze:
             self._explain(refused)
 
     def threads(self, first: int | None) -> tuple[Thread, ...]:
-        """Every stopped thread with its registers; ``first``, else the main one, leads.
+        """Every thread that `read` has seen, with its registers; ``first``, else the main one, leads."""
+        found = [
+            Thread(
+                held.tid,
+                held.name,
+                held.was,
+                held.waits_in,
+                held.registers,
+                held.floating,
+                held.extended,
+                held.signal,
+            )
+            for held in self._seen
+        ]
+        found += self._stuck_seen()
+        found.sort(key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
+        return tuple(found)
+
+    def _stuck_seen(self) -> list[Thread]:
+        """Threads that did not stop, with the registers that their call began with."""
+        return [thread for one in self.stuck() if (thread := linux_stuck.seen(self.kernel, self.pid, one))]
+
+    def read(self) -> None:
+        """Read the registers of every stopped thread.
 
         Raises:
             TargetGone: The process ended while it was read.
             CaptureFailed: Not one thread's registers could be read.
         """
-        found = [thread for held in self._held.values() if held.stopped and (thread := self._read(held))]
-        found += [thread for one in self.stuck() if (thread := linux_stuck.seen(self.kernel, self.pid, one))]
-        if not found:
+        for held in self._held.values():
+            if held.stopped:
+                self._read(held)
+        self._seen = [held for held in self._held.values() if held.registers]
+        if not self._seen and not self._stuck_seen():
             if linux_target.ending(self.kernel, self.pid):
                 raise TargetGone(f"Process {self.pid} ended while it was being read.")
             if stuck := self.stuck():
                 raise linux_stuck.failure(self.pid, stuck)
             raise CaptureFailed(f"No thread of process {self.pid} could be read.")
-        return tuple(
-            sorted(found, key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
-        )
 
     def held(self) -> list[Held]:
         """Every thread that was found, as long as it is held."""
@@ -208,6 +239,7 @@ class Freeze:
         try:
             status = self.kernel.wait(held.tid)
         except ChildProcessError:
+            held.ended = True
             return True
         except OSError as error:
             self.gaps.append(Gap(f"thread {held.tid}", f"could not be waited for: {error.strerror}"))
@@ -217,6 +249,8 @@ class Freeze:
         if status & 0xFF == 0x7F:  # noqa: PLR2004 - WIFSTOPPED
             held.stopped = True
             held.deliver = ffi.stop_signal(status)
+        else:
+            held.ended = True
         return True
 
     def _explain(self, refused: OSError | None) -> None:
@@ -231,15 +265,15 @@ class Freeze:
             raise CaptureFailed(f"Process {self.pid} could not be stopped: {refused.strerror}.")
         raise CaptureFailed(f"No thread of process {self.pid} could be stopped.")
 
-    def _read(self, held: Held) -> Thread | None:
-        """One thread's registers and name; None (and a gap) if the general registers cannot be had."""
+    def _read(self, held: Held) -> None:
+        """One thread's registers; a gap if the general ones cannot be had."""
         try:
             registers = self.kernel.regset(held.tid, ffi.NT_PRSTATUS)
         except OSError as error:
             if error.errno == errno.ESRCH:
                 held.stopped = False
             self.gaps.append(Gap(f"thread {held.tid}", f"registers could not be read: {error.strerror}"))
-            return None
+            return
         if len(registers) != ffi.REGISTERS_SIZE:
             raise Unsupported(
                 f"Process {self.pid} is a 32-bit program.",
@@ -247,16 +281,14 @@ class Freeze:
             )
         held.registers = registers
         held.rewind = self._rewound(held, registers)
-        return Thread(
-            held.tid,
-            held.name,
-            held.was,
-            held.waits_in,
-            registers,
-            self._optional(held.tid, ffi.NT_PRFPREG, "floating-point registers"),
-            xstate.usual(self._optional(held.tid, ffi.NT_X86_XSTATE, "AVX registers")),
-            self._siginfo(held.tid) if held.deliver else b"",
+        self._rewind(held)
+        held.extended = self._optional(held.tid, ffi.NT_X86_XSTATE, "AVX registers")
+        # The area begins with what the older request gives.
+        held.floating = held.extended[: ffi.FLOATING_SIZE] or self._optional(
+            held.tid, ffi.NT_PRFPREG, "floating-point registers"
         )
+        if held.deliver:
+            held.signal = self._siginfo(held.tid)
 
     def _optional(self, tid: int, kind: int, what: str) -> bytes:
         try:
@@ -280,8 +312,10 @@ class Freeze:
         call has done nothing, so it is entered again. Not if a signal is about
         to be handled, or was: then the program must see its EINTR.
         """
+        if registers[8 * ffi.RAX : 8 * ffi.RAX + 8] != _EINTR:
+            return b""
         values = list(struct.unpack("<27Q", registers))
-        if values[ffi.RAX] != ffi.EINTR or values[ffi.ORIG_RAX] not in ffi.NOT_RESTARTED:
+        if values[ffi.ORIG_RAX] not in ffi.NOT_RESTARTED:
             return b""
         if held.deliver or held.was in "Tt" or self._signal_pending(held.tid):
             return b""
@@ -290,6 +324,20 @@ class Freeze:
         values[ffi.RAX] = values[ffi.ORIG_RAX]
         values[ffi.RIP] -= len(ffi.SYSCALL_INSTRUCTION)
         return struct.pack("<27Q", *values)
+
+    def _rewind(self, held: Held) -> None:
+        """Give a thread those registers now, so that it needs nothing of us any more: we may be killed."""
+        if not held.rewind:
+            return
+        for _ in range(2):
+            try:
+                self.kernel.set_regset(held.tid, ffi.NT_PRSTATUS, held.rewind)
+            except OSError as error:
+                problem = error
+            else:
+                return
+        held.rewind = b""
+        self.gaps.append(Gap(f"thread {held.tid}", f"may see one EINTR: {problem.strerror}"))
 
     def _signal_pending(self, tid: int) -> bool:
         """Whether an unblocked signal waits for the thread; True where that cannot be told."""
@@ -321,11 +369,6 @@ class Freeze:
 
     def _let_go(self, held: Held) -> None:
         """Detach one stopped thread, and try once more if that fails, for nothing else may be left to do."""
-        if held.rewind:
-            try:
-                self.kernel.set_regset(held.tid, ffi.NT_PRSTATUS, held.rewind)
-            except OSError as error:
-                self.gaps.append(Gap(f"thread {held.tid}", f"may see one EINTR: {error.strerror}"))
         for _ in range(2):
             try:
                 self.kernel.detach(held.tid, held.deliver)

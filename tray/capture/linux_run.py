@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
     from tray.model import Gap, Mode, Target
 
+_TOLD = ("stat", "status", "cmdline", "auxv")
+"""Files of /proc about the target that a dump quotes."""
+
 
 class Run:
     """One capture; `main` does it, on the thread that traces.
@@ -77,6 +80,8 @@ class Run:
         self._offsets = array.array("Q")
         self._mapped: list[Mapping] = []
         self._triage: linux_triage.Triage | None = None
+        self._fingerprint: int | None = None
+        self._told_of: dict[str, bytes] = {}
 
     def captured(self) -> Captured:
         """What came of it."""
@@ -124,14 +129,14 @@ class Run:
             self.frozen = True
             self.freeze.stop()
             self._check_identity()
-            snapshot = self._read_target(memory, flags)
+            self._read_target(memory, flags)
             if not self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
-                self._copy_target(snapshot, memory, pages, files)
+                self._copy_target(self._snapshot(), memory, pages, files)
         finally:
             self.freeze.release()
             self.frozen = False
         if self.shot.pid:
-            self._copy_clone(snapshot, files)
+            self._copy_clone(self._snapshot(), files)
         self._copy_parts(live=False)
         self.threads = linux_ends.told(self.kernel, self.threads, pid)
         if self._triage:
@@ -178,7 +183,10 @@ class Run:
         pid = self.target.pid
         flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
         if Include.HEAP in self.mode.include:
+            before = self.kernel.fingerprint(f"/proc/{pid}/maps")
             mapped = list(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
+            if flags.belong_to(mapped) and before == self.kernel.fingerprint(f"/proc/{pid}/maps"):
+                self._fingerprint, self._mapped = before, flags.set_on(mapped)
             files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
             window = self.target.window
             self.shot.consider(self.how, flags, mapped, files, pages, hung=bool(window and window.hung))
@@ -196,42 +204,47 @@ class Run:
         if not same:
             raise TargetGone(f"{self.target.name} ({self.target.pid}) ended before it could be dumped.")
 
-    def _read_target(self, memory: int, flags: linux_maps.Flags) -> Snapshot:
-        """Everything about the stopped target but its memory."""
-        window = self.target.window
+    def _read_target(self, memory: int, flags: linux_maps.Flags) -> None:
+        """Everything about the stopped target, but its memory, that may be another once it runs."""
+        pid, window = self.target.pid, self.target.window
+        self.freeze.read()
         threads = self.freeze.threads(window.thread if window else None)
-        threads = linux_shared.told(
-            self.kernel, threads, linux_shared.reading(self.kernel, memory), self.target.pid
-        )
-        self.threads = linux_facts.told(threads, self._busy, self.target.pid)
+        read = linux_shared.reading(self.kernel, memory)
+        self.threads = linux_shared.told(self.kernel, threads, read, pid)
         self._mapped = self._mappings(flags)
-        return self._snapshot(self._mapped, self.kernel.bytes(f"/proc/{self.target.pid}/auxv"))
+        for name in _TOLD:
+            self._told_of[name] = self.kernel.bytes(f"/proc/{pid}/{name}")
 
     def _mappings(self, flags: linux_maps.Flags) -> list[Mapping]:
-        """The memory map, each mapping with its flags; those are read anew if the map has changed since."""
+        """The memory map of the stopped target; it is read anew only if it has changed since."""
         pid = self.target.pid
+        if (
+            self._fingerprint is not None
+            and self.kernel.fingerprint(f"/proc/{pid}/maps") == self._fingerprint
+        ):
+            return self._mapped
         mapped = list(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
         if not flags.belong_to(mapped):
             flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
         return flags.set_on(mapped)
 
-    def _snapshot(self, mappings: list[Mapping], auxv: bytes) -> Snapshot:
+    def _snapshot(self) -> Snapshot:
+        """Everything about the target but its memory."""
         pid = self.target.pid
-        stat = self.kernel.text(f"/proc/{pid}/stat")
+        self.threads = linux_facts.told(self.threads, self._busy, pid)
+        stat, status, words = (os.fsdecode(self._told_of[name]) for name in ("stat", "status", "cmdline"))
         fields = stat[stat.rindex(")") + 2 :].split()
-        owner = self.kernel.text(f"/proc/{pid}/status").split("\nUid:", 1)[1].split()
-        group = self.kernel.text(f"/proc/{pid}/status").split("\nGid:", 1)[1].split()
         return Snapshot(
             pid=pid,
             parent=int(fields[1]),
-            uid=int(owner[0]),
-            gid=int(group[0]),
+            uid=int(status.split("\nUid:", 1)[1].split()[0]),
+            gid=int(status.split("\nGid:", 1)[1].split()[0]),
             state=self.threads[0].state,
             name=stat[stat.index("(") + 1 : stat.rindex(")")],
-            arguments=self.kernel.text(f"/proc/{pid}/cmdline").replace("\0", " ").rstrip(),
+            arguments=words.replace("\0", " ").rstrip(),
             threads=self.threads,
-            mappings=tuple(_file_mappings(mappings, self.target)),
-            auxv=auxv,
+            mappings=tuple(_file_mappings(self._mapped, self.target)),
+            auxv=self._told_of["auxv"],
         )
 
     def _write_head(self, snapshot: Snapshot) -> None:

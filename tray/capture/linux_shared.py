@@ -62,8 +62,10 @@ def _owner(thread: Thread, read: Read) -> int:
 
 def _holder(address: int, operation: int, read: Read) -> int:
     """The thread whose id stands in a mutex; 0 if none that processes share is there."""
+    if operation & _PRIVATE:
+        return 0
     found = read(address, 12)
-    if operation & _PRIVATE or len(found) < 12:  # noqa: PLR2004 - word, count, owner
+    if len(found) < 12:  # noqa: PLR2004 - word, count, owner
         return 0
     word, _, owner = struct.unpack("<3I", found)
     if operation & _OPERATIONS in _PRIORITY:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import array
 import bisect
 import os
-import struct
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from tray.capture import linux_caution, linux_code, linux_maps, linux_plan
 from tray.capture.linux_aside import MOST, MOST_SHARED, Aside
 from tray.capture.linux_clone import Clone, NoClone
-from tray.ffi import linux as ffi
 from tray.model import Gap
 from tray.modes import How
 
@@ -76,8 +74,13 @@ class Shot:
             return
         self._why_not = linux_caution.against(self._kernel, pid, flags)
         if not self._why_not:
-            self._code = linux_code.find(self._kernel, mappings, files, pages)
-            self._why_not = "" if self._code else "it has no C library that is known"
+            self._why_not = "it has no C library that is known"
+            try:
+                self._code = linux_code.find(self._kernel, mappings, files, pages)
+            except OSError as error:
+                self._why_not = f"its code cannot be read: {error.strerror}"
+        if self._code:
+            self._why_not = ""
 
     def take(  # noqa: PLR0913, PLR0917 - all that is open meets here
         self,
@@ -112,12 +115,12 @@ class Shot:
         if self._code is None or not self._code.holds(mappings):
             raise NoClone("it has just loaded or unloaded a library")
         held = self._freeze.held()
-        if self._freeze.gaps or any(one.stuck or (one.was and not one.stopped) for one in held):
+        if self._freeze.gaps or any(
+            one.stuck or not (one.stopped or one.ended or not one.was) for one in held
+        ):
             raise NoClone("not all of its threads could be stopped")
         if any(one.was in ("T", "t") for one in held):
             raise NoClone("it is stopped")
-        if any(_starts_a_program(struct.unpack("<27Q", one.registers)) for one in held if one.registers):
-            raise NoClone("it is about to start another program (vfork)")
 
     def _set_apart(
         self, mappings: Sequence[Mapping], include: Include, pages: Pages, files: Files
@@ -192,10 +195,3 @@ def parts_reader(kernel: Kernel, parts: Sequence[FilePart]) -> Callable[[memoryv
         return kernel.read_file(part.descriptor, buffer, offset)
 
     return read
-
-
-def _starts_a_program(registers: Sequence[int]) -> bool:
-    """Whether a thread is in a call that lends its memory to a child until that starts a program."""
-    call = registers[ffi.ORIG_RAX]
-    lends = call == ffi.CLONE and registers[ffi.RDI] & ffi.CLONE_VFORK
-    return registers[ffi.RAX] in ffi.INTERRUPTED and (call in (ffi.VFORK, ffi.CLONE3) or bool(lends))

@@ -54,6 +54,8 @@ NT_X86_XSTATE = 0x202
 
 REGISTERS_SIZE = 27 * 8
 """``sizeof(struct user_regs_struct)``; a 32-bit task answers with 68 instead."""
+FLOATING_SIZE = 512
+"""``sizeof(struct user_fpregs_struct)``, with which an XSAVE area begins."""
 SIGINFO_SIZE = 128
 
 # Indexes into struct user_regs_struct, <sys/user.h>
@@ -102,8 +104,8 @@ NOT_RESTARTED = frozenset(
     }
 )
 FUTEX, RESTART_SYSCALL = 202, 219
-CLONE, VFORK, EXIT, WAIT4, PRCTL, EXIT_GROUP, CLONE3, CLOSE_RANGE = 56, 58, 60, 61, 157, 231, 435, 436
-CLONE_VM, CLONE_FILES, CLONE_VFORK, CLONE_PARENT_SETTID = 0x100, 0x400, 0x4000, 0x100000
+CLONE, WAIT4, PRCTL, EXIT_GROUP, CLOSE_RANGE = 56, 61, 157, 231, 436
+CLONE_VM, CLONE_FILES, CLONE_PARENT_SETTID = 0x100, 0x400, 0x100000
 CLOSE_RANGE_UNSHARE = 2
 PR_GET_CHILD_SUBREAPER = 37
 USER_CODE = 0x33
@@ -134,21 +136,23 @@ class Kernel:
 
     def __init__(self) -> None:
         self._regset_buffer = ctypes.create_string_buffer(16384)
+        self._regset_address = ctypes.addressof(self._regset_buffer)
         self._scan_vector = array.array("Q", bytes(8 * 3 * 8192))
-        self._libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+        self._ptrace = None
+        if sys.platform == "linux":
+            self._ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+            self._ptrace.restype = ctypes.c_long
+            self._ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
     def ptrace(self, request: int, tid: int, address: int = 0, value: int = 0) -> int:
         """One raw request.
 
         Source: ptrace(2).
         """
-        ctypes.set_errno(0)
-        if not self._libc:
+        if not self._ptrace:
             raise OSError(errno.ENOSYS, "no ptrace")
-        call = self._libc.ptrace
-        call.restype = ctypes.c_long
-        call.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-        result = int(call(request, tid, address, value))
+        ctypes.set_errno(0)
+        result = int(self._ptrace(request, tid, address, value))
         if result == -1 and (number := ctypes.get_errno()):
             raise OSError(number, os.strerror(number))
         return result
@@ -174,9 +178,9 @@ class Kernel:
 
     def regset(self, tid: int, kind: int) -> bytes:
         """One register set of a stopped thread."""
-        vector = _Iovec(ctypes.addressof(self._regset_buffer), len(self._regset_buffer))
+        vector = _Iovec(self._regset_address, len(self._regset_buffer))
         self.ptrace(PTRACE_GETREGSET, tid, kind, ctypes.addressof(vector))
-        return self._regset_buffer.raw[: vector.length]
+        return ctypes.string_at(self._regset_address, vector.length)
 
     def set_regset(self, tid: int, kind: int, value: bytes) -> None:
         """Change one register set of a stopped thread."""
@@ -266,6 +270,14 @@ class Kernel:
         with open(path, "rb", buffering=1 << 16) as file:
             for line in file:
                 yield line.decode("utf-8", "surrogateescape")
+
+    def fingerprint(self, path: str) -> int:
+        """A number that two readings of a large text file of /proc share if it has not changed."""
+        found = 0
+        with open(path, "rb", buffering=0) as file:
+            while content := file.read(1 << 16):
+                found = hash((found, content))
+        return found
 
     def open(self, path: str) -> int:
         """A file descriptor for reading, closed on exec."""

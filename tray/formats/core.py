@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from tray.errors import BadDump
-from tray.formats import elf
+from tray.formats import elf, xstate
 from tray.formats.stretches import Stretches
 from tray.model import Memory, Module, Region, Snapshot, Thread
 
@@ -90,7 +90,7 @@ def _notes(snapshot: Snapshot) -> bytes:
         if thread.floating:
             parts.append(elf.note("CORE", NT_FPREGSET, thread.floating))
         if thread.extended:
-            parts.append(elf.note("LINUX", NT_X86_XSTATE, thread.extended))
+            parts.append(elf.note("LINUX", NT_X86_XSTATE, xstate.usual(thread.extended)))
     return b"".join(parts)
 
 
