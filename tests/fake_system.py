@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, field
 
 import synth_minidump
+from fake_waits import FakeWaits
 
 from tray.ffi import dbghelp as d
 from tray.ffi import win32
@@ -74,6 +75,7 @@ class FakeSystem(System):
         self.answered: list[int] = []
         self.comments: list[str] = []
         self._next = 1000
+        self.told = FakeWaits()
 
     def _new(self, kind: str, number: int, rights: int = 0) -> int:
         self._next += 4
@@ -133,6 +135,12 @@ class FakeSystem(System):
             0x50000, 0x1000, win32.MEM_COMMIT, win32.PAGE_READWRITE | win32.PAGE_GUARD, win32.MEM_PRIVATE
         )
         yield Stretch(0x60000, 0x1000, win32.MEM_RESERVE, 0, win32.MEM_PRIVATE)
+
+    def read(self, process, address, size):
+        raise failure(win32.ERROR_PARTIAL_COPY, "ReadProcessMemory")
+
+    def waits(self):
+        return self.told
 
     def modules(self, process):
         return list(self._of(process).modules)

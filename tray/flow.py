@@ -72,7 +72,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
             if Include.STACKS not in mode.include:
                 target, captured = _for_strangers(target, captured)
             _verify(partial, captured)
-            verdict = why.at_once(partial.file, captured)
+            found = why.at_once(partial.file, captured)
             partial.sync()
 
         def describe(size: int, allocated: int) -> Dump:
@@ -92,7 +92,8 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
                 threads=captured.threads,
                 gaps=captured.gaps,
                 stuck=captured.stuck,
-                verdict=verdict,
+                verdict=found.verdict if found else None,
+                waits=found.waits if found else (),
                 version=__version__,
                 system=f"{platform.system()} {platform.release()} {platform.machine()}",
             )

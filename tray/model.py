@@ -1,7 +1,4 @@
-"""The nouns: frozen values that every part shares. No I/O here.
-
-Sizes are bytes, durations seconds, times aware UTC, addresses plain ints in the target's own space.
-"""
+"""The nouns: frozen values, no I/O. Bytes, seconds, aware UTC, addresses as plain ints in the target's space."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from tray.verdicts import Verdict
+    from tray.verdicts import Asked, Verdict, Wait
 
 
 class Trigger(enum.StrEnum):
@@ -81,8 +78,7 @@ class Target:
 
     Attributes:
         pid: Process id. Reused by the system, so never trust it alone.
-        started: Start time in clock ticks since boot (Linux) or FILETIME (Windows). Opaque:
-            only ever compared with ``==`` to tell whether ``pid`` still means the same process.
+        started: Start time (ticks since boot, or FILETIME), only ever compared: ``pid`` may be another's by now.
         name: What the user knows it by, without its folder.
         executable: None where the system hides it, as for another user's process.
         window: Its window, or None when it was picked by pid.
@@ -243,6 +239,7 @@ class Captured:
         method: How memory was read, as ``stop and copy``.
         gaps: What is missing.
         stuck: Threads that could not be stopped; of these the dump has only what is seen from outside.
+        asked: What Windows told of its waits before it was stopped.
     """
 
     format: str
@@ -251,6 +248,7 @@ class Captured:
     method: str
     gaps: tuple[Gap, ...] = ()
     stuck: tuple[Thread, ...] = ()
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +274,7 @@ class Dump:
         system: Kernel and machine, one line.
         stuck: Threads that could not be stopped; of these the dump has only what is seen from outside.
         verdict: Why the target hangs; None where it was not looked for or not found out.
+        waits: What the verdict was made from.
     """
 
     id: str
@@ -296,6 +295,7 @@ class Dump:
     system: str = ""
     stuck: tuple[Thread, ...] = ()
     verdict: Verdict | None = None
+    waits: tuple[Wait, ...] = ()
 
     @property
     def sidecar(self) -> Path:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class WaitKind(enum.StrEnum):
@@ -14,6 +18,8 @@ class WaitKind(enum.StrEnum):
     STREAM = "stream"
     """The lock inside a ``FILE`` of the C library."""
     JOIN = "join"
+    MESSAGE = "message"
+    """An answer from a window."""
     CONDITION = "condition"
     SEMAPHORE = "semaphore"
     FUTEX = "futex"
@@ -30,7 +36,13 @@ class WaitKind(enum.StrEnum):
     @property
     def has_owner(self) -> bool:
         """Whether someone in the process may be named who ends the wait."""
-        return self in (WaitKind.MUTEX, WaitKind.RWLOCK, WaitKind.STREAM, WaitKind.JOIN)
+        return self in (
+            WaitKind.MUTEX,
+            WaitKind.RWLOCK,
+            WaitKind.STREAM,
+            WaitKind.JOIN,
+            WaitKind.MESSAGE,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +57,10 @@ class Wait:
         address: Of the lock, or of the word waited on; 0 where there is none.
         owner: Thread id of who holds it; None where nobody can tell.
         owner_name: Its name; ``thread N`` for one that is not in the process.
-        timed: Whether it gives up by itself after some time.
+        timed: Whether it gives up by itself after some time; None where that cannot be told.
         function: The program's own function that it is in, as a sentence names it; empty if unknown.
+        sure: Whether the owner held it at the very moment of the dump, for certain.
+            A cycle with one that may have changed hands is no deadlock.
     """
 
     tid: int
@@ -56,8 +70,9 @@ class Wait:
     address: int = 0
     owner: int | None = None
     owner_name: str = ""
-    timed: bool = False
+    timed: bool | None = False
     function: str = ""
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +118,41 @@ class Verdict:
     sentence: str
     certain: bool
     chain: tuple[Wait, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """What a handle, a window or a wait of a Windows process leads to.
+
+    Attributes:
+        kind: As the system calls it: ``Mutant``, ``Thread``, ``Event``, ``SendMessage`` …
+        pid: Process of the thread that ends the wait, or the process itself; 0 where there is none.
+        tid: That thread; 0 where there is none, or nobody tells.
+        name: Of that process's program, or of the object.
+    """
+
+    kind: str
+    pid: int = 0
+    tid: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What Windows told about the waits of a process that still ran.
+
+    It was asked twice, and what differed is left out.
+
+    Attributes:
+        handles: Handle → its object.
+        windows: Window → the thread that it belongs to.
+        chains: Thread id, of this process or another → whom it waits for, by the Wait Chain API.
+        resting: Threads that did not run in between: what these hold, they still held when they were stopped.
+        main: The thread that people wait for; 0 where it is the first one.
+    """
+
+    handles: Mapping[int, Party] = field(default_factory=dict)
+    windows: Mapping[int, Party] = field(default_factory=dict)
+    chains: Mapping[int, Party] = field(default_factory=dict)
+    resting: frozenset[int] = frozenset()
+    main: int = 0

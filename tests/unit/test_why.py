@@ -300,17 +300,17 @@ def written(path: Path) -> Path:
 
 
 def test_at_once(tmp_path: Path, expected_warnings) -> None:
-    """From the file just written; what is no core file, or damaged, has no verdict and raises nothing."""
+    """From the file just written; what is of another format, or damaged, has no verdict and raises nothing."""
     captured = Captured("elf-core", tuple(Thread(tid, f"t{tid}") for tid in (MAIN, A, B, C)), 0.1, "")
     with written(tmp_path / "a.core").open("rb") as file:
         said = why.at_once(file, captured)
         assert said is not None
-        assert said.sentence == "Deadlock: t71 ↔ t72"
+        assert said.verdict.sentence == "Deadlock: t71 ↔ t72"
         assert why.at_once(file, replace(captured, format="minidump")) is None
     (tmp_path / "b.core").write_bytes(b"\x7fELF")
     with (tmp_path / "b.core").open("rb") as file:
         assert why.at_once(file, captured) is None
-    assert len(expected_warnings.messages) == 1
+    assert len(expected_warnings.messages) == 2
 
 
 def report(path: Path, **fields: object) -> Report:

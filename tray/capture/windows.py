@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from tray.capture import windows_memory, windows_target
+from tray.capture import windows_asked, windows_memory, windows_target
 from tray.capture.apart import Apart
 from tray.capture.windows_run import Run
 from tray.errors import CaptureFailed, Stalled, TargetGone
@@ -43,10 +43,13 @@ class WindowsCapture:
         """  # noqa: D205, D212 - the class says what it is
         self._system = system or System()
         self._how, self._handles, self._stall = how, handles, stall
+        self._before: tuple[int, windows_asked.Sample] | None = None
 
     def target(self, pid: int, started: int | None = None, window: Window | None = None) -> Target:
         """See `tray.capture.Capture.target`."""
-        return windows_target.target(self._system, pid, started, window)
+        found = windows_target.target(self._system, pid, started, window)
+        self._before = pid, windows_asked.sample(self._system.waits())
+        return found
 
     def estimate(self, target: Target, mode: Mode) -> int:
         """See `tray.capture.Capture.estimate`; walks the map of the address space."""
@@ -73,7 +76,9 @@ class WindowsCapture:
         The work is done on a thread of its own: dbghelp wants to be called from one
         thread only, and may hang in a request that nobody can take back.
         """
-        run = Run(self._system, target, mode, file, progress, trigger)
+        before = self._before[1] if self._before and self._before[0] == target.pid else None
+        self._before = None
+        run = Run(self._system, target, mode, file, progress, trigger, before)
         run.handles, run.may_clone = self._handles, self._how is not How.STOP
         work = Apart(run.main, "capture")
         try:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray.capture import Progress
+    from tray.capture.windows_pointed import Pointed
 
 MOST_FAILURES = 50
 """Stretches of unreadable memory that are told one by one; of more, the sum is told."""
@@ -46,6 +47,7 @@ class Answers:
         *,
         write: Callable[[int, int, int], None] | None = None,
         snapshot: bool = False,
+        pointed: Pointed | None = None,
     ) -> None:
         """
         Args:
@@ -54,6 +56,7 @@ class Answers:
             write: Takes address, size and file offset of each piece of the dump;
                 None leaves writing to dbghelp, which then tells nothing of it.
             snapshot: Whether the dump is of a clone, not of the process itself.
+            pointed: Told of each thread; what it then names is added to the dump.
         """  # noqa: D205, D212 - the class says what it is
         self.cancelled = False
         self.error: BaseException | None = None
@@ -62,7 +65,7 @@ class Answers:
         self.asked = 0
         self.done = 0
         self._progress, self._total, self._write = progress, total, write
-        self._snapshot = snapshot
+        self._snapshot, self._pointed = snapshot, pointed
         self._told = 0.0
         self._failures: list[tuple[int, int]] = []
         self._more_failures = self._more_bytes = 0
@@ -70,6 +73,7 @@ class Answers:
             d.IsProcessSnapshotCallback: self._is_snapshot,
             d.IncludeThreadCallback: self._include_thread,
             d.ThreadCallback: self._thread,
+            d.MemoryCallback: self._memory,
             d.CancelCallback: self._cancel,
             d.IoStartCallback: self._io_start,
             d.IoWriteAllCallback: self._io_write,
@@ -131,6 +135,13 @@ class Answers:
 
     def _thread(self, question: Any, _answer: Any) -> None:  # noqa: ANN401
         self.threads.append(question.ThreadId)
+        if self._pointed:
+            self._pointed.thread(bytes(question.Thread.Context))
+
+    def _memory(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
+        """Name one more stretch to add; dbghelp asks until there is none."""
+        stretch = self._pointed.next() if self._pointed else None
+        answer.MemoryBase, answer.MemorySize = stretch or (0, 0)
 
     def _cancel(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
         answer.CheckCancel = 1

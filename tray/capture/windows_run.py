@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tray import __version__
 from tray.capture import windows_memory, windows_snapshot, windows_target, windows_threads
+from tray.capture.windows_asked import Asking
 from tray.capture.windows_callback import Answers
 from tray.capture.windows_flags import Ladder
+from tray.capture.windows_pointed import Pointed
 from tray.errors import AccessDenied, CaptureFailed, TargetGone, TrayError, Unsupported
 from tray.ffi import dbghelp, win32
 from tray.ffi.win32 import code
@@ -21,9 +23,11 @@ from tray.model import Captured, Gap, Include
 
 if TYPE_CHECKING:
     from tray.capture import Progress
+    from tray.capture.windows_asked import Sample
     from tray.capture.windows_snapshot import Clone
-    from tray.ffi.win32 import System
+    from tray.ffi.win32 import Stretch, System
     from tray.model import Mode, Target, Trigger
+    from tray.verdicts import Asked
 
 _32_BIT_VIEW = "the 32-bit view of its threads (in WinDbg: .load wow64exts, then !wow64exts.sw)"
 _NO_32_BIT = "it is a 32-bit program, and there is no 32-bit Hangshot here"
@@ -50,6 +54,7 @@ class Run:
         file: BinaryIO,
         progress: Progress,
         trigger: Trigger | None = None,
+        before: Sample | None = None,
     ) -> None:
         self.system, self.target, self.mode, self.file = system, target, mode, file
         self.frozen = False
@@ -57,13 +62,16 @@ class Run:
         self.suspensions: windows_threads.Suspensions | None = None
         self.handles = self.may_clone = True
         self._ladder: Ladder | None = None
-        self._progress, self._trigger = progress, trigger
+        self._progress, self._trigger, self._before = progress, trigger, before
         self._cancelled = False
         self._answers: Answers | None = None
         self._captured: Captured | None = None
         self._gaps: list[Gap] = []
         self._seconds = 0.0
         self._most = self._total = 0
+        self._stretches: list[Stretch] = []
+        self._asked: Asked | None = None
+        self._busy: dict[int, float] = {}
 
     @property
     def moved(self) -> int:
@@ -106,8 +114,10 @@ class Run:
         handles.callback(self.system.close, process)
         bits = windows_target.bits(self.system, process)
         self._check_bits(bits)
+        asking = Asking(self.system, process, self.target, self._before)
         self.suspensions = windows_threads.Suspensions(self.system, self.target.pid)
-        found = windows_memory.sizes(self.system.stretches(process))
+        self._stretches = list(self.system.stretches(process))
+        found = windows_memory.sizes(self._stretches)
         ladder = self._ladder = Ladder(self.mode.include, without_handles=self._without_handles(rights))
         clone = None
         may_clone = self.may_clone and rights == windows_target.CLONE
@@ -115,8 +125,9 @@ class Run:
             clone = handles.enter_context(windows_snapshot.taken(self.system, process))
         if clone and found.shared:
             self._gaps.append(Gap("shared memory", _NO_SHARED, found.shared))
-        threads = len(self.system.threads(self.target.pid))
-        total = windows_memory.estimate(found, threads, self.mode.include)
+        tids = self.system.threads(self.target.pid)
+        total = windows_memory.estimate(found, len(tids), self.mode.include)
+        self._asked, self._busy = asking.done(tids)
         answers = self._written(process, clone, ladder, total)
         self._tell(answers, ladder, clone)
 
@@ -139,7 +150,7 @@ class Run:
     def _written(self, process: int, clone: Clone | None, ladder: Ladder, total: int) -> Answers:
         """Write the dump, on ever lower rungs until one holds; gives the answers of that one."""
         while True:
-            answers = self._fresh_answers(clone, total)
+            answers = self._fresh_answers(process, clone, total)
             try:
                 self._write(clone.handle if clone else process, ladder.flags, answers)
             except OSError as error:
@@ -154,7 +165,7 @@ class Run:
                 raise answers.error
             return answers
 
-    def _fresh_answers(self, clone: Clone | None, total: int) -> Answers:
+    def _fresh_answers(self, process: int, clone: Clone | None, total: int) -> Answers:
         """Answers for one attempt.
 
         Writes are taken over for the large modes only: it brings progress and a
@@ -166,10 +177,22 @@ class Run:
             self.system.write_at(handle, address, size, offset)
 
         large = Include.HEAP in self.mode.include
-        answers = Answers(self._grow, total, write=write if large else None, snapshot=clone is not None)
+        answers = Answers(
+            self._grow,
+            total,
+            write=write if large else None,
+            snapshot=clone is not None,
+            pointed=self._pointed(process),
+        )
         answers.cancelled = self._cancelled
         self._answers = answers
         return answers
+
+    def _pointed(self, process: int) -> Pointed | None:
+        """Locks among variables, for a dump that has stacks and leaves out variables."""
+        if Include.STACKS not in self.mode.include or Include.GLOBALS in self.mode.include:
+            return None
+        return Pointed(self._stretches, lambda address, size: self.system.read(process, address, size))
 
     def _grow(self, done: int, total: int) -> bool:
         """Tell the progress, which never goes back, though a smaller dump begins anew."""
@@ -200,10 +223,11 @@ class Run:
         answers.finish()
         self._captured = Captured(
             "minidump",
-            windows_threads.named(self.system, answers.threads),
+            windows_threads.named(self.system, answers.threads, self._busy),
             clone.seconds if clone else self._seconds,
             "snapshot" if clone else "stop and copy",
             (*self._gaps, *ladder.gaps, *answers.gaps()),
+            asked=self._asked,
         )
 
     def _comment(self) -> str:

@@ -8,7 +8,7 @@ from tray.ffi import win32
 from tray.model import Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tray.ffi.win32 import System
 
@@ -16,9 +16,9 @@ _MOST_RESUMES = 128
 """MAXIMUM_SUSPEND_COUNT is 127."""
 
 
-def named(system: System, tids: Iterable[int]) -> tuple[Thread, ...]:
-    """The threads with their names, where they have any and the system tells."""
-    return tuple(Thread(tid, _name(system, tid)) for tid in tids)
+def named(system: System, tids: Iterable[int], busy: Mapping[int, float]) -> tuple[Thread, ...]:
+    """The threads with their names, where they have any and the system tells, and how busy each was."""
+    return tuple(Thread(tid, _name(system, tid), busy=busy.get(tid)) for tid in tids)
 
 
 def _name(system: System, tid: int) -> str:

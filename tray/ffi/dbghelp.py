@@ -99,6 +99,27 @@ class MINIDUMP_MODULE_CALLBACK(ctypes.Structure):
     )
 
 
+_WIDE = ctypes.sizeof(c_void_p) == 8  # noqa: PLR2004 - bytes
+_CONTEXT_SIZE = 1232 if _WIDE else 716
+_CONTEXT_PAD = (("__alignment", c_uint32),) if _WIDE else ()
+"""x86-64's CONTEXT is aligned to 16 bytes, whatever the packing."""
+
+
+class MINIDUMP_THREAD_CALLBACK(ctypes.Structure):
+    """``MINIDUMP_THREAD_CALLBACK``."""
+
+    _pack_ = 4
+    _fields_: ClassVar[Sequence[Any]] = (
+        ("ThreadId", c_uint32),
+        ("ThreadHandle", c_void_p),
+        *_CONTEXT_PAD,
+        ("Context", ctypes.c_ubyte * _CONTEXT_SIZE),
+        ("SizeOfContext", c_uint32),
+        ("StackBase", c_uint64),
+        ("StackEnd", c_uint64),
+    )
+
+
 class _Asked(ctypes.Union):
     """What of the input's union is looked at; the thread callbacks all begin with ThreadId."""
 
@@ -106,6 +127,7 @@ class _Asked(ctypes.Union):
     _fields_: ClassVar[Sequence[Any]] = (
         ("Status", c_int32),
         ("ThreadId", c_uint32),
+        ("Thread", MINIDUMP_THREAD_CALLBACK),
         ("Module", MINIDUMP_MODULE_CALLBACK),
         ("Io", MINIDUMP_IO_CALLBACK),
         ("ReadMemoryFailure", MINIDUMP_READ_MEMORY_FAILURE_CALLBACK),

@@ -17,9 +17,10 @@ from ctypes import POINTER, c_int32, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tray.ffi import dbghelp
+    from tray.ffi.windows_waits import Waits
 
 # winerror.h
 ERROR_FILE_NOT_FOUND = 2
@@ -31,6 +32,7 @@ ERROR_HANDLE_DISK_FULL = 39
 ERROR_INVALID_PARAMETER = 87
 ERROR_DISK_FULL = 112
 ERROR_PROC_NOT_FOUND = 127
+ERROR_MORE_DATA = 234
 ERROR_PARTIAL_COPY = 299
 ERROR_NOACCESS = 998
 ERROR_CANCELLED = 1223
@@ -240,12 +242,13 @@ class Prototype(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-def _table(library: str, check: Check, result: Any, **functions: tuple[Any, ...]) -> dict[str, Prototype]:  # noqa: ANN401 - a ctypes type
+def table(library: str, check: Check, result: Any, **functions: tuple[Any, ...]) -> dict[str, Prototype]:  # noqa: ANN401 - a ctypes type
+    """Rows of a table of prototypes that have all but their arguments in common."""
     return {name: Prototype(library, check, result, arguments) for name, arguments in functions.items()}
 
 
 PROTOTYPES: dict[str, Prototype] = {
-    **_table(
+    **table(
         "kernel32",
         Check.TRUE,
         BOOL,
@@ -265,15 +268,16 @@ PROTOTYPES: dict[str, Prototype] = {
         SetInformationJobObject=(HANDLE, c_int32, c_void_p, DWORD),
         AssignProcessToJobObject=(HANDLE, HANDLE),
         WriteFile=(HANDLE, c_void_p, DWORD, POINTER(DWORD), POINTER(OVERLAPPED)),
+        ReadProcessMemory=(HANDLE, c_void_p, c_void_p, ctypes.c_size_t, c_void_p),
     ),
-    **_table(
+    **table(
         "kernel32",
         Check.TRUE,
         DWORD,
         K32GetModuleBaseNameW=(HANDLE, c_void_p, c_void_p, DWORD),
         GetModuleFileNameW=(c_void_p, c_void_p, DWORD),
     ),
-    **_table(
+    **table(
         "kernel32",
         Check.TRUE,
         HANDLE,
@@ -282,22 +286,22 @@ PROTOTYPES: dict[str, Prototype] = {
         LocalFree=(c_void_p,),
         CreateJobObjectW=(c_void_p, c_void_p),
     ),
-    **_table("kernel32", Check.HANDLE, HANDLE, CreateToolhelp32Snapshot=(DWORD, DWORD)),
-    **_table(
+    **table("kernel32", Check.HANDLE, HANDLE, CreateToolhelp32Snapshot=(DWORD, DWORD)),
+    **table(
         "kernel32",
         Check.NONE,
         DWORD,
         WaitForSingleObject=(HANDLE, DWORD),
         ResumeThread=(HANDLE,),
     ),
-    **_table(
+    **table(
         "kernel32",
         Check.NONE,
         ctypes.c_size_t,
         VirtualQueryEx=(HANDLE, c_void_p, POINTER(MEMORY_BASIC_INFORMATION), ctypes.c_size_t),
     ),
-    **_table("kernel32", Check.NONE, HANDLE, GetCurrentProcess=()),
-    **_table(
+    **table("kernel32", Check.NONE, HANDLE, GetCurrentProcess=()),
+    **table(
         "kernel32",
         Check.CODE,
         DWORD,
@@ -305,19 +309,19 @@ PROTOTYPES: dict[str, Prototype] = {
         PssQuerySnapshot=(HANDLE, c_int32, c_void_p, DWORD),
         PssFreeSnapshot=(HANDLE, HANDLE),
     ),
-    **_table("kernel32", Check.STATUS, c_int32, GetThreadDescription=(HANDLE, POINTER(c_void_p))),
-    **_table(
+    **table("kernel32", Check.STATUS, c_int32, GetThreadDescription=(HANDLE, POINTER(c_void_p))),
+    **table(
         "ntdll", Check.STATUS, c_int32, NtQueryInformationThread=(HANDLE, c_int32, c_void_p, DWORD, c_void_p)
     ),
-    **_table(
+    **table(
         "advapi32",
         Check.TRUE,
         BOOL,
         OpenProcessToken=(HANDLE, DWORD, POINTER(HANDLE)),
         GetTokenInformation=(HANDLE, c_int32, c_void_p, DWORD, POINTER(DWORD)),
     ),
-    **_table("dbgeng", Check.STATUS, c_int32, DebugCreate=(c_void_p, c_void_p)),
-    **_table(
+    **table("dbgeng", Check.STATUS, c_int32, DebugCreate=(c_void_p, c_void_p)),
+    **table(
         "dbghelp",
         Check.TRUE,
         BOOL,
@@ -354,7 +358,8 @@ def _words(code: int) -> str:
 class Libraries:
     """The system's libraries, opened when first used."""
 
-    def __init__(self) -> None:
+    def __init__(self, prototypes: Mapping[str, Prototype] = PROTOTYPES) -> None:
+        self._prototypes = prototypes
         self._open: dict[str, Any] = {}
         self._functions: dict[str, Any] = {}
 
@@ -364,7 +369,7 @@ class Libraries:
         Raises:
             OSError: It failed, or this Windows does not have it (ERROR_PROC_NOT_FOUND).
         """
-        check = PROTOTYPES[name].check
+        check = self._prototypes[name].check
         result = self._function(name)(*arguments)
         if check is Check.TRUE and not result:
             raise failure(_last_error(), name)
@@ -398,7 +403,7 @@ class Libraries:
 
     def _function(self, name: str) -> Any:  # noqa: ANN401 - a foreign function
         if name not in self._functions:
-            prototype = PROTOTYPES[name]
+            prototype = self._prototypes[name]
             try:
                 function = getattr(self.library(prototype.library), name)
             except AttributeError as error:
@@ -528,6 +533,12 @@ class System:
     def _query(self, process: int, address: int, found: MEMORY_BASIC_INFORMATION) -> int:
         size = ctypes.sizeof(found)
         return int(self._call("VirtualQueryEx", process, address, ctypes.byref(found), size))
+
+    def read(self, process: int, address: int, size: int) -> bytes:
+        """Bytes of a process's memory; all of them or an error."""
+        buffer = ctypes.create_string_buffer(size)
+        self._call("ReadProcessMemory", process, address, buffer, size, None)
+        return buffer.raw
 
     def modules(self, process: int) -> list[str]:
         """File names of a process's modules, of both kinds under WOW64."""
@@ -659,6 +670,12 @@ class System:
         module = self._call.library("dbghelp")._handle  # noqa: SLF001 - ctypes has no other name for it
         self._call("GetModuleFileNameW", module, buffer, len(buffer))
         return buffer.value
+
+    def waits(self) -> Waits:
+        """What else may be asked, about waits."""
+        from tray.ffi.windows_waits import Waits
+
+        return Waits()
 
     # ---- snapshots of processes, Windows 8.1 and later
 

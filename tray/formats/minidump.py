@@ -134,6 +134,9 @@ class Minidump:
         memory: See `Stretches.memory`.
         comment: What its writer had to say, as its window's title.
         missing: Bytes that it promises and does not have: it was cut.
+        times: Where each module starts → its linker's time stamp, which tells versions apart.
+        pointer: Bytes of an address.
+        teb: Environment block of its first thread, which leads to the process's.
 
     Raises:
         BadDump: It is no minidump of an x86 program, or its streams are damaged.
@@ -145,12 +148,14 @@ class Minidump:
         self._file = file
         self._streams = _Streams(file)
         self._architecture = _architecture(self._streams)
+        self.pointer = 8 if self._architecture == AMD64 else 4
         self._pieces = sorted(_pieces(self._streams))
         places = ((piece.start, piece.size, piece.offset) for piece in self._pieces)
         self.memory = Stretches(places, self._streams.at).memory
         self.missing = _missing(self._pieces, self._streams.size)
         self.comment = _comment(self._streams)
         self._modules = tuple(_modules(self._streams))
+        self.times = {row[0]: row[3] for row in _module_rows(self._streams)}
         self.snapshot = self._snapshot()
 
     def __enter__(self) -> Self:
@@ -178,6 +183,7 @@ class Minidump:
         found = threads_of.threads(self._streams.stream(THREAD_LIST), self._streams.at)
         if not found:
             raise BadDump("The minidump names no thread.")
+        self.teb = found[0].teb
         rows = _map(self._streams)
         regions = [Region(module.start, module.end, "", 0, module.path) for module in self._modules]
         regions += [Region(row.start, row.start + row.size, "", 0, "[mapped]") for row in rows if row.mapped]

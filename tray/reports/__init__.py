@@ -37,7 +37,7 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
         status = path.stat()
         if not status.st_size and path.is_file():  # Windows gives folders no size either
             raise BadDump(f"{path} is empty.")
-        with _read(path) as file:
+        with opened(path) as file:
             report = Report(
                 path,
                 status.st_size,
@@ -58,7 +58,7 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
     return replace(report, stacks=found, lacks=lacks)
 
 
-def _read(path: Path) -> core.Core | minidump.Minidump:
+def opened(path: Path) -> core.Core | minidump.Minidump:
     """The reader for what the file begins with, whatever it is called."""
     with path.open("rb") as file:
         magic = file.read(len(minidump.MAGIC))

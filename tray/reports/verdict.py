@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BUSY = 0.6
 """Share of a CPU from which on a thread counts as busy; a tick of the scheduler's clock may be missing."""
 _OUTSIDE = (WaitKind.FILE, WaitKind.PROCESS, WaitKind.KERNEL)
-_LOCKS = (WaitKind.MUTEX, WaitKind.RWLOCK, WaitKind.STREAM)
+_LOCKS = (WaitKind.MUTEX, WaitKind.RWLOCK, WaitKind.STREAM, WaitKind.MESSAGE)
 _INSIDE = (*_LOCKS, WaitKind.CONDITION, WaitKind.SEMAPHORE, WaitKind.FUTEX)
 
 
@@ -112,14 +112,14 @@ class _Case:
 
 def _deadlock(case: _Case) -> Verdict | None:
     """A cycle: each holds what the one before wants."""
-    cycles = [chain.waits for chain in case.chains if chain.cycle]
+    cycles = [chain.waits for chain in case.chains if chain.cycle and all(wait.sure for wait in chain.waits)]
     for cycle in sorted(cycles, key=lambda one: any(wait.timed for wait in one)):
         timed = any(wait.timed for wait in cycle)
         kind = VerdictKind.BLOCKED if timed else VerdictKind.DEADLOCK
         around = _around(cycle) + _at_each(case, cycle)
         if timed:
             return Verdict(kind, f"Blocked: {around}, until one gives up", False, cycle)
-        return Verdict(kind, f"Deadlock: {around}", True, cycle)
+        return Verdict(kind, f"Deadlock: {around}", all(wait.timed is False for wait in cycle), cycle)
     return None
 
 
@@ -154,7 +154,8 @@ def _any_blocked(case: _Case) -> Verdict | None:
 
 
 def _waiters(case: _Case, wait: Wait) -> int:
-    return sum(other.address == wait.address for other in case.waits)
+    lock = (wait.kind, wait.address, wait.owner)
+    return sum((other.kind, other.address, other.owner) == lock for other in case.waits)
 
 
 def _blocked(case: _Case, chains: Sequence[WaitChain]) -> Verdict | None:
@@ -163,17 +164,26 @@ def _blocked(case: _Case, chains: Sequence[WaitChain]) -> Verdict | None:
         first = chain.waits[0]
         if first.kind not in _LOCKS or first.owner is None or not _is_here(case, first.tid):
             continue
-        sentence = (
-            f"{first.name}{case.at(first.tid)} {first.does} held by {first.owner_name}{case.at(first.owner)}"
-        )
+        sentence = f"{first.name}{case.at(first.tid)} {_held(case, first)}"
         there = first.owner in case.told or case.wait(first.owner) is not None or _is_here(case, first.owner)
         known = there or bool(first.tid in case.told and case.told[first.tid].other_end)
         if (others := _waiters(case, first) - 1) > 0:
             who = f"{first.name}{case.at(first.tid)}"
             rest = sentence.removeprefix(who).replace(" waits for ", " wait for ", 1)
             sentence = f"{who} and {others} more{rest}"
-        return Verdict(VerdictKind.BLOCKED, f"Blocked: {sentence}{_then(case, chain)}", known, chain.waits)
+        sentence = f"Blocked: {sentence}{_then(case, chain)}"
+        return Verdict(VerdictKind.BLOCKED, sentence, known and first.sure, chain.waits)
     return None
+
+
+def _held(case: _Case, wait: Wait) -> str:
+    """What a thread does that waits, and for whom."""
+    if wait.owner is None:
+        return wait.does
+    whose = wait.owner_name + case.at(wait.owner)
+    if wait.kind is WaitKind.JOIN:
+        return f"{wait.does} ({whose})"
+    return f"{wait.does} {'of' if wait.kind is WaitKind.MESSAGE else 'held by'} {whose}"
 
 
 def _is_here(case: _Case, tid: int) -> bool:
@@ -184,10 +194,7 @@ def _then(case: _Case, chain: WaitChain) -> str:
     """What the holders after the first lock do, as far as the chain goes."""
     words = ""
     for wait in chain.waits[1:]:
-        words += f", which {wait.does}"
-        if wait.owner is not None:
-            words += f" ({wait.owner_name})" if wait.kind is WaitKind.JOIN else f" held by {wait.owner_name}"
-            words += case.at(wait.owner)
+        words += f", which {_held(case, wait)}"
     last = chain.waits[-1].owner
     if last is not None and case.busy(last):
         words += ", which computes"

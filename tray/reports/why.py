@@ -6,18 +6,19 @@ import logging
 import os
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from tray import reports
 from tray.errors import BadDump
-from tray.formats import core
-from tray.reports import own, verdict, waits
-from tray.verdicts import WaitKind
+from tray.formats import core, minidump
+from tray.reports import own, verdict, waits, windows_calls, windows_waits
+from tray.verdicts import Verdict, Wait, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tray.model import Captured, Report
-    from tray.verdicts import Verdict, Wait
+    from tray.model import Captured, Report, Thread
+    from tray.verdicts import Asked
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +27,48 @@ PATIENCE = 0.5
 _MOST_LINES, _MOST_NAMES = 40, 4
 
 
-def at_once(file: BinaryIO, captured: Captured) -> Verdict | None:
+class Why(NamedTuple):
+    """Why a program hangs, and what that was made from."""
+
+    verdict: Verdict
+    waits: tuple[Wait, ...]
+
+
+def at_once(file: BinaryIO, captured: Captured) -> Why | None:
     """The verdict from a dump just written; None where there is none. Never raises: the dump is what counts.
 
     Args:
         file: The dump, open for reading.
         captured: What its capture told.
     """
-    if captured.format != "elf-core":
-        return None
     try:
         with os.fdopen(os.dup(file.fileno()), "rb") as copy:
-            read = core.Core(copy)
-            limit = time.monotonic() + PATIENCE
-            return verdict.judge(read.snapshot, read.memory, captured.threads, captured.stuck, limit)
+            read = minidump.Minidump(copy) if captured.format == minidump.Minidump.format else core.Core(copy)
+            told = {thread.tid: thread for thread in captured.threads}
+            found = _waits(read, told, captured.asked, time.monotonic() + PATIENCE)
+            threads = _main_first(read.snapshot.threads, captured.asked.main if captured.asked else 0)
+            return Why(verdict.verdict(found, threads, told, captured.stuck), found)
     except Exception as error:  # noqa: BLE001 - whatever it is, there is a good dump
         log.warning("Why it hangs was not found out: %r", error)
         return None
+
+
+def _waits(
+    read: core.Core | minidump.Minidump,
+    told: Mapping[int, Thread],
+    asked: Asked | None = None,
+    limit: float = float("inf"),
+) -> tuple[Wait, ...]:
+    """Who waits for what, in a dump of either format."""
+    if isinstance(read, core.Core):
+        return waits.find(read.snapshot, read.memory, told, limit)
+    with windows_calls.Names(tuple(read.modules()), read.times) as names:
+        return windows_waits.find(read, names, told, asked, limit)
+
+
+def _main_first(threads: Sequence[Thread], main: int) -> Sequence[Thread]:
+    """The threads, the one that people wait for first."""
+    return sorted(threads, key=lambda thread: thread.tid != main) if main else threads
 
 
 def known(report: Report) -> Verdict | None:
@@ -71,15 +97,21 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     """The verdict, from the sidecar if that has one, and the waits; None for a dump that does not tell."""
-    told = {thread.tid: thread for thread in report.dump.threads} if report.dump else {}
-    stuck = report.dump.stuck if report.dump else ()
-    try:
-        with core.read(report.path) as file:
-            found = waits.find(file.snapshot, file.memory, told)
-            said = verdict.verdict(found, file.snapshot.threads, told, stuck, own.places(report.stacks))
-    except (BadDump, OSError):
-        return None
-    known = report.dump.verdict if report.dump else None
+    dump = report.dump
+    told = {thread.tid: thread for thread in dump.threads} if dump else {}
+    stuck = dump.stuck if dump else ()
+    found = dump.waits if dump else ()
+    if not found:
+        try:
+            with reports.opened(report.path) as file:
+                found = _waits(file, told)
+        except (BadDump, OSError):
+            return None
+    window = dump.target.window if dump else None
+    main = window.thread or 0 if window and report.format == minidump.Minidump.format else 0
+    threads = _main_first(report.snapshot.threads, main)
+    said = verdict.verdict(found, threads, told, stuck, own.places(report.stacks))
+    known = dump.verdict if dump else None
     # What was found at the time counts; that it happened in these functions only the stacks tell.
     return said if known is None or known.kind is said.kind else known, found
 
@@ -88,7 +120,7 @@ def _graph(found: Sequence[Wait]) -> list[str]:
     """Each thread that waits for something of the process's own, one line; equal ones folded."""
     rows: dict[str, list[str]] = {}
     for wait in found:
-        if wait.address:
+        if wait.address or wait.owner is not None:
             rows.setdefault(_edge(wait), []).append(wait.name)
     lines = [f"  {_who(names)} {edge}" for edge, names in rows.items()]
     more = len(lines) - _MOST_LINES
@@ -107,4 +139,5 @@ def _edge(wait: Wait) -> str:
     if wait.kind is WaitKind.JOIN:
         return f"→ {wait.owner_name}: {wait.does}"
     holder = f"→ {wait.owner_name}" if wait.owner is not None else "→ ?"
-    return f"{holder}: {wait.does} at 0x{wait.address:x}" + (", with a time limit" if wait.timed else "")
+    where = f" at 0x{wait.address:x}" if wait.address else ""
+    return f"{holder}: {wait.does}{where}" + (", with a time limit" if wait.timed else "")

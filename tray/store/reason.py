@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def as_json(verdict: Verdict | None) -> dict[str, Any] | None:
@@ -34,7 +34,21 @@ def _wait_as_json(wait: Wait) -> dict[str, Any]:
         "owner_name": wait.owner_name,
         "timed": wait.timed,
         "function": wait.function,
+        "sure": wait.sure,
     }
+
+
+def waits_as_json(waits: Sequence[Wait]) -> list[dict[str, Any]]:
+    """All waits."""
+    return [_wait_as_json(wait) for wait in waits]
+
+
+def waits_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Wait, ...]:
+    """What `waits_as_json` told; nothing for what makes no sense."""
+    try:
+        return tuple(_wait(row) for row in rows)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ()
 
 
 def from_json(mapping: Mapping[str, Any] | None) -> Verdict | None:
@@ -56,7 +70,7 @@ def from_json(mapping: Mapping[str, Any] | None) -> Verdict | None:
 
 
 def _wait(mapping: Mapping[str, Any]) -> Wait:
-    owner = mapping["owner"]
+    owner, timed = mapping["owner"], mapping["timed"]
     return Wait(
         int(mapping["tid"]),
         str(mapping["name"]),
@@ -65,6 +79,7 @@ def _wait(mapping: Mapping[str, Any]) -> Wait:
         int(mapping["address"]),
         None if owner is None else int(owner),
         str(mapping["owner_name"]),
-        bool(mapping["timed"]),
+        None if timed is None else bool(timed),
         str(mapping.get("function", "")),
+        bool(mapping.get("sure", True)),
     )

@@ -44,6 +44,7 @@ def as_json(dump: Dump) -> dict[str, Any]:
         "threads": [_thread_as_json(thread) for thread in dump.threads],
         "stuck": [_thread_as_json(thread) for thread in dump.stuck],
         "verdict": reason.as_json(dump.verdict),
+        "waits": reason.waits_as_json(dump.waits),
         "version": dump.version,
         "system": dump.system,
     }
@@ -130,6 +131,7 @@ def _dump(mapping: Mapping[str, Any], path: Path) -> Dump:
         system=_text(mapping["system"]),
         stuck=tuple(_thread(thread) for thread in mapping.get("stuck", ())),
         verdict=reason.from_json(mapping.get("verdict")),
+        waits=reason.waits_from_json(mapping.get("waits", ())),
     )
 
 
