@@ -14,7 +14,7 @@ from configparser import ConfigParser, Error
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray.desktop import picture
+from tray.desktop import picture, snaps
 from tray.desktop.bus import BusError, Peer
 from tray.errors import Unsupported
 
@@ -79,6 +79,8 @@ def open_path(path: Path) -> None:
     path = path.absolute()
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise Unsupported(f"There is no screen to show {path.name} on.", hint=f"It is {path}.")
+    if path.suffix == ".html":
+        path = snaps.readable(path)
     if _works(["xdg-open", str(path)]):
         return
     if path.suffix in TEXT and (command := editor(path)) and _works(command):
