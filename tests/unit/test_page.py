@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import synth
+import synth_minidump
+from damage import mutations
 from synth_page import HOSTILE, hostile, many, subject
 
+from tray import reports
+from tray.errors import BadDump
 from tray.model import Frame, Gap, Memory, Module, Region, Report, Stack, Target, Thread, Window
 from tray.reports import page, redact
 from tray.reports.page import style
 from tray.reports.page.subject import Subject
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GOLDEN = """\
 title: app: Deadlock: saver ↔ loader, in save() and load()
@@ -340,3 +349,16 @@ def test_nothing_is_loaded():
     assert not [name for name, _ in found.attributes if name.startswith("on") or name == "style"]
     text = page.drawn(subject()).decode()
     assert text.index("Content-Security-Policy") < text.index("<title>") < text.index("<style>")
+
+
+@pytest.mark.parametrize("source", [synth.core_file, synth_minidump.minidump_file])
+def test_damaged_dumps(tmp_path: Path, source: Callable[[Path], Path]):
+    """Either they cannot be read, or there is a page about what can be; nothing else comes of them."""
+    path = source(tmp_path / "dump")
+    whole, pages = path.read_bytes(), 0
+    for content in mutations(whole[:12_000], 200, seed=8):
+        path.write_bytes(bytes(content) + whole[12_000:])
+        with contextlib.suppress(BadDump):
+            assert page.html(reports.make(path, None)).startswith(page.MARK)
+            pages += 1
+    assert 10 < pages < 200

@@ -138,7 +138,7 @@ def _windows(report: Report) -> Iterator[tuple[str, list[str], str]]:
         ),
     )
     yield "Visual Studio", [f"devenv {dump}"], "Then choose Debug with Native Only, or Debug with Mixed."
-    yield "lldb", [f"lldb --core {dump} -o 'thread backtrace all'"], "Also on Linux and macOS."
+    yield "lldb", [f'lldb --core {dump} -o "thread backtrace all"'], "Also on Linux and macOS."
 
 
 def _program(report: Report) -> str:

@@ -59,7 +59,9 @@ def written(node: Node) -> str:
 def clean(text: str, most: int = LONGEST) -> str:
     """Text without what could turn it round, hide in it or break it: each such sign becomes a mark."""
     longer = len(text) > most
-    kept = "".join(map(_sign, text[: most - 1] if longer else text))
+    kept = text[: most - 1] if longer else text
+    if not kept.isprintable():
+        kept = "".join(map(_sign, kept))
     return f"{kept}…" if longer else kept
 
 
