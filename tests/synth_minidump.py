@@ -14,6 +14,7 @@ TEB, PEB, PARAMETERS, LINE = 0x7FFE000, 0x7FFD000, 0x300000, 0x301000
 COMMAND = r"C:\app\app.exe --fast"
 GUID = bytes(range(16))
 BUILD_ID = "03020100050407060" + "8090A0B0C0D0E0F" + "2"
+EXCEPTION, NAMES = 6, 24
 THREADS, MODULES, MEMORY, SYSTEM, MEMORY64, COMMENT, MISCELLANY, MAP = 3, 4, 5, 7, 9, 11, 15, 16
 
 
@@ -71,6 +72,10 @@ class Process:
     comment: str = "Hangshot; mode mini"
     map: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     """Start, size, state, protection, type."""
+    exception: tuple[int, ...] = ()
+    """Thread id, code, address, and up to two parameters."""
+    names: dict[int, str] = field(default_factory=dict)
+    """Of threads."""
     full: bool = False
     """Whether memory is in the 64-bit list, at the file's end."""
 
@@ -110,6 +115,11 @@ class _Writer:
         self.bytes += content
         return offset
 
+    def text(self, text: str) -> int:
+        """A ``MINIDUMP_STRING``; gives the offset."""
+        content = text.encode("utf-16-le")
+        return self.add(struct.pack("<I", len(content)) + content + b"\0\0")
+
     def stream(self, kind: int, content: bytes) -> None:
         self.directory.append((kind, len(content), self.add(content)))
 
@@ -117,11 +127,16 @@ class _Writer:
 def build(process: Process | None = None) -> bytes:
     """The file."""
     process = process or Process.usual()
-    writer = _Writer(8)
+    writer = _Writer(10)
     writer.stream(SYSTEM, struct.pack("<H54x", process.architecture))
     writer.stream(MISCELLANY, struct.pack("<III12x", 24, 1, process.pid))
     writer.stream(COMMENT, process.comment.encode("utf-16-le") + b"\0\0")
     writer.stream(THREADS, _threads(writer, process))
+    if process.exception:
+        writer.stream(EXCEPTION, _exception(*process.exception))
+    if process.names:
+        rows = b"".join(struct.pack("<IQ", tid, writer.text(name)) for tid, name in process.names.items())
+        writer.stream(NAMES, struct.pack("<I", len(process.names)) + rows)
     writer.stream(MODULES, _modules(writer, process))
     rows = b"".join(struct.pack("<QQI4xQIII4x", at, at, 4, size, *rest) for at, size, *rest in process.map)
     writer.stream(MAP, struct.pack("<IIQ", 16, 48, len(process.map)) + rows)
@@ -131,6 +146,12 @@ def build(process: Process | None = None) -> bytes:
     for number, entry in enumerate(writer.directory):
         struct.pack_into("<III", writer.bytes, 32 + 12 * number, *entry)
     return bytes(writer.bytes)
+
+
+def _exception(tid: int, code: int, address: int, *parameters: int) -> bytes:
+    values = [*parameters, *[0] * 15][:15]
+    record = struct.pack("<IIQQI4x15Q", code, 0, 0, address, len(parameters), *values)
+    return struct.pack("<I4x", tid) + record + bytes(8)
 
 
 def _threads(writer: _Writer, process: Process) -> bytes:
@@ -144,8 +165,7 @@ def _threads(writer: _Writer, process: Process) -> bytes:
 def _modules(writer: _Writer, process: Process) -> bytes:
     rows = b""
     for path, (base, size) in process.modules.items():
-        text = path.encode("utf-16-le")
-        name = writer.add(struct.pack("<I", len(text)) + text + b"\0\0")
+        name = writer.text(path)
         record = b"RSDS" + GUID + struct.pack("<I", 2) + b"app.pdb\0"
         debug = len(record), writer.add(record)
         rows += struct.pack("<QIIII52xII24x", base, size, 0, 0, name, *debug)

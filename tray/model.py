@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from tray.verdicts import Asked, Verdict, Wait
+    from tray.verdicts import Asked, Crash, Verdict, Wait
 
 
 class Trigger(enum.StrEnum):
@@ -115,7 +115,7 @@ class Thread:
         name: Its own name (``comm``); empty where the dump does not say.
         state: One letter of proc(5), from before it was stopped; empty if unknown.
         waits_in: Kernel function it slept in (``wchan``); empty if unknown.
-        registers: General registers as x86-64 Linux lays them out (``struct user_regs_struct``, 216 bytes).
+        registers: General ones, in the order of Linux's ``struct user_regs_struct``: 216 bytes.
         floating: FPU and SSE state (``struct user_fpregs_struct``, 512 bytes).
         extended: XSAVE area with AVX and beyond; empty where there is none.
         signal: ``siginfo_t`` of the stop, 128 bytes; empty where there is none.
@@ -360,8 +360,7 @@ class Report:
 
     Attributes:
         path: The dump file.
-        size: Apparent size.
-        allocated: What it takes on the disk.
+        size, allocated: As in `Dump`.
         snapshot: What the file itself says.
         modules: Executable and libraries, the executable first.
         missing: Bytes that the file promises and does not have, because it was cut.
@@ -369,7 +368,8 @@ class Report:
         stacks: One for each thread, in the order of the snapshot; empty if nobody asked for them.
         lacks: What would make the stacks better and how to get it, a sentence each.
         format: ``elf-core`` or ``minidump``.
-        comment: What the dump's writer left in it for the reader; only minidumps have a place for it.
+        comment: What a minidump's writer left in it for the reader.
+        crash: The exception that a minidump was written for.
     """
 
     path: Path
@@ -383,16 +383,17 @@ class Report:
     lacks: tuple[str, ...] = ()
     format: str = "elf-core"
     comment: str = ""
+    crash: Crash | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much the store may keep; the newest dump is kept whatever this says.
+    """How much the store may keep, 0 for no limit; the newest dump is kept whatever this says.
 
     Attributes:
-        count: Number of dumps; 0 for no limit.
-        days: Age in days; 0 for no limit.
-        size: Bytes on disk, all together; 0 for no limit.
+        count: Number of dumps.
+        days: Their age.
+        size: Bytes on disk, all together.
     """
 
     count: int = 0

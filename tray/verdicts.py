@@ -156,3 +156,20 @@ class Asked:
     chains: Mapping[int, Party] = field(default_factory=dict)
     resting: frozenset[int] = frozenset()
     main: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The exception that another tool's dump was written for.
+
+    Attributes:
+        tid: The thread that raised it.
+        code: As the system counts exceptions.
+        pc: Where it was raised.
+        name: What it was, in words; empty for one that is not known.
+    """
+
+    tid: int
+    code: int
+    pc: int
+    name: str = ""

@@ -15,9 +15,9 @@ from synth_minidump import CODE, HEAP, STACK, Process
 
 from tray import reports
 from tray.errors import BadDump
-from tray.formats import minidump
+from tray.formats import minidump, minidump_crash, minidump_threads
 from tray.model import Memory
-from tray.reports import render
+from tray.reports import brief, render, threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,3 +169,50 @@ def _file(content: bytes):
     file.write(content)
     file.seek(0, io.SEEK_SET)
     return file
+
+
+@pytest.mark.parametrize(
+    ("exception", "sentence"),
+    [
+        (
+            (71, 0xC0000005, CODE + 0x10, 1, 0x18),
+            "thread 71 raised exception 0xc0000005 (access violation: 0x18 could not be written) at app.exe+0x10",
+        ),
+        ((70, 0xC0000005, 0x10, 5, 5), "thread 70 raised exception 0xc0000005 (access violation) at 0x10"),
+        ((70, 0xC0000094, CODE), "thread 70 raised exception 0xc0000094 (division by zero) at app.exe+0x0"),
+        ((70, 0x1234, CODE), "thread 70 raised exception 0x1234 at app.exe+0x0"),
+    ],
+)
+def test_a_crash_is_told(tmp_path: Path, exception: tuple[int, ...], sentence: str):
+    """Which thread raised what and where, as another tool's dump says; its thread comes first."""
+    path = synth.minidump_file(tmp_path / "app.dmp", Process.usual(exception=exception))
+    report = reports.make(path, None)
+    assert f"  crash     {sentence}\n" in render.text(report)
+    assert sentence in brief.text(report)
+    assert render.as_json(report)["crash"]["tid"] == exception[0]
+    assert threads.matter(report) == (exception[0],)
+
+
+def test_a_hang_is_no_crash(read):
+    """Neither without the stream, nor with an empty one, nor with one that is cut."""
+    assert read().crash is None
+    assert read(Process.usual(exception=(0, 0, 0))).crash is None
+    assert minidump_crash.crash(b"\1" * 30) is None
+
+
+def test_threads_have_names(read):
+    """Where the dump has them; Windows 10 and later write them."""
+    found = read(Process.usual(names={71: "worker \N{SNOWMAN}", 99: "gone"}))
+    assert [thread.name for thread in found.snapshot.threads] == ["", "worker \N{SNOWMAN}"]
+
+
+def test_damaged_names_are_no_error():
+    """A list that is cut off gives what there is."""
+    assert minidump_threads.names(struct.pack("<IIQI", 5, 70, 100, 71)) == {70: 100}
+    assert minidump_threads.names(b"") == {}
+
+
+def test_pdbs(tmp_path: Path):
+    """As the linker wrote their paths."""
+    with minidump.read(synth.minidump_file(tmp_path / "app.dmp")) as found:
+        assert list(found.pdbs()) == ["app.pdb", "app.pdb"]

@@ -194,6 +194,7 @@ class Core:
         memory: See `Stretches.memory`.
         format: As in `Captured`.
         comment: Always empty: a core file has no place for one.
+        crash: Always None: why it was written stands with its threads.
 
     Raises:
         BadDump: It is no x86-64 core file, or its head is damaged.
@@ -201,6 +202,7 @@ class Core:
 
     format = "elf-core"
     comment = ""
+    crash = None
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -11,21 +11,25 @@ from __future__ import annotations
 import bisect
 import os
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from tray.errors import BadDump
 from tray.formats import minidump_threads as threads_of
+from tray.formats.minidump_crash import crash
 from tray.formats.stretches import Stretches
 from tray.model import Memory, Module, Region, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tray.model import Thread
 
 MAGIC = b"MDMP"
 VERSION = 42899
 THREAD_LIST, MODULE_LIST, MEMORY_LIST, SYSTEM, MEMORY64_LIST = 3, 4, 5, 7, 9
 COMMENT_ASCII, COMMENT, MISCELLANY, MEMORY_MAP = 10, 11, 15, 16
+EXCEPTION, THREAD_NAMES = 6, 24
 X86, AMD64 = 0, 9
 """PROCESSOR_ARCHITECTURE_* that are read."""
 
@@ -137,6 +141,7 @@ class Minidump:
         times: Where each module starts → its linker's time stamp, which tells versions apart.
         pointer: Bytes of an address.
         teb: Environment block of its first thread, which leads to the process's.
+        crash: The exception that it was written for; None where it was for none.
 
     Raises:
         BadDump: It is no minidump of an x86 program, or its streams are damaged.
@@ -154,8 +159,10 @@ class Minidump:
         self.memory = Stretches(places, self._streams.at).memory
         self.missing = _missing(self._pieces, self._streams.size)
         self.comment = _comment(self._streams)
+        self.crash = crash(self._streams.stream(EXCEPTION))
         self._modules = tuple(_modules(self._streams))
         self.times = {row[0]: row[3] for row in _module_rows(self._streams)}
+        self._names = threads_of.names(self._streams.stream(THREAD_NAMES))
         self.snapshot = self._snapshot()
 
     def __enter__(self) -> Self:
@@ -193,10 +200,14 @@ class Minidump:
             state="",
             name=name,
             arguments=self._command_line(found[0].teb),
-            threads=tuple(thread.told for thread in found),
+            threads=tuple(self._named(thread.told) for thread in found),
             memory=tuple(_cut(rows, self._pieces)),
             mappings=tuple(regions),
         )
+
+    def _named(self, thread: Thread) -> Thread:
+        place = self._names.get(thread.tid)
+        return replace(thread, name=self._streams.text(place)) if place else thread
 
     def _command_line(self, teb: int) -> str:
         """The command line, if the dump holds TEB, PEB and the process's parameters."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _THREAD = struct.Struct("<IIIIQQIIII")
 """``MINIDUMP_THREAD``: id, suspensions, class, priority, TEB, stack's start, size, offset, CONTEXT's size, offset."""
+_NAME = struct.Struct("<IQ")
+"""``MINIDUMP_THREAD_NAME``: thread id, offset of the name."""
 _AMD64_SIZE, _X86_SIZE = 1232, 716
 _AMD64 = struct.Struct("<16QQ")
 """From offset 120 of CONTEXT: rax rcx rdx rbx rsp rbp rsi rdi r8 … r15, rip."""
@@ -54,6 +56,16 @@ def threads(content: bytes, at: Callable[[int, int], bytes]) -> list[Found]:
             raise BadDump("The minidump is cut off within a thread's registers.")
         found.append(Found(_thread(row[0], context), row[4]))
     return found
+
+
+def names(content: bytes) -> dict[int, int]:
+    """Thread id → where in the file its name is, from a ``MINIDUMP_THREAD_NAME_LIST``; of Windows 10 and later.
+
+    What a damaged one still says is told; a name is worth no error.
+    """
+    count = int.from_bytes(content[:4], "little")
+    rows = content[4 : 4 + count * _NAME.size]
+    return dict(_NAME.iter_unpack(rows[: len(rows) // _NAME.size * _NAME.size]))
 
 
 def _thread(tid: int, context: bytes) -> Thread:

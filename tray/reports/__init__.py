@@ -48,6 +48,7 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
                 dump,
                 format=file.format,
                 comment=file.comment,
+                crash=file.crash,
             )
     except OSError as error:
         raise NoDump(f"{path} cannot be read: {error.strerror}.") from error

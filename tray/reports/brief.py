@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray.reports import threads, why
+from tray.reports import crash, threads, why
 from tray.reports.names import last
 from tray.sizes import shown
 
@@ -19,7 +19,13 @@ _ID = 16
 def text(report: Report) -> str:
     """The whole, about a hundred lines at most."""
     verdict = [*why.section(report), *threads.where(report)]
-    parts = [[_head(report)], verdict, _stacks(report), _modules(report), _foot(report)]
+    parts = [
+        [_head(report), *crash.sentences(report)],
+        verdict,
+        _stacks(report),
+        _modules(report),
+        _foot(report),
+    ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 

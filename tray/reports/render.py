@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tray.reports import mappings, threads, why
+from tray.reports import crash, mappings, threads, why
 from tray.sizes import shown
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "missing": report.missing,
         "format": report.format,
         "comment": report.comment,
+        "crash": asdict(report.crash) if report.crash else None,
         "target": {"pid": snapshot.pid, "name": snapshot.name, "arguments": snapshot.arguments,
                    "uid": snapshot.uid, "parent": snapshot.parent},
         **why.as_json(report),
@@ -66,6 +68,7 @@ def _what(report: Report) -> list[str]:
         lines.append(f"  DAMAGED   {shown(report.missing)} are missing at its end: it was not copied whole")
     if snapshot.arguments:
         lines.append(f"  command   {snapshot.arguments}")
+    lines += [f"  crash     {sentence}" for sentence in crash.sentences(report)]
     if report.comment:
         lines.append(f"  comment   {report.comment.splitlines()[0]}")
     if dump:

@@ -37,7 +37,7 @@ class Kind:
 
 def kinds(report: Report, matter: Sequence[int] = ()) -> list[Kind]:
     """All threads, folded; those in ``matter`` first, then the window's, the awake, the main one, the odd ones."""
-    known = {thread.tid: thread for thread in report.dump.threads} if report.dump else {}
+    known = _known(report)
     own = report.stacks or [stacks.standing(thread, report.modules) for thread in report.snapshot.threads]
     found = [
         Kind(tuple(alike), fold[0])
@@ -48,9 +48,11 @@ def kinds(report: Report, matter: Sequence[int] = ()) -> list[Kind]:
 
 
 def matter(report: Report) -> tuple[int, ...]:
-    """Threads that the verdict is about, in its order."""
+    """Threads that the verdict is about, in its order; or the one that crashed."""
     verdict = report.dump.verdict if report.dump else None
-    return tuple(wait.tid for wait in verdict.chain) if verdict else ()
+    if not verdict:
+        return (report.crash.tid,) if report.crash else ()
+    return tuple(wait.tid for wait in verdict.chain)
 
 
 def where(report: Report) -> list[str]:
@@ -80,7 +82,7 @@ def lines(
 
 def as_json(report: Report) -> list[dict[str, object]]:
     """One object a thread, in the order of the dump."""
-    known = {thread.tid: thread for thread in report.dump.threads} if report.dump else {}
+    known = _known(report)
     own = {stack.tid: stack for stack in report.stacks}
     return [
         _thread(thread, known.get(thread.tid, Thread(0)), own.get(thread.tid))
@@ -113,6 +115,12 @@ def _frame(frame: Frame) -> dict[str, object]:
         "inlined": frame.inlined,
         "trust": frame.trust.value,
     }
+
+
+def _known(report: Report) -> dict[int, Thread]:
+    """Each thread as the sidecar knows it, or else the dump."""
+    told = report.dump.threads if report.dump else ()
+    return {thread.tid: thread for thread in (*report.snapshot.threads, *told)}
 
 
 def _by_state(threads: Sequence[Thread]) -> list[list[Thread]]:
