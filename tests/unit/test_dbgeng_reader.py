@@ -41,6 +41,8 @@ class Engine:
     """Begin, end, unwind description, as offsets in the app."""
     memory: dict[int, bytes] = field(default_factory=dict)
     pdb: bool = False
+    mapped: bool = True
+    """Whether the programs' very files were found."""
     modules_named: dict[int, str] = field(default_factory=lambda: {APP: "app", NTDLL: "ntdll"})
     tids: tuple[int, ...] = (70,)
     asked: list[str] = field(default_factory=list)
@@ -57,7 +59,8 @@ class Engine:
         return dbgeng.DEBUG_MODULE_PARAMETERS(Base=base, SymbolType=kind)
 
     def module_name(self, which: int, base: int) -> str:
-        return self.modules_named[base]
+        found = which != dbgeng.DEBUG_MODNAME_MAPPED_IMAGE or self.mapped
+        return self.modules_named[base] if found else ""
 
     def threads(self) -> list[tuple[int, int]]:
         return list(enumerate(self.tids))
@@ -145,6 +148,14 @@ def test_a_chain_without_end():
     assert function(engine, frame(0x5000)) == "", "in no module"
 
 
+def test_a_name_of_another_build():
+    """Exports are looked for in any file of the module's name: without the very file they mean nothing."""
+    engine = Engine(names={APP + 0x100: "app!save"}, entries=[(0x100, 0x900, 0)], mapped=False)
+    assert function(engine, frame(APP + 0x110)) == ""
+    engine.pdb = True
+    assert function(engine, frame(APP + 0x110)) == "save", "a PDB is only taken if it is the very one"
+
+
 def test_a_pdb_is_believed():
     """Where it has a line it knows the function, whatever the tables say."""
     engine = Engine(names={APP + 0x100: "app!save"}, entries=[(0x200, 0x300, 0)], pdb=True)
@@ -222,9 +233,11 @@ def test_trust(capsys):
 
 def test_a_leaf_is_trusted(capsys):
     """A function without an entry changes no registers, if its module's code is known at all."""
-    engine = Engine(calls=[frame(APP + 0x900), frame(APP + 0x110)], memory={APP + 0x900: b"\xc3"})
+    engine = Engine(calls=[frame(APP + 0x900), frame(APP + 0x110)])
     assert [row[5] for row in told(engine, capsys)[0]["frames"]] == ["registers", "unwind tables"]
-    engine.memory = {}
+    engine.mapped, engine.memory = False, {APP: b"MZ", APP + 0x900: b"\xc3"}
+    assert [row[5] for row in told(engine, capsys)[0]["frames"]] == ["registers", "unwind tables"]
+    del engine.memory[APP]
     stack, modules = told(engine, capsys)
     assert [row[5] for row in stack["frames"]] == ["registers", "frame pointer"]
     assert [one["file"] for one in modules["modules"]] == [False, True]

@@ -185,8 +185,9 @@ def test_the_symbol_path_is_obeyed(program, dumped, tmp_path: Path, monkeypatch)
     assert "calls.exe" not in "".join(report.lacks)
 
 
-def test_a_program_that_is_gone(program, dumped, tmp_path: Path):
-    """Its own calls have no names, and whatever was found by guessing is not told as sure."""
+@pytest.mark.parametrize("another", [False, True])
+def test_a_program_that_is_gone(program, dumped, tmp_path: Path, another: bool):  # noqa: FBT001
+    """Without its file, or with another build's, its calls have no names; and a guess is not told as sure."""
     from windows_programs import built, launch
 
     away = tmp_path / "away"
@@ -198,11 +199,14 @@ def test_a_program_that_is_gone(program, dumped, tmp_path: Path):
     finally:
         target.end()
     (away / "gone.exe").unlink()
+    if another:
+        (away / "gone.exe").write_bytes(built("big_heap", 64).read_bytes())
     report = read(path)
     assert "Not found on this machine as the target had it: gone.exe." in "".join(report.lacks)
     for stack in report.stacks:
         place = next(number for number, frame in enumerate(stack.frames) if last(frame.module) == "gone.exe")
         assert all(frame.trust is Trust.FRAME_POINTER for frame in stack.frames[place + 1 :])
+        assert not any(frame.function for frame in stack.frames if last(frame.module) == "gone.exe")
 
 
 @pytest.mark.parametrize("count", SECONDS)

@@ -43,6 +43,7 @@ class Names:
         self._symbols: dict[int, int] = {}
         self.can_unwind = cache(self._can_unwind)
         self._place = cache(self._found)
+        self._has_code = cache(self._code_is_found)
 
     def place(self, frame: dbgeng.DEBUG_STACK_FRAME_EX, *, first: bool) -> tuple[str, str, int]:
         """A frame's function, empty where nothing sure names it; file and line, where a PDB has them.
@@ -61,7 +62,9 @@ class Names:
         self._on_stack.setdefault(base, pc)
         name, behind = self._named(pc, inline)
         file, line = self._line(pc, inline)
-        if name and not (line and self._type(base) in WITH_PDB):
+        if not self._has_code(base) and self._type(base) not in WITH_PDB:
+            name = ""  # it is from another build: the engine looks for exports in any file of that name
+        elif name and not (line and self._type(base) in WITH_PDB):
             begin = self._called(back) if self._narrow else self._begin(base, pc if first else pc - 1)
             name = self._believed(name, pc - behind, pc, begin)
         return self._demangled(name), file, line
@@ -81,7 +84,7 @@ class Names:
             return self._type(base) in WITH_PDB
         if self._entry(pc if first else pc - 1):
             return True
-        return first and self._has_code(pc)  # a function without an entry changes no registers
+        return first and self._has_code(base)  # a function without an entry changes no registers
 
     def plain(self, address: int) -> int:
         """An address as the program knows it; the engine extends the sign of a 32-bit one."""
@@ -93,7 +96,7 @@ class Names:
             {
                 "name": self._file(dbgeng.DEBUG_MODNAME_IMAGE, base),
                 "ranges": [(self.plain(base), self.plain(base) + end - base)],
-                "file": self._has_code(self._on_stack[base]) if base in self._on_stack else True,
+                "file": base not in self._on_stack or self._has_code(base),
                 "debug": self._type(base) in WITH_PDB,
             }
             for base, end in self._modules
@@ -195,9 +198,13 @@ class Names:
             self._symbols[base] = self._engine.module(base).SymbolType
         return self._symbols[base]
 
-    def _has_code(self, pc: int) -> bool:
-        """Whether the module's code was found, in the dump or in its file."""
-        return bool(self._read(pc, 1))
+    def _code_is_found(self, base: int) -> bool:
+        """Whether the code of a module on a stack was found: in its very file, or in the dump.
+
+        A mini dump has some code around where a thread stood, but not the module's beginning.
+        """
+        in_file = self._file(dbgeng.DEBUG_MODNAME_MAPPED_IMAGE, base)
+        return bool(in_file or (self._read(base, 2) and self._read(self._on_stack[base], 1)))
 
     def _file(self, which: int, base: int) -> str:
         try:
