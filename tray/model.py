@@ -266,8 +266,7 @@ class Dump:
         seconds: From the start of the capture to the renamed file.
         frozen: How long the target stood still.
         method: How memory was read.
-        size: Apparent size, as ``ls -l`` shows it.
-        allocated: What it takes on the disk; holes take nothing.
+        size, allocated: Apparent size, as ``ls -l`` shows it; what it takes on the disk, without holes.
         threads: As they were, without their registers.
         gaps: What is missing.
         version: Hangshot's own.
