@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tray import __version__, reports
+from tray.capture import started
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core, minidump
 from tray.model import Dump, Include
@@ -116,12 +117,35 @@ def explain(path: Path) -> tuple[Report, Path]:
     from tray.store import beside, described
 
     known = described(path)
+    if known:
+        known = _asked(known)
     report = reports.make(path, known, reader.READERS)
     if report.dump:
         report = replace(report, dump=replace(report.dump, verdict=why.known(report)))
     hide = redact.words(report)
     text = hide(brief.text(redact.redacted(report)))
     return report, beside.update(path, report.dump, text)
+
+
+def _asked(dump: Dump) -> Dump:
+    """The dump with its Python calls, where only the app itself still has them, and hangs on."""
+    from tray.reports import python_calls
+
+    if dump.calls or dump.mode != "mini" or not _lives(dump.target):
+        return dump
+    if not python_calls.is_python(reports.make(dump.path, None).modules):
+        return dump
+    calls, why = python_calls.of_process(dump.target.pid)
+    log.debug("asked for its Python calls: %s", why or len(calls))
+    return replace(dump, calls=calls) if _lives(dump.target) else dump
+
+
+def _lives(target: Target) -> bool:
+    """Whether this very process still runs."""
+    try:
+        return started(target.pid) == target.started
+    except (TrayError, OSError):
+        return False
 
 
 def prune(store: Store) -> list[Path]:

@@ -6,6 +6,10 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray.frames import Frame as Frame  # noqa: PLC0414 - given on: whoever needs nouns finds them here
+from tray.frames import Stack as Stack  # noqa: PLC0414, TC001
+from tray.frames import Trust as Trust  # noqa: PLC0414
+
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
@@ -274,6 +278,7 @@ class Dump:
         stuck: Threads that could not be stopped; of these the dump has only what is seen from outside.
         verdict: Why the target hangs; None where it was not looked for or not found out.
         waits: What the verdict was made from.
+        calls: Calls of its interpreter as the running process told, where the dump itself does not hold them.
     """
 
     id: str
@@ -295,62 +300,12 @@ class Dump:
     stuck: tuple[Thread, ...] = ()
     verdict: Verdict | None = None
     waits: tuple[Wait, ...] = ()
+    calls: tuple[Stack, ...] = ()
 
     @property
     def sidecar(self) -> Path:
         """Where its JSON sidecar lies."""
         return self.path.with_suffix(".json")
-
-
-class Trust(enum.StrEnum):
-    """How a frame was found, the surest first."""
-
-    REGISTERS = "registers"
-    """Where the thread itself stood."""
-    TABLES = "unwind tables"
-    """By the tables that the compiler wrote for exceptions and debuggers."""
-    FRAME_POINTER = "frame pointer"
-    """By the chain that not every compiler keeps: a guess, and so is all that follows it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One call.
-
-    Attributes:
-        pc: Where it stands or returns to; the same as its caller's when inlined.
-        function: As its author wrote it, demangled; empty where nothing names it.
-        module: Path of the executable or library, as the target saw it; empty for code that no file holds.
-        offset: Of ``pc`` from the start of the module.
-        file: Source file, as the compiler saw it; empty without debug info.
-        line: Line in that file, from 1; 0 without debug info.
-        inlined: The compiler put it into its caller; it has no registers of its own.
-        trust: How it was found.
-    """
-
-    pc: int
-    function: str = ""
-    module: str = ""
-    offset: int = 0
-    file: str = ""
-    line: int = 0
-    inlined: bool = False
-    trust: Trust = Trust.REGISTERS
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """What one thread was doing, the innermost call first.
-
-    Attributes:
-        tid: Thread id.
-        frames: At least the one the thread stood in, where its registers are known.
-        cut: Why it ends before the thread's beginning; empty if it does not.
-    """
-
-    tid: int
-    frames: tuple[Frame, ...] = ()
-    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ HELP = "read the call stacks of a dump; only Hangshot itself runs this"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    parser.add_argument("format", choices=("elf-core", "minidump"))
+    parser.add_argument("format", choices=("elf-core", "minidump", "python"))
     parser.add_argument("dump", metavar="FILE")
 
 
@@ -22,6 +22,10 @@ def run(arguments: argparse.Namespace) -> int:
         from tray.reports import dbgeng_reader
 
         dbgeng_reader.main(arguments.dump)
+    elif arguments.format == "python":
+        from tray.reports import python_reader
+
+        python_reader.main(arguments.dump)
     else:
         from tray.reports import drgn_reader
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tray.errors import BadDump, NoDump
 from tray.formats import core, minidump
 from tray.model import Report
-from tray.reports import stacks
+from tray.reports import runtimes, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
     if unwind is None:
         return report
     found, lacks = stacks.read(path, report.snapshot, report.modules, unwind)
-    return replace(report, stacks=found, lacks=lacks)
+    return runtimes.added(replace(report, stacks=found, lacks=lacks))
 
 
 def opened(path: Path) -> core.Core | minidump.Minidump:

@@ -29,6 +29,8 @@ HEADERS = (
     "\\VC\\Tools\\MSVC\\",
 )
 """Folders of sources that a compiler puts into programs."""
+_PYTHON = re.compile(r"/lib/python\d[\d.]*/(?!(site|dist)-packages/)|^<frozen ")
+"""Python's own library, and what is frozen into its interpreter."""
 _SYSTEM = re.compile(
     r"(/usr)?/lib(64|/x86_64-linux-gnu)?/[^/]+|(/usr)?/lib/x86_64-linux-gnu/.*|[A-Z]:\\Windows\\.*",
     re.IGNORECASE,
@@ -60,6 +62,7 @@ def is_own(frame: Frame) -> bool:
         frame.function
         and not _RUNTIME.fullmatch(last(frame.module))
         and not any(one in frame.file for one in HEADERS)
+        and not _PYTHON.search(frame.file)
         and not _STARTERS.fullmatch(frame.function)
         and not _STARTERS.fullmatch(_bare(frame.function))
     )
@@ -67,7 +70,12 @@ def is_own(frame: Frame) -> bool:
 
 def places(stacks: Iterable[Stack]) -> dict[int, str]:
     """Thread id → the program's own function that it is in, as a sentence names it, where that is known."""
-    return {stack.tid: called(frame.function) for stack in stacks if (frame := own(stack))}
+    return {stack.tid: _called(frame) for stack in stacks if (frame := own(stack))}
+
+
+def _called(frame: Frame) -> str:
+    """Its function; of what Python runs outside of any function, the file."""
+    return last(frame.file) if frame.function == "<module>" and frame.file else called(frame.function)
 
 
 def called(function: str) -> str:
@@ -88,6 +96,7 @@ def _bare(function: str) -> str:
         return f"\0{len(hidden) - 1}\0"
 
     text = _SUFFIX.sub("", function).replace("(anonymous namespace)::", "")
+    text = text.replace(".<locals>.", ".")
     text = _LAMBDA.sub(r"\1", _GO_METHOD.sub(r".\1", text))
     text = _open_level(_SUFFIX.sub("", _OPERATOR.sub(hide, text)))
     text = text.strip().removeprefix("::").rpartition(" ")[2]

@@ -257,5 +257,5 @@ def _main_waits(case: _Case) -> Verdict | None:
 def _idle(case: _Case) -> Verdict:
     """Nothing wrong was seen."""
     wait = case.wait(case.main)
-    doing = f"{wait.name} {wait.does}" if wait else f"{case.name(case.main)} was running"
+    doing = f"{wait.name}{case.at(wait.tid)} {wait.does}" if wait else f"{case.name(case.main)} was running"
     return Verdict(VerdictKind.IDLE, f"Nothing wrong seen: {doing}", False, (wait,) if wait else ())

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray.model import Dump, Gap, Target, Thread, Trigger, Window
+from tray.model import Dump, Frame, Gap, Stack, Target, Thread, Trigger, Trust, Window
 from tray.store import reason
 from tray.store.names import FORMATS, parse
 
@@ -45,6 +45,7 @@ def as_json(dump: Dump) -> dict[str, Any]:
         "stuck": [_thread_as_json(thread) for thread in dump.stuck],
         "verdict": reason.as_json(dump.verdict),
         "waits": reason.waits_as_json(dump.waits),
+        "calls": [_calls_as_json(stack) for stack in dump.calls],
         "version": dump.version,
         "system": dump.system,
     }
@@ -69,6 +70,12 @@ def _thread_as_json(thread: Thread) -> dict[str, Any]:
         "back": thread.back,
         "busy": thread.busy,
     }
+
+
+def _calls_as_json(stack: Stack) -> dict[str, Any]:
+    """An interpreter's calls: function, file, line, and whether C called it."""
+    frames = [[frame.function, frame.file, frame.line, not frame.inlined] for frame in stack.frames]
+    return {"tid": stack.tid, "frames": frames}
 
 
 def text(dump: Dump) -> str:
@@ -132,6 +139,7 @@ def _dump(mapping: Mapping[str, Any], path: Path) -> Dump:
         stuck=tuple(_thread(thread) for thread in mapping.get("stuck", ())),
         verdict=reason.from_json(mapping.get("verdict")),
         waits=reason.waits_from_json(mapping.get("waits", ())),
+        calls=tuple(_calls(stack) for stack in mapping.get("calls", ())),
     )
 
 
@@ -169,6 +177,17 @@ def _thread(thread: Mapping[str, Any]) -> Thread:
         other_end=_text(thread.get("other_end", "")),
         back=_whole(thread.get("back", 0)),
         busy=None if busy is None else _seconds(busy),
+    )
+
+
+def _calls(stack: Mapping[str, Any]) -> Stack:
+    """A thread's calls by its interpreter."""
+    return Stack(
+        _whole(stack["tid"]),
+        tuple(
+            Frame(0, _text(function), "", 0, _text(file), _whole(line), not entry, Trust.INTERPRETER)
+            for function, file, line, entry in stack["frames"]
+        ),
     )
 
 

@@ -1,0 +1,144 @@
+"""Calls of interpreters among native ones, and what is said of those that cannot be had."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import synth
+
+from tray.model import Dump, Frame, Module, Report, Stack, Target, Trigger, Trust
+from tray.reports import own, python_calls, runtimes
+from tray.store import sidecar
+
+LIBRARY, LIBC = "/usr/lib/libpython3.11.so.1.0", "/lib/x86_64-linux-gnu/libc.so.6"
+SLEEP, TIME = Frame(1, "nanosleep", LIBC), Frame(2, "time_sleep", LIBRARY)
+LOOP, VECTOR = Frame(3, "_PyEval_EvalFrameDefault", LIBRARY), Frame(4, "_PyEval_Vector", LIBRARY)
+SORT, RUN = Frame(5, "list_sort", LIBRARY), Frame(6, "run_mod", LIBRARY)
+
+
+def calls(*frames: tuple[str, bool]) -> Stack:
+    """Python's calls as the reader tells them: name, and whether C called it."""
+    return python_calls.stack({"tid": 7, "frames": [[name, "app.py", 1, entry] for name, entry in frames]})
+
+
+def merged(native: tuple[Frame, ...], *frames: tuple[str, bool]) -> list[str]:
+    """The functions of the whole stack."""
+    [stack] = python_calls.merged([Stack(7, native)], [calls(*frames)])
+    return [frame.function for frame in stack.frames]
+
+
+def test_calls_take_the_place_of_their_loops() -> None:
+    """One run of the loop may serve several calls; its own steps are left out."""
+    native = (SLEEP, TIME, LOOP, VECTOR, SORT, LOOP, VECTOR, RUN)
+    found = merged(native, ("inner", False), ("key", True), ("save", False), ("<module>", True))
+    assert found == ["nanosleep", "time_sleep", "inner", "key", "list_sort", "save", "<module>", "run_mod"]
+
+
+@pytest.mark.parametrize("native", [(SLEEP, TIME, SORT, RUN), (SLEEP, TIME, LOOP, SORT, LOOP, RUN)])
+def test_calls_that_do_not_fit(native: tuple[Frame, ...]) -> None:
+    """They stand together, in front of the interpreter: nothing is put where it may not belong."""
+    found = merged(native, ("inner", False), ("key", True))
+    assert found == ["nanosleep", "inner", "key", *(frame.function for frame in native[1:])]
+
+
+def test_threads_without_python() -> None:
+    """Stay as they are."""
+    stack = Stack(8, (SLEEP, LOOP))
+    assert python_calls.merged([stack], [calls(("inner", True))]) == (stack,)
+
+
+def test_what_the_reader_says() -> None:
+    """Nonsense is left out; a reader that gave up says why in our words."""
+    line = json.dumps({"tid": 7, "frames": [["f", "a.py", 3, True]]}).encode()
+    found, why = python_calls.understood(b"nonsense\n[1]\n{}\n" + line + b"\n" + line[:20], 0)
+    assert (len(found), why) == (1, "")
+    assert found[0].frames == (Frame(0, "f", file="a.py", line=3, trust=Trust.INTERPRETER),)
+    assert "pip install pystack" in python_calls.understood(b'{"missing": "x"}\n', 0)[1]
+    assert "did not find" in python_calls.understood(b"", 1)[1]
+    assert "no calls" in python_calls.understood(b'{"done": true}\n', 0)[1]
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (Frame(0, "Store.save", file="/app/store.py"), "Store.save()"),
+        (Frame(0, "main.<locals>.inner", file="/app/store.py"), "main.inner()"),
+        (Frame(0, "<module>", file="/app/store.py"), "store.py"),
+        (Frame(0, "<lambda>", file="/app/store.py"), "<lambda>()"),
+        (Frame(0, "wait", file="/usr/lib/python3.11/threading.py"), None),
+        (Frame(0, "run", file="<frozen runpy>"), None),
+        (Frame(0, "get", file="/x/lib/python3.11/site-packages/requests/api.py"), "get()"),
+    ],
+)
+def test_the_programs_own_python(frame: Frame, words: str | None) -> None:
+    """Not of Python's own library; what runs outside of any function is called by its file."""
+    assert own.places([Stack(7, (frame,))]) == ({7: words} if words else {})
+
+
+def report(
+    *paths: str, mode: str = "heap", stacks: tuple[Stack, ...] = (), style: str = "elf-core"
+) -> Report:
+    """A report on a process with these modules."""
+    path = Path("/dumps/my app.core")
+    taken = datetime(2026, 11, 22, tzinfo=UTC)
+    dump = Dump(path.stem, path, style, mode, Trigger.CLI, Target(70, 1, "app"), taken, 0.1, 0.1, "", 0, 0)
+    modules = tuple(Module(one, 0x1000 * n, 0x1000 * n + 1) for n, one in enumerate(paths))
+    return Report(
+        path, 0, 0, synth.snapshot(synth.thread(70)), modules, dump=dump, stacks=stacks, format=style
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "language", "command"),
+    [
+        ("/usr/lib/jvm/17/libjvm.so", "Java", "jhsdb jstack --exe '/opt/my exe' --core '/dumps/my app.core'"),
+        (r"C:\Java\bin\server\jvm.dll", "Java", "jhsdb jstack --exe '/opt/my exe' --core '/dumps/my app.core'"),
+        ("/usr/lib/dotnet/libcoreclr.so", ".NET", "dotnet-dump analyze '/dumps/my app.core' -c 'clrstack -all'"),
+        (r"C:\Windows\clr.dll", ".NET Framework", "windbg -z '/dumps/my app.core' -c '.loadby sos clr; ~*e !clrstack'"),
+        ("/usr/bin/node", "JavaScript", "llnode '/opt/my exe' -c '/dumps/my app.core' -o 'v8 bt'"),
+        (r"C:\Python\python312.dll", "Python", "py-spy dump --nonblocking --pid 70"),
+        ("/usr/lib/libruby-3.1.so.3.1", "Ruby", "rbspy snapshot --pid 70"),
+    ],
+)  # fmt: skip
+def test_other_languages(module: str, language: str, command: str) -> None:
+    """The language is named, with the command to paste."""
+    [lack] = runtimes.added(report("/opt/my exe", module, style="minidump")).lacks
+    assert lack.startswith(f"Its {language} calls are not in these stacks.")
+    assert lack.endswith(f": {command}")
+
+
+def test_small_dumps_hold_nothing_of_java() -> None:
+    """What has to be taken anew is said; what asks the process itself needs no other dump."""
+    assert (
+        "a dump in heap mode has them" in runtimes.added(report("/java", "/libjvm.so", mode="mini")).lacks[0]
+    )
+    assert "heap" not in runtimes.added(report("/ruby", mode="mini")).lacks[0]
+
+
+def test_go_is_known_by_its_runtime() -> None:
+    """It has no library of its own."""
+    stack = Stack(70, (Frame(1, "runtime.futex.abi0", "/app"), Frame(2, "runtime.mcall", "/app")))
+    [lack] = runtimes.added(report("/app", stacks=(stack,))).lacks
+    assert "dlv core /app '/dumps/my app.core'" in lack
+    assert runtimes.added(report("/app", "/lib/x86_64-linux-gnu/libc.so.6")).lacks == ()
+
+
+def test_the_sidecar_keeps_what_the_process_told() -> None:
+    """Python's calls survive the way through JSON, and take their places in the report."""
+    made = report("/usr/bin/python3.11", mode="mini", stacks=(Stack(7, (TIME, LOOP, RUN)),))
+    assert made.dump is not None
+    dump = replace(made.dump, calls=(calls(("inner", False), ("<module>", True)),))
+    again = sidecar.read(sidecar.text(dump).encode(), dump.path)
+    assert again == dump
+    found = runtimes.added(replace(made, dump=again))
+    assert [frame.function for frame in found.stacks[0].frames] == [
+        "time_sleep",
+        "inner",
+        "<module>",
+        "run_mod",
+    ]
+    assert "a moment later" in found.lacks[0]
