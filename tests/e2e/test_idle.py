@@ -60,12 +60,16 @@ def _worker(tray: Tray) -> int:
 
 
 def _command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
+    with contextlib.suppress(OSError):  # it may end meanwhile, here and below
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def _syscall(pid: int) -> list[str]:
     """Number and arguments of the call that a process waits in."""
-    return Path(f"/proc/{pid}/syscall").read_text().split()
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/syscall").read_text().split()
+    return []
 
 
 def _dump(tray: Tray, pid: int) -> None:
