@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tray.desktop import Desktop, Health, Toast
 from tray.desktop.hotkey import parse
 from tray.errors import Cancelled, HotkeyTaken, NoTarget, TargetGone
-from tray.formats import core
+from tray.formats import core_write
 from tray.model import Captured, Gap, Memory, Snapshot, Target, Thread, Window
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class FakeCapture:
             time.sleep(self.pause)
         threads = (Thread(target.pid, target.name, "S", "futex_wait"),)
         memory = (Memory(0x1000, total, total),)
-        core.write(
+        core_write.write(
             Snapshot(target.pid, name=target.name, threads=threads, memory=memory), file, [self.contents]
         )
         progress(total, total)

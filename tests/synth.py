@@ -7,13 +7,15 @@ and threads of which two look the same.
 
 from __future__ import annotations
 
+import io
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tray.capture import linux_maps
 from tray.ffi import linux as ffi
-from tray.formats import core, elf
+from tray.formats import core_write, elf
 from tray.model import Dump, Memory, Region, Snapshot, Target, Thread, Trigger
 
 PAGE = 4096
@@ -91,12 +93,24 @@ def app() -> tuple[Snapshot, list[bytes]]:
     return made, [content for _, content in pieces]
 
 
+def head(shown: Snapshot) -> bytes:
+    """Everything that stands before the memory in a core file: header, notes and program headers."""
+    file = io.BytesIO()
+    bare = replace(shown, memory=tuple(replace(piece, stored=0) for piece in shown.memory))
+    core_write.write(bare, file, [b""] * len(shown.memory))
+    notes = sum(
+        len(core_write.thread_notes(shown, one, first=one is shown.threads[0])) for one in shown.threads
+    )
+    place = core_write.layout(bare.memory, notes)
+    return file.getvalue()[: place.table + place.count * elf.PROGRAM.size]
+
+
 def core_file(path: Path, shown: Snapshot | None = None, contents: list[bytes] | None = None) -> Path:
     """A core file of a process, by default of `app`."""
     if shown is None:
         shown, contents = app()
     with path.open("w+b") as file:
-        core.write(shown, file, [b""] * len(shown.memory) if contents is None else contents)
+        core_write.write(shown, file, [b""] * len(shown.memory) if contents is None else contents)
     return path
 
 

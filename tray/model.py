@@ -11,6 +11,7 @@ from tray.frames import Stack as Stack  # noqa: PLC0414, TC001
 from tray.frames import Trust as Trust  # noqa: PLC0414
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -208,8 +209,7 @@ class Snapshot:
     Attributes:
         pid: Process id.
         parent: Its parent's process id.
-        uid: Real user id.
-        gid: Real group id.
+        uid, gid: Real user and group id.
         state: One letter of proc(5).
         name: Short name, at most 15 bytes survive in a core file.
         arguments: Command line, words separated by spaces; at most 79 bytes survive.
@@ -227,7 +227,7 @@ class Snapshot:
     name: str = ""
     arguments: str = ""
     threads: tuple[Thread, ...] = ()
-    memory: tuple[Memory, ...] = ()
+    memory: Sequence[Memory] = ()
     mappings: tuple[Region, ...] = ()
     auxv: bytes = b""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.errors import BadDump
-from tray.formats import core, elf
+from tray.formats import core, core_write, elf
+from tray.formats.pieces import Pieces
 from tray.model import Memory, Module, Region, Snapshot, Thread
 
 if TYPE_CHECKING:
@@ -83,20 +85,21 @@ def test_a_snapshot_survives(tmp_path: Path, shown: Snapshot, signal: bytes):
 def test_the_layout_is_aligned():
     """Memory lies on page boundaries, as mapping a core file needs; unstored memory takes no room."""
     memory = tuple(Memory(n << 20, 3 * PAGE, n * 1000) for n in range(1, 5))
-    place = core.layout(synth.snapshot(memory=memory))
+    place = core_write.layout(memory, 1001)
     assert all(offset % PAGE == 0 for offset in place.offsets)
     assert place.size == place.offsets[0] + 4 * PAGE
-    assert len(place.head) <= place.offsets[0]
+    assert place.table + place.count * elf.PROGRAM.size <= place.offsets[0]
+    assert place.table % 8 == 0
 
 
 def test_long_names_are_cut():
     """The fields for name and command line have the kernel's sizes."""
     shown = synth.snapshot(name="n" * 20, arguments="a" * 100)
     block = {kind: payload for _, kind, payload in elf.notes(notes_of(shown))}
-    assert len(block[core.NT_PRPSINFO]) == 136
-    assert len(block[core.NT_PRSTATUS]) == 336
-    assert block[core.NT_PRPSINFO][40:56] == b"n" * 15 + b"\0"
-    assert block[core.NT_PRPSINFO][56:] == b"a" * 79 + b"\0"
+    assert len(block[core_write.NT_PRPSINFO]) == 136
+    assert len(block[core_write.NT_PRSTATUS]) == 336
+    assert block[core_write.NT_PRPSINFO][40:56] == b"n" * 15 + b"\0"
+    assert block[core_write.NT_PRPSINFO][56:] == b"a" * 79 + b"\0"
 
 
 def test_an_unknown_state_is_sleeping():
@@ -107,14 +110,15 @@ def test_an_unknown_state_is_sleeping():
 
 def elf_state(shown: Snapshot) -> tuple[int, bytes, int]:
     """State, its letter, and whether it is a zombie, in the note."""
-    [payload] = [payload for _, kind, payload in elf.notes(notes_of(shown)) if kind == core.NT_PRPSINFO]
+    [payload] = [payload for _, kind, payload in elf.notes(notes_of(shown)) if kind == core_write.NT_PRPSINFO]
     return struct.unpack_from("<BcB", payload)
 
 
 def notes_of(shown: Snapshot) -> bytes:
     """The notes of a core file without memory."""
-    head = core.layout(shown).head
-    note = next(elf.programs(head[64:120]))
+    head = synth.head(shown)
+    table = elf.HEADER.unpack_from(head)[5]
+    note = next(elf.programs(head[table : table + elf.PROGRAM.size]))
     return head[note.offset : note.offset + note.filesz]
 
 
@@ -122,9 +126,9 @@ def test_notes_come_in_the_order_of_the_kernel():
     """Process-wide notes stand inside the first thread: lldb hangs on those after the last."""
     shown = synth.snapshot(replace(synth.thread(1), extended=b"avx"), synth.thread(2))
     kinds = [kind for _, kind, _ in elf.notes(notes_of(shown))]
-    whole = [core.NT_PRPSINFO, core.NT_SIGINFO, core.NT_AUXV, core.NT_FILE]
-    first = [core.NT_PRSTATUS, *whole, core.NT_FPREGSET, core.NT_X86_XSTATE]
-    assert kinds == [*first, core.NT_PRSTATUS, core.NT_FPREGSET]
+    whole = [core_write.NT_PRPSINFO, core_write.NT_SIGINFO, core_write.NT_AUXV, core_write.NT_FILE]
+    first = [core_write.NT_PRSTATUS, *whole, core_write.NT_FPREGSET, core_write.NT_X86_XSTATE]
+    assert kinds == [*first, core_write.NT_PRSTATUS, core_write.NT_FPREGSET]
 
 
 def test_very_many_stretches(tmp_path: Path):
@@ -141,7 +145,7 @@ def test_very_many_stretches(tmp_path: Path):
 def status(tid: int) -> bytes:
     """A thread's note, as others write it: with a signal, and a parent."""
     fields = struct.pack("<12shxxQQiiii64s216si4x", b"", 5, 0, 0, tid, 9, 0, 0, b"", synth.registers(tid), 1)
-    return elf.note("CORE", core.NT_PRSTATUS, fields)
+    return elf.note("CORE", core_write.NT_PRSTATUS, fields)
 
 
 def foreign(path: Path, notes: bytes, *programs: elf.Program) -> Path:
@@ -155,13 +159,13 @@ def foreign(path: Path, notes: bytes, *programs: elf.Program) -> Path:
 def test_a_core_of_gdb(tmp_path: Path):
     """Gdb puts the process first, a siginfo behind every thread, and the rest at the end."""
     whole = struct.pack("<BcBb4xQIIiiii16s80s", 1, b"S", 0, 0, 0, 8, 9, 70, 1, 0, 0, b"app", b"app -x ")
-    notes = elf.note("CORE", core.NT_PRPSINFO, whole)
+    notes = elf.note("CORE", core_write.NT_PRPSINFO, whole)
     for tid in (71, 70):
-        notes += status(tid) + elf.note("CORE", core.NT_FPREGSET, b"f" * 512)
-        notes += elf.note("LINUX", core.NT_X86_XSTATE, b"x%d" % tid)
-        notes += elf.note("CORE", core.NT_SIGINFO, b"%d" % tid + b"i" * 126)
-    notes += elf.note("CORE", core.NT_AUXV, b"v" * 16)
-    notes += elf.note("CORE", core.NT_FILE, struct.pack("<5Q", 1, 1, 16, 32, 7) + b"/opt/app\0")
+        notes += status(tid) + elf.note("CORE", core_write.NT_FPREGSET, b"f" * 512)
+        notes += elf.note("LINUX", core_write.NT_X86_XSTATE, b"x%d" % tid)
+        notes += elf.note("CORE", core_write.NT_SIGINFO, b"%d" % tid + b"i" * 126)
+    notes += elf.note("CORE", core_write.NT_AUXV, b"v" * 16)
+    notes += elf.note("CORE", core_write.NT_FILE, struct.pack("<5Q", 1, 1, 16, 32, 7) + b"/opt/app\0")
     with core.read(foreign(tmp_path / "core", notes)) as file:
         shown = file.snapshot
     assert (shown.pid, shown.parent, shown.uid, shown.gid) == (70, 1, 8, 9)
@@ -175,7 +179,9 @@ def test_a_core_of_gdb(tmp_path: Path):
 def test_a_core_without_the_process(tmp_path: Path):
     """The first thread's number, and the parent that it tells, stand for the process."""
     notes = (
-        elf.note("LINUX", core.NT_X86_XSTATE, b"nobody's") + status(42) + elf.note("CORE", core.NT_FILE, b"")
+        elf.note("LINUX", core_write.NT_X86_XSTATE, b"nobody's")
+        + status(42)
+        + elf.note("CORE", core_write.NT_FILE, b"")
     )
     with core.read(foreign(tmp_path / "core", notes)) as file:
         assert (file.snapshot.pid, file.snapshot.parent, file.snapshot.mappings) == (42, 9, ())
@@ -183,10 +189,10 @@ def test_a_core_without_the_process(tmp_path: Path):
 
 def test_an_unreadable_list_of_files(tmp_path: Path):
     """One that promises more than it has is damage; one with too few names ends early."""
-    promise = elf.note("CORE", core.NT_FILE, struct.pack("<2Q", 1 << 60, 1))
+    promise = elf.note("CORE", core_write.NT_FILE, struct.pack("<2Q", 1 << 60, 1))
     with pytest.raises(BadDump):
         core.read(foreign(tmp_path / "core", status(1) + promise))
-    few = elf.note("CORE", core.NT_FILE, struct.pack("<8Q", 2, 1, 0, 1, 0, 1, 2, 0) + b"/one")
+    few = elf.note("CORE", core_write.NT_FILE, struct.pack("<8Q", 2, 1, 0, 1, 0, 1, 2, 0) + b"/one")
     with core.read(foreign(tmp_path / "core", status(1) + few)) as file:
         assert [region.path for region in file.snapshot.mappings] == ["/one"]
 
@@ -255,4 +261,30 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path):
 def test_write_wants_the_contents_of_every_stretch(tmp_path: Path):
     """Too few contents are a mistake of the caller's."""
     with (tmp_path / "core").open("w+b") as file, pytest.raises(ValueError, match="shorter"):
-        core.write(synth.snapshot(memory=(Memory(0, PAGE, 1),)), file, [])
+        core_write.write(synth.snapshot(memory=(Memory(0, PAGE, 1),)), file, [])
+
+
+def test_lean_reading_leaves_out_vectors(tmp_path: Path):
+    """For the verdict the general registers do: the rest, most of the notes, is not read."""
+    shown = synth.snapshot(replace(synth.thread(1), extended=b"avx"), synth.thread(2))
+    with synth.core_file(tmp_path / "core", shown).open("rb") as file:
+        [first, second] = core.Core(file, whole=False).snapshot.threads
+    assert (first.registers, second.registers) == tuple(one.registers for one in shown.threads)
+    assert (first.floating, first.extended, second.floating) == (b"", b"", b"")
+
+
+def test_many_stretches_in_little_room():
+    """A list of stretches gives back what was put in, sorted on demand, whatever their number."""
+    pieces = [Memory(n << 20, PAGE, n % 3 * 1000, ("rw-", "r-x")[n % 2]) for n in range(3000, 0, -1)]
+    found = Pieces(pieces)
+    assert found == pieces
+    assert found[-1] == pieces[-1]
+    assert found[1:3] == pieces[1:3]
+    assert found.sorted() == pieces[::-1]
+    assert found.sorted().sorted() != pieces
+    assert found != pieces[1:]
+    place = core_write.layout(found, 100)
+    blocks = [*core_write.headers(found, place)]
+    assert [at for at, _ in blocks][:2] == [0, place.table]
+    assert sum(len(block) for _, block in blocks[1:]) == 3001 * elf.PROGRAM.size
+    assert all(one[0] + len(one[1]) == other[0] for one, other in itertools.pairwise(blocks[1:]))

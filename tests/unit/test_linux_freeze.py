@@ -9,6 +9,7 @@ import pytest
 import synth
 
 from tray.capture.linux_freeze import Freeze, Held
+from tray.capture.linux_vectors import Vectors
 from tray.ffi import linux as ffi
 
 SIGUSR1, SIGSTOP = 10, 19
@@ -70,7 +71,7 @@ def rewound(kernel: FakeKernel, call: int = EPOLL_WAIT, result: int = EINTR, **h
     """The registers that a thread stopped within this call gets back."""
     thread = Held(71, stopped=True, **{"was": "S", **held})
     registers = synth.registers(0x5000, 0x7000, RAX=result, ORIG_RAX=call, RDI=5)
-    return Freeze(kernel, 70)._rewound(thread, registers)
+    return Freeze(kernel, 70, Vectors(kernel, -1))._rewound(thread, registers)
 
 
 def test_an_interrupted_call_is_entered_again(kernel: FakeKernel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import errno
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_mappings_share_what_is_alike():
     path = "/a/rather/long/path"
     rows = [f"{n}000-{n}800 rw-p 0 08:01 7 {path}\n" for n in range(1, 4)]
     vsyscall = "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n"
-    found = list(linux_maps.mapped([*rows, "Rss: 1\n", vsyscall]))
+    found = linux_maps.Mappings(linux_maps.mapped([*rows, "Rss: 1\n", vsyscall]))
     assert len(found) == 3
     assert len({id(one.path) for one in found}) == len({id(one.device) for one in found}) == 1
 
@@ -115,10 +116,10 @@ def test_flags():
         0x3000: {"dd"},
         0x8000: {"pf", "io", "dd"},
     }
-    mappings = list(linux_maps.mapped(SMAPS.splitlines(keepends=True)))
+    mappings = linux_maps.Mappings(linux_maps.mapped(SMAPS.splitlines(keepends=True)))
     assert flags.belong_to(mappings)
     assert [bool(one.flags) for one in flags.set_on(mappings)] == [False, True, True]
-    assert not flags.belong_to(mappings[1:])
+    assert not flags.belong_to(linux_maps.Mappings(mappings[1:]))
 
 
 def test_flags_without_a_mapping():
@@ -202,3 +203,21 @@ def test_a_scan_that_fails_otherwise():
         assert list(pages.own(Mapping(0, PAGE, "rw-p", 0, (0, 0), 0, ""))) == [0, PAGE]
     assert kernel.scans == 1
     pages.close()
+
+
+def test_mappings_in_little_room():
+    """The compact list gives back what was put in, by place and by address; a hole holds nothing."""
+    listed = [*linux_maps.mapped(SMAPS.splitlines(keepends=True))]
+    listed = [
+        replace(one, flags=frozenset({"dd"})) if number == 1 else one for number, one in enumerate(listed)
+    ]
+    found = linux_maps.Mappings(listed)
+    assert [*found] == listed
+    assert (found[-1], found[:2]) == (listed[-1], listed[:2])
+    for one in listed:
+        assert found.at(one.start) == found.at(one.end - 1) == one
+    assert found.at(0) is None
+    assert found.at(listed[-1].end) is None
+    assert linux_maps.Mappings().at(0) is None
+    with pytest.raises(IndexError):
+        found[len(listed)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import synth
 
-from tray.capture import linux_mini
+from tray.capture import linux_maps, linux_mini
 from tray.ffi import linux as ffi
 
 PAGE = 4096
@@ -52,7 +52,7 @@ class Process:
         return found
 
     def pages(self, *threads, auxv: bytes = b"") -> set[int]:
-        return linux_mini.pages(threads, self.mappings, auxv, self.read, self.own)
+        return linux_mini.pages(threads, linux_maps.Mappings(self.mappings), auxv, self.read, self.own)
 
 
 def span(start: int, end: int) -> set[int]:

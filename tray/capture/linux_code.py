@@ -38,7 +38,8 @@ class Found:
 
     def holds(self, mappings: Iterable[Mapping]) -> bool:
         """Whether the addresses are good in this memory map too."""
-        return set(self.mappings) <= set(mappings)
+        wanted = frozenset(self.mappings)
+        return wanted.intersection(mappings) == wanted
 
 
 def find(kernel: Kernel, mappings: Sequence[Mapping], files: Files, pages: Pages) -> Found | None:

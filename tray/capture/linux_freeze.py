@@ -11,7 +11,7 @@ import signal
 import struct
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tray.capture import linux_stuck, linux_target
@@ -20,6 +20,7 @@ from tray.ffi import linux as ffi
 from tray.model import Gap, Thread
 
 if TYPE_CHECKING:
+    from tray.capture.linux_vectors import Piece, Vectors
     from tray.ffi.linux import Kernel
 
 PATIENCE = 0.5
@@ -43,8 +44,8 @@ class Held:
         waits_in: Kernel function it slept in.
         registers: As they were found; empty if they could not be read.
         rewind: Registers that it has been given instead; empty if it has its own.
-        floating: See `Thread.floating`.
-        extended: The same with all else that the processor has, as the kernel gives it.
+        floating: Where `Thread.floating` is kept.
+        extended: The same for all that the processor has, as the kernel gives it.
         signal: See `Thread.signal`.
     """
 
@@ -58,8 +59,8 @@ class Held:
     waits_in: str = ""
     registers: bytes = b""
     rewind: bytes = b""
-    floating: bytes = b""
-    extended: bytes = b""
+    floating: Piece = (0, 0)
+    extended: Piece = (0, 0)
     signal: bytes = b""
 
 
@@ -73,6 +74,7 @@ class Freeze:
     Attributes:
         kernel: The requests.
         pid: Process.
+        vectors: Keeps the threads' vector registers.
         seconds: How long it stood still, after `release`.
         gaps: Threads that could not be stopped or read.
         stop_again: Whether a SIGSTOP was held back meanwhile, so that it must be sent again.
@@ -80,11 +82,12 @@ class Freeze:
 
     kernel: Kernel
     pid: int
+    vectors: Vectors
     seconds: float = 0.0
     gaps: list[Gap] = field(default_factory=list)
     stop_again: bool = False
     _held: dict[int, Held] = field(default_factory=dict)
-    _seen: list[Held] = field(default_factory=list)
+    _seen: dict[int, Held] = field(default_factory=dict)
     _since: float = 0.0
 
     def stop(self) -> None:
@@ -110,23 +113,21 @@ class Freeze:
             self._explain(refused)
 
     def threads(self, first: int | None) -> tuple[Thread, ...]:
-        """Every thread that `read` has seen, with its registers; ``first``, else the main one, leads."""
+        """Every thread that `read` has seen, with its general registers; ``first``, else the main one, leads."""
         found = [
-            Thread(
-                held.tid,
-                held.name,
-                held.was,
-                held.waits_in,
-                held.registers,
-                held.floating,
-                held.extended,
-                held.signal,
-            )
-            for held in self._seen
+            Thread(held.tid, held.name, held.was, held.waits_in, held.registers, signal=held.signal)
+            for held in self._seen.values()
         ]
         found += self._stuck_seen()
         found.sort(key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
         return tuple(found)
+
+    def whole(self, thread: Thread) -> Thread:
+        """A thread of ours with its vector registers too."""
+        if held := self._seen.get(thread.tid):
+            floating, extended = map(self.vectors.content, (held.floating, held.extended))
+            return replace(thread, floating=floating, extended=extended)
+        return thread
 
     def _stuck_seen(self) -> list[Thread]:
         """Threads that did not stop, with the registers that their call began with."""
@@ -142,7 +143,7 @@ class Freeze:
         for held in self._held.values():
             if held.stopped:
                 self._read(held)
-        self._seen = [held for held in self._held.values() if held.registers]
+        self._seen = {held.tid: held for held in self._held.values() if held.registers}
         if not self._seen and not self._stuck_seen():
             if linux_target.ending(self.kernel, self.pid):
                 raise TargetGone(f"Process {self.pid} ended while it was being read.")
@@ -282,13 +283,17 @@ class Freeze:
         held.registers = registers
         held.rewind = self._rewound(held, registers)
         self._rewind(held)
-        held.extended = self._optional(held.tid, ffi.NT_X86_XSTATE, "AVX registers")
+        held.extended = self._kept(held.tid, ffi.NT_X86_XSTATE, "AVX registers")
+        place, size = held.extended
         # The area begins with what the older request gives.
-        held.floating = held.extended[: ffi.FLOATING_SIZE] or self._optional(
-            held.tid, ffi.NT_PRFPREG, "floating-point registers"
-        )
+        held.floating = (place, ffi.FLOATING_SIZE)
+        if size < ffi.FLOATING_SIZE:
+            held.floating = self._kept(held.tid, ffi.NT_PRFPREG, "floating-point registers")
         if held.deliver:
             held.signal = self._siginfo(held.tid)
+
+    def _kept(self, tid: int, kind: int, what: str) -> Piece:
+        return self.vectors.keep(self._optional(tid, kind, what))
 
     def _optional(self, tid: int, kind: int, what: str) -> bytes:
         try:

@@ -6,9 +6,11 @@ Source: proc_pid_maps(5), proc_pid_smaps(5), proc_pid_pagemap(5).
 from __future__ import annotations
 
 import array
+import bisect
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from tray.ffi import linux as ffi
 
@@ -109,17 +111,55 @@ def parse(line: str) -> Mapping | None:
     )
 
 
-def mapped(lines: Iterable[str]) -> Iterator[Mapping]:
-    """The mappings of ``/proc/PID/maps``, in the order of their addresses.
+class Mappings(Sequence[Mapping]):
+    """The mappings of a process, sorted: numbers in arrays, objects only while they are looked at.
 
-    A process may have very many: those that look alike share all that is alike.
+    A process may have 65,000, of which most look alike.
     """
-    known: dict[Any, Any] = {}
+
+    def __init__(self, mappings: Iterable[Mapping] = ()) -> None:
+        self.edges = array.array("Q")
+        """Start and end of each, in turn."""
+        self._files = array.array("Q")
+        self._kinds = array.array("L")
+        self._known: dict[tuple[Any, ...], int] = {}
+        for one in mappings:
+            kind = (one.access, one.device, one.path, one.deleted, one.flags)
+            self._kinds.append(self._known.setdefault(kind, len(self._known)))
+            self.edges.extend((one.start, one.end))
+            self._files.extend((one.offset, one.inode))
+        self._fields = list(self._known)
+
+    def at(self, address: int) -> Mapping | None:
+        """The one that holds an address."""
+        index = bisect.bisect_right(self.edges, address) // 2
+        if index < len(self) and self.edges[2 * index] <= address < self.edges[2 * index + 1]:
+            return self[index]
+        return None
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping]: ...
+    def __getitem__(self, index: int | slice) -> Mapping | Sequence[Mapping]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        access, device, path, deleted, flags = self._fields[self._kinds[index]]
+        (start, end), (offset, inode) = (
+            numbers[2 * index : 2 * index + 2] for numbers in (self.edges, self._files)
+        )
+        return Mapping(start, end, access, offset, device, inode, path, deleted, flags)
+
+
+def mapped(lines: Iterable[str]) -> Iterator[Mapping]:
+    """The mappings of ``/proc/PID/maps``, in the order of their addresses."""
     for line in lines:
         if (found := parse(line)) and found.start < _LARGEST_ADDRESS:
-            shared = (found.access, found.device, found.path)
-            access, device, path = known.setdefault(shared, shared)
-            yield replace(found, access=access, device=device, path=path)
+            yield found
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +174,17 @@ class Flags:
     edges: array.array[int]
     noted: dict[int, frozenset[str]]
 
-    def belong_to(self, mappings: Iterable[Mapping]) -> bool:
+    def belong_to(self, mappings: Mappings) -> bool:
         """Whether these are still the mappings that the flags were read of."""
-        return self.edges == array.array("Q", (edge for m in mappings for edge in (m.start, m.end)))
+        return self.edges == mappings.edges
 
-    def set_on(self, mappings: Iterable[Mapping]) -> list[Mapping]:
+    def set_on(self, mappings: Mappings) -> Mappings:
         """The mappings, those that matter with their flags."""
-        return [replace(m, flags=found) if (found := self.noted.get(m.start)) else m for m in mappings]
+        if not self.noted:
+            return mappings
+        return Mappings(
+            replace(m, flags=found) if (found := self.noted.get(m.start)) else m for m in mappings
+        )
 
 
 def flags(lines: Iterable[str]) -> Flags:

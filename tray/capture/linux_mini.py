@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import array
     from collections.abc import Callable, Iterable, Sequence
 
-    from tray.capture.linux_maps import Mapping
+    from tray.capture.linux_maps import Mapping, Mappings
     from tray.model import Thread
 
 PAGE = ffi.PAGE
@@ -62,7 +62,7 @@ class Wanted:
 
 def pages(
     threads: Iterable[Thread],
-    mappings: Sequence[Mapping],
+    mappings: Mappings,
     auxv: bytes,
     read: Callable[[int, int], bytes],
     own: Callable[[Mapping], array.array[int]],
@@ -77,9 +77,8 @@ def pages(
         own: Runs of pages that the process has written itself, of one mapping.
     """
     wanted = Wanted()
-    places = Places(mappings)
     for thread in threads:
-        _add_thread(wanted, struct.unpack("<27Q", thread.registers), places)
+        _add_thread(wanted, struct.unpack("<27Q", thread.registers), mappings)
     met: set[int] = set()
     for thread in threads:
         block = struct.unpack("<27Q", thread.registers)[ffi.FS_BASE]
@@ -89,26 +88,9 @@ def pages(
         wanted.add(library.dynamic, library.dynamic + 1)
     _add_modules(wanted, mappings, own)
     vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
-    if mapping := places.at(vdso):
+    if mapping := mappings.at(vdso):
         wanted.add(mapping.start, mapping.end)
-    return {page for page in wanted.pages if (mapping := places.at(page)) and not _closed(mapping)}
-
-
-class Places:
-    """Which mapping holds an address."""
-
-    def __init__(self, mappings: Sequence[Mapping]) -> None:
-        self._mappings = mappings
-        self._starts = [mapping.start for mapping in mappings]
-
-    def at(self, address: int) -> Mapping | None:
-        """The mapping that holds it, if one does."""
-        import bisect
-
-        index = bisect.bisect_right(self._starts, address) - 1
-        if index >= 0 and address < self._mappings[index].end:
-            return self._mappings[index]
-        return None
+    return {page for page in wanted.pages if (mapping := mappings.at(page)) and not _closed(mapping)}
 
 
 def _closed(mapping: Mapping) -> bool:
@@ -116,24 +98,24 @@ def _closed(mapping: Mapping) -> bool:
     return mapping.special or bool(mapping.flags & {"io", "pf"})
 
 
-def _add_thread(wanted: Wanted, registers: Sequence[int], places: Places) -> None:
+def _add_thread(wanted: Wanted, registers: Sequence[int], mappings: Mappings) -> None:
     """The thread's stack, its thread block, and the lock it waits for."""
     block = registers[ffi.FS_BASE]
-    wanted.add(*stack(registers, places))
-    if mapping := places.at(block):
+    wanted.add(*stack(registers, mappings))
+    if mapping := mappings.at(block):
         wanted.add(block, min(block + _THREAD_BLOCK, mapping.end))  # a guard page may follow
-    if registers[ffi.ORIG_RAX] in (ffi.FUTEX, ffi.RESTART_SYSCALL) and places.at(registers[ffi.RDI]):
+    if registers[ffi.ORIG_RAX] in (ffi.FUTEX, ffi.RESTART_SYSCALL) and mappings.at(registers[ffi.RDI]):
         wanted.add(registers[ffi.RDI] - _LOCK_BEFORE, registers[ffi.RDI] + _LOCK_AFTER)
         if 0 <= registers[ffi.RDI] - registers[ffi.RSP] < PAGE:  # glibc sleeps so if it was refused a mutex
             for kept in (ffi.RBX, ffi.RBP, ffi.R12, ffi.R13, ffi.R14, ffi.R15):
-                if places.at(registers[kept]):
+                if mappings.at(registers[kept]):
                     wanted.add(registers[kept] - _LOCK_BEFORE, registers[kept] + _LOCK_AFTER)
 
 
-def stack(registers: Sequence[int], places: Places) -> tuple[int, int]:
+def stack(registers: Sequence[int], mappings: Mappings) -> tuple[int, int]:
     """Where a thread's stack begins and ends; the same twice if it has none."""
     stack_pointer, block = registers[ffi.RSP], registers[ffi.FS_BASE]
-    if not (mapping := places.at(stack_pointer)):
+    if not (mapping := mappings.at(stack_pointer)):
         return 0, 0
     start = max(mapping.start, stack_pointer - RED_ZONE)
     return start, min(_stack_end(stack_pointer, block, mapping), start + LARGEST_STACK)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
 from tray.ffi.linux import PAGE
+from tray.formats.pieces import Pieces
 from tray.model import Gap, Include, Memory
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Plan:
         gaps: What is left out, and why.
     """
 
-    memory: list[Memory] = field(default_factory=list)
+    memory: Pieces = field(default_factory=Pieces)
     runs: array.array[int] = field(default_factory=lambda: array.array("Q"))
     parts: list[FilePart] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -83,7 +84,7 @@ def span(runs: array.array[int]) -> int:
 def joined(first: Plan, second: Plan) -> Plan:
     """One plan for the mappings of both."""
     return Plan(
-        sorted([*first.memory, *second.memory], key=lambda piece: piece.start),
+        Pieces((*first.memory, *second.memory)).sorted(),
         united(first.runs, second.runs),
         sorted([*first.parts, *second.parts], key=lambda part: part.start),
         [*first.gaps, *second.gaps],

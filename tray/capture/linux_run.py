@@ -22,6 +22,7 @@ from tray.capture import (
     linux_facts,
     linux_maps,
     linux_mini,
+    linux_notes,
     linux_plan,
     linux_shared,
     linux_target,
@@ -31,8 +32,9 @@ from tray.capture.copy import Copy, jobs
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_snapshot import Shot, parts_reader
+from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
-from tray.formats import core
+from tray.formats import core_write
 from tray.model import Captured, Include, Region, Snapshot, Thread
 from tray.modes import How
 
@@ -71,14 +73,14 @@ class Run:
         self.moved = 0
         self.error: BaseException | None = None
         self.sample: linux_facts.Sample | None = None
-        self.freeze = Freeze(kernel, target.pid)
+        self.freeze = Freeze(kernel, target.pid, Vectors(kernel, file.fileno()))
         self.shot = Shot(kernel, self.freeze)
         self.threads: tuple[Thread, ...] = ()
         self.plan = linux_plan.Plan()
         self._gaps: list[Gap] = []
         self._busy: dict[int, float] = {}
         self._offsets = array.array("Q")
-        self._mapped: list[Mapping] = []
+        self._mapped = linux_maps.Mappings()
         self._triage: linux_triage.Triage | None = None
         self._fingerprint: int | None = None
         self._told_of: dict[str, bytes] = {}
@@ -184,7 +186,7 @@ class Run:
         flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
         if Include.HEAP in self.mode.include:
             before = self.kernel.fingerprint(f"/proc/{pid}/maps")
-            mapped = list(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
+            mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
             if flags.belong_to(mapped) and before == self.kernel.fingerprint(f"/proc/{pid}/maps"):
                 self._fingerprint, self._mapped = before, flags.set_on(mapped)
             files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
@@ -215,7 +217,7 @@ class Run:
         for name in _TOLD:
             self._told_of[name] = self.kernel.bytes(f"/proc/{pid}/{name}")
 
-    def _mappings(self, flags: linux_maps.Flags) -> list[Mapping]:
+    def _mappings(self, flags: linux_maps.Flags) -> linux_maps.Mappings:
         """The memory map of the stopped target; it is read anew only if it has changed since."""
         pid = self.target.pid
         if (
@@ -223,7 +225,7 @@ class Run:
             and self.kernel.fingerprint(f"/proc/{pid}/maps") == self._fingerprint
         ):
             return self._mapped
-        mapped = list(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
+        mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
         if not flags.belong_to(mapped):
             flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
         return flags.set_on(mapped)
@@ -249,12 +251,17 @@ class Run:
 
     def _write_head(self, snapshot: Snapshot) -> None:
         """Write headers and notes, and give the file its length: what is not written stays a hole."""
-        place = core.layout(replace(snapshot, memory=tuple(self.plan.memory)))
+        whole = self.freeze.whole if not self._triage else (lambda thread: thread)
+        notes = linux_notes.write(snapshot, whole, self._write)
+        self.freeze.vectors.forget()
+        place = core_write.layout(self.plan.memory, notes)
         self._offsets = place.offsets
         os.ftruncate(self.file.fileno(), place.size)
-        view, position = memoryview(place.head), 0
-        while position < len(view):
-            position += self._write(view[position:], position)
+        for position, content in core_write.headers(self.plan.memory, place):
+            view, at = memoryview(content), position
+            while view:
+                count = self._write(view, at)
+                view, at = view[count:], at + count
 
     def _write(self, view: memoryview, place: int) -> int:
         return self.kernel.write(self.file.fileno(), view, place)
@@ -288,7 +295,8 @@ class Run:
 
     def _name(self, start: int, end: int) -> str:
         """A stretch of memory, for a gap, with its file."""
-        path = next((m.path for m in self._mapped if m.start <= start < m.end), "")
+        mapping = self._mapped.at(start)
+        path = mapping.path if mapping else ""
         return f"{start:x}-{end:x} {path}".rstrip()
 
 

@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from tray.capture.linux_mini import PAGE, Places, stack
+from tray.capture.linux_mini import PAGE, stack
 from tray.ffi import linux as ffi
 from tray.formats import linkmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tray.capture.linux_maps import Mapping
+    from tray.capture.linux_maps import Mapping, Mappings
     from tray.model import Region, Snapshot, Thread
 
 SYSTEM = (
@@ -60,13 +60,12 @@ class Triage:
     def __init__(
         self,
         threads: Sequence[Thread],
-        mappings: Sequence[Mapping],
+        mappings: Mappings,
         auxv: bytes,
         read: Callable[[int, int], bytes],
     ) -> None:
         registers = [struct.unpack("<27Q", thread.registers) for thread in threads]
-        places = Places(mappings)
-        self._stacks = [span for span in _joined(stack(one, places) for one in registers) if span[1]]
+        self._stacks = [span for span in _joined(stack(one, mappings) for one in registers) if span[1]]
         code = _joined((m.start, m.end) for m in mappings if "x" in m.access)
         self._pointers = _joined([*code, *self._stacks])
         self._starts = [start for start, _ in self._pointers]

@@ -48,8 +48,8 @@ class Program:
         )
 
 
-def header(count: int) -> bytes:
-    """The header of a core file with ``count`` program headers right behind it.
+def header(count: int, table: int = HEADER.size) -> bytes:
+    """The header of a core file with ``count`` program headers at ``table``.
 
     With more than 65,534 the number does not fit, and stands in `many` instead,
     which then follows the program headers.
@@ -61,8 +61,8 @@ def header(count: int) -> bytes:
         EM_X86_64,
         1,
         0,
-        HEADER.size,
-        HEADER.size + count * PROGRAM.size if many else 0,
+        table,
+        table + count * PROGRAM.size if many else 0,
         0,
         HEADER.size,
         PROGRAM.size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import bisect
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,25 @@ class Stretches:
     """
 
     def __init__(self, places: Iterable[Place], at: Callable[[int, int], bytes]) -> None:
-        self._places = sorted(places)
-        self._starts = [start for start, _, _ in self._places]
+        self._starts, self._sizes, self._offsets = (array.array("Q") for _ in range(3))
         self._at = at
+        for place in places:
+            self._append(*place)
+        if any(self._starts[index] > self._starts[index + 1] for index in range(len(self._starts) - 1)):
+            ordered = sorted(zip(self._starts, self._sizes, self._offsets, strict=True))
+            self._starts, self._sizes, self._offsets = (
+                array.array("Q", column) for column in zip(*ordered, strict=True)
+            )
+
+    def _append(self, start: int, size: int, offset: int) -> None:
+        self._starts.append(start)
+        self._sizes.append(size)
+        self._offsets.append(offset)
 
     def memory(self, address: int, size: int) -> bytes:
         """Up to ``size`` bytes from ``address``; fewer where the dump holds no more in one stretch."""
         index = bisect.bisect_right(self._starts, address) - 1
         if index < 0:
             return b""
-        start, length, offset = self._places[index]
-        inside = address - start
-        return self._at(offset + inside, max(0, min(size, length - inside)))
+        inside = address - self._starts[index]
+        return self._at(self._offsets[index] + inside, max(0, min(size, self._sizes[index] - inside)))

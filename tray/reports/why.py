@@ -43,7 +43,8 @@ def at_once(file: BinaryIO, captured: Captured) -> Why | None:
     """
     try:
         with os.fdopen(os.dup(file.fileno()), "rb") as copy:
-            read = minidump.Minidump(copy) if captured.format == minidump.Minidump.format else core.Core(copy)
+            windows = captured.format == minidump.Minidump.format
+            read = minidump.Minidump(copy) if windows else core.Core(copy, whole=False)
             told = {thread.tid: thread for thread in captured.threads}
             found = _waits(read, told, captured.asked, time.monotonic() + PATIENCE)
             threads = _main_first(read.snapshot.threads, captured.asked.main if captured.asked else 0)
