@@ -77,3 +77,27 @@ def rows(menu: int) -> list[str]:
         user32.GetMenuStringW(menu, row, buffer, 256, 0x400)
         found.append(buffer.value)
     return found
+
+
+class _IconInfo(ctypes.Structure):
+    """``ICONINFO``."""
+
+    _fields_ = (
+        ("fIcon", ctypes.c_int),
+        ("xHotspot", ctypes.c_uint32),
+        ("yHotspot", ctypes.c_uint32),
+        ("hbmMask", ctypes.c_void_p),
+        ("hbmColor", ctypes.c_void_p),
+    )
+
+
+def icon_size(handle: int) -> tuple[int, int]:
+    """Width and height of an icon, from its picture in colours."""
+    told = _IconInfo()
+    assert user32.GetIconInfo(ctypes.c_void_p(handle), ctypes.byref(told))
+    gdi32 = ctypes.windll.gdi32  # type: ignore[attr-defined,unused-ignore]
+    bitmap = (ctypes.c_int32 * 8)()  # BITMAP: type, width, height, …
+    gdi32.GetObjectW(ctypes.c_void_p(told.hbmColor), ctypes.sizeof(bitmap), ctypes.byref(bitmap))
+    for picture in (told.hbmMask, told.hbmColor):
+        gdi32.DeleteObject(ctypes.c_void_p(picture))
+    return bitmap[1], bitmap[2]

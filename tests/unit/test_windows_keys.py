@@ -184,6 +184,7 @@ def test_the_system_hears_first():
     assert bound.engine is system
     assert not hook.started
     assert bound.found == "Ctrl+Alt+D works, heard by the system."
+    assert not bound.aside
 
 
 def test_a_taken_one_is_heard_by_the_hook():
@@ -193,6 +194,7 @@ def test_a_taken_one_is_heard_by_the_hook():
     assert bound.engine is hook
     assert bound.taken
     assert bound.found == "Ctrl+Alt+D works, heard by the hook, for another program has it too."
+    assert bound.aside == "Ctrl+Alt+D is shared with another program (the hook)"
 
 
 def test_other_refusals_are_not_called_taken():
@@ -204,7 +206,9 @@ def test_other_refusals_are_not_called_taken():
 def test_the_debuggers_key_is_never_registered():
     """Windows keeps it; a hook hears it all the same."""
     system, hook = FakeEngine("the system"), FakeEngine("the hook")
-    assert heard_by("f12", system, hook).engine is hook
+    bound = heard_by("f12", system, hook)
+    assert bound.engine is hook
+    assert bound.aside == "Heard by the hook"
     assert not system.started
 
 

@@ -42,3 +42,12 @@ def program() -> Iterator[Callable[..., Inside]]:
     finally:
         for target in started:
             target.end()
+
+
+@pytest.fixture(scope="session")
+def taskbar() -> None:
+    """The session has begun: its taskbar is there, as when a person logs in and starts us by hand."""
+    from windows_keys import until, user32
+
+    user32.GetDesktopWindow()  # Wine starts its desktop when somebody asks for it
+    until(lambda: user32.FindWindowW("Shell_TrayWnd", None), "the taskbar", seconds=30)

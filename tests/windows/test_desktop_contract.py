@@ -12,7 +12,7 @@ class TestWindowsDesktop(DesktopContract):
     """A Windows session with a taskbar."""
 
     @pytest.fixture
-    def desktop(self):
+    def desktop(self, taskbar):
         """One with everything."""
         yield (desktop := WindowsDesktop())
         desktop.close()

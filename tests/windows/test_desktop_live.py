@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import queue
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 import windows_keys
 from windows_keys import ALT, CTRL, ESCAPE, F9, F10, SHIFT, hold, release, until
 
-from tray.desktop import Toast, windows_registry
+from tray.desktop import Toast, windows_icon, windows_registry
 from tray.desktop.menu import Menu, MenuItem
 from tray.desktop.windows import WindowsDesktop
 from tray.desktop.windows_instance import Instance
@@ -34,7 +35,7 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def desktop() -> Iterator[WindowsDesktop]:
+def desktop(taskbar) -> Iterator[WindowsDesktop]:
     """The desktop of this session."""
     yield (made := WindowsDesktop())
     made.close()
@@ -241,6 +242,66 @@ def test_balloon(desktop):
     assert clicked.wait(5)
 
 
+@pytest.fixture
+def icon(desktop):
+    """Our icon, shown; pystray's own object."""
+    assert desktop.show_icon(Menu(MenuItem("Quit", lambda: None)), "Hangshot", lambda: None)
+    return desktop._icon._icon
+
+
+def is_shown(icon) -> bool:
+    """Whether the taskbar knows our icon: it takes changes only of those that it has."""
+    from pystray._util import win32
+
+    about = win32.NOTIFYICONDATAW(cbSize=ctypes.sizeof(win32.NOTIFYICONDATAW), hWnd=icon._hwnd, hID=id(icon))
+    return bool(win32.Shell_NotifyIcon(win32.NIM_MODIFY, about))
+
+
+def test_the_taskbar_starts_anew(icon):
+    """Explorer has crashed and comes back without icons: ours is put there again."""
+    from pystray._util import win32
+
+    icon._message(win32.NIM_DELETE, 0)
+    assert not is_shown(icon)
+    windows_keys.send(icon._hwnd, win32.WM_TASKBARCREATED)
+    assert is_shown(icon)
+
+
+def test_the_icon_has_the_taskbars_size(icon):
+    """What Windows was given is no larger than what it shows, or it would be scaled to a blur."""
+    small = windows_keys.user32.GetSystemMetrics(user32.SM_CXSMICON)
+    assert windows_icon.small() == small
+    assert windows_keys.icon_size(icon._icon_handle) == (small, small)
+
+
+def test_the_icon_follows_the_colours_of_the_taskbar(desktop, icon):
+    """Another theme, and the icon is drawn for it at once."""
+    before = icon.icon
+    windows_registry.delete(windows_registry.COLOURS, "SystemUsesLightTheme")
+    try:
+        for light, same in ((1, False), (0, True)):
+            set_number(windows_registry.COLOURS, "SystemUsesLightTheme", light)
+            windows_keys.send(icon._hwnd, user32.WM_SETTINGCHANGE)
+            assert (icon.icon == before) is same
+    finally:
+        windows_registry.delete(windows_registry.COLOURS, "SystemUsesLightTheme")
+
+
+def set_number(key: str, name: str, value: int) -> None:
+    """Set a number of the user's, as Windows' settings do."""
+    import winreg
+
+    with winreg.CreateKey(winreg.HKEY_CURRENT_USER, key) as opened:
+        winreg.SetValueEx(opened, name, 0, winreg.REG_DWORD, value)
+
+
+def test_who_hears_the_hotkey_is_told_at_the_icon(desktop, taken, icon):
+    """The tooltip says that both programs act."""
+    desktop.bind(HOTKEY, lambda: None)
+    desktop.update_icon("idle", "Hangshot")
+    assert icon.title == "Hangshot\nCtrl+Alt+Shift+F9 is shared with another program (the keyboard hook)"
+
+
 # ---- the rest
 
 
@@ -302,11 +363,34 @@ def test_tray_that_goes_away(desktop):
         thread.join()
 
 
+def explorers() -> set[int]:
+    """Explorer's windows that show folders."""
+    found = set()
+    for kind in ("CabinetWClass", "ExplorerWClass"):
+        window = 0
+        while window := windows_keys.user32.FindWindowExW(None, window, kind, None):
+            found.add(window)
+    return found
+
+
 def test_reveal(desktop, tmp_path):
-    """Explorer is told of the file; here only that nothing goes wrong."""
+    """Explorer opens with the folder; where the file has gone too."""
     file = tmp_path / "a b.dmp"
-    file.touch()
-    desktop.reveal(file)
+    before = explorers()
+
+    def closed() -> bool:
+        for window in explorers() - before:
+            windows_keys.user32.PostMessageW(window, user32.WM_CLOSE, 0, 0)
+        return explorers() == before
+
+    for there in (True, False):
+        if there:
+            file.touch()
+        else:
+            file.unlink()
+        desktop.reveal(file)
+        until(lambda: explorers() - before, "Explorer", seconds=30)
+        until(closed, "Explorer's end", seconds=30)
 
 
 RECORD = """

@@ -196,8 +196,6 @@ class WindowsDesktop:
             near()
 
     def _with_engine(self, tooltip: str) -> str:
-        """The tooltip, with who hears the hotkey where it is not the system."""
+        """The tooltip, with who hears the hotkey where that is not the system alone."""
         bound = self._hotkeys.bound if self._hotkeys else None
-        if bound is None or not bound.taken:
-            return tooltip
-        return f"{tooltip}\n{bound.hotkey.label} is shared with another program"
+        return f"{tooltip}\n{bound.aside}" if bound and bound.aside else tooltip

@@ -7,13 +7,13 @@ import platform
 import sys
 
 from tray.desktop import Health, windows_registry
-from tray.ffi import user32
+from tray.desktop.windows_icon import small
 from tray.ffi.user32 import call
 
 
 def display() -> Health:
     """Windows and its version."""
-    size = call("GetSystemMetrics", user32.SM_CXSMICON)
+    size = small()
     version = platform.version() if sys.platform == "win32" else ""
     return Health("display", ok=True, found=f"Windows {version}, icons of {size} pixels.")
 

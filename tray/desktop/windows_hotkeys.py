@@ -99,6 +99,13 @@ class Bound:
         why = ", for another program has it too" if self.taken else ""
         return f"{self.hotkey.label} works, heard by {self.engine.name}{why}."
 
+    @property
+    def aside(self) -> str:
+        """What the tooltip adds; empty where the system hears it, for us alone."""
+        if self.taken:
+            return f"{self.hotkey.label} is shared with another program ({self.engine.name})"
+        return "" if self.engine.name == Registered.name else f"Heard by {self.engine.name}"
+
 
 class Hotkeys:
     """Binds one hotkey at a time, by the first engine that can."""
@@ -199,7 +206,7 @@ def told(label: str, keys: Chord, *, taken: bool, tray_runs: bool) -> Health:
     if keys.reserved:
         return Health("hotkey", ok=True, found=f"{label} is kept for debuggers; the keyboard hook hears it.")
     if not taken:
-        return Health("hotkey", ok=True, found=f"{label} is free.")
+        return Health("hotkey", ok=True, found=f"{label} is free; {Registered.name} hears it.")
     if tray_runs:
         return Health("hotkey", ok=True, found=f"{label} is held by the running tray.")
     return Health(

@@ -106,6 +106,7 @@ class WindowsIcon:
                 self._begun.set()
 
         try:
+            _see_every_pixel()
             from tray.desktop.windows_pystray import Icon
 
             icon = Icon("hangshot", self._image(), clipped(tooltip, TOOLTIP), menu)
@@ -128,7 +129,24 @@ class WindowsIcon:
 
     def _image(self) -> Image:
         """The icon for the size and colours that the taskbar has now."""
-        return picture.icon(self._look, taskbar_theme(), call("GetSystemMetrics", user32.SM_CXSMICON))
+        return picture.icon(self._look, taskbar_theme(), small())
+
+
+def small() -> int:
+    """Pixels of a small icon, on the monitor that has the taskbar."""
+    try:
+        dots = call("GetDpiForWindow", call("FindWindowW", "Shell_TrayWnd", None))
+        return call("GetSystemMetricsForDpi", user32.SM_CXSMICON, dots)
+    except OSError:  # there is no taskbar, or this is Windows before 1607
+        return call("GetSystemMetrics", user32.SM_CXSMICON)
+
+
+def _see_every_pixel() -> None:
+    """Have the menu drawn sharp also under a Python whose own manifest does not ask for it."""
+    try:
+        call("SetThreadDpiAwarenessContext", user32.DPI_AWARENESS_CONTEXT_PER_MONITOR_AWARE_V2)
+    except OSError as error:
+        log.debug("Windows draws us as it likes: %s", error)
 
 
 def _taskbar() -> bool:

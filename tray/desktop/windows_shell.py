@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -39,7 +38,7 @@ def reveal(path: Path) -> None:
     thread.start()
     thread.join(OPENING)
     if not any(shown):
-        subprocess.Popen(f'"{_system("explorer.exe", folder="")}" /select,"{path}"')
+        _start(_system("explorer.exe", folder=""), f'/select,"{path}"')
 
 
 def open_path(path: Path) -> None:
@@ -55,7 +54,13 @@ def open_path(path: Path) -> None:
     except OSError as error:
         if error.winerror != user32.ERROR_NO_ASSOCIATION:
             raise Unsupported(f"Windows does not open {path}: {error.strerror}.") from error
-        subprocess.Popen([_system("notepad.exe"), str(path)])
+        _start(_system("notepad.exe"), f'"{path}"')
+
+
+def _start(program: str, arguments: str) -> None:
+    """Start a program that is none of ours afterwards."""
+    if sys.platform == "win32":
+        os.startfile(program, arguments=arguments)  # noqa: S606  # Windows' own
 
 
 def copy(text: str, window: int) -> bool:

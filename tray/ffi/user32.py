@@ -60,6 +60,7 @@ EVENT_SYSTEM_FOREGROUND = 3
 WINEVENT_OUTOFCONTEXT, WINEVENT_SKIPOWNPROCESS = 0, 2
 PM_NOREMOVE = 0
 SM_CXSMICON = 49
+DPI_AWARENESS_CONTEXT_PER_MONITOR_AWARE_V2 = -4
 LR_DEFAULTCOLOR = 0
 ICON_VERSION = 0x00030000
 WS_POPUP = 0x80000000
@@ -146,6 +147,9 @@ PROTOTYPES: dict[str, _Row] = {
     "VkKeyScanW": ("user32", ctypes.c_short, (WCHAR,), False),
     "MapVirtualKeyW": ("user32", UINT, (UINT, UINT), False),
     "GetSystemMetrics": ("user32", c_int, (c_int,), False),
+    "GetSystemMetricsForDpi": ("user32", c_int, (c_int, UINT), True),
+    "GetDpiForWindow": ("user32", UINT, (HANDLE,), True),
+    "SetThreadDpiAwarenessContext": ("user32", HANDLE, (HANDLE,), True),
     "CreateIconFromResourceEx": (
         "user32",
         HANDLE,
