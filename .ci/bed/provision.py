@@ -136,7 +136,6 @@ def make_python(place: Path, bits: int) -> None:
     shutil.rmtree(place / "wheel")
     shutil.copytree(standard_library(), place / "Lib", ignore=shutil.ignore_patterns(*LEFT_OUT))
     (place / "Lib/site-packages").mkdir()
-    (place / "Lib/site-packages/packages.pth").write_text(f"..\\..\\..\\packages{bits}\n")
     (place / "Lib/EXTERNALLY-MANAGED").unlink(missing_ok=True)
     make_programs(place, bits)
     make_forwarder(place, bits)
@@ -168,9 +167,14 @@ def make_forwarder(place: Path, bits: int) -> None:
 
 
 def dependencies() -> list[str]:
-    """What pyproject.toml says that the program needs."""
+    """What pyproject.toml says that the program needs on Windows."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    return list(project["dependencies"])
+    return [need for need in project["dependencies"] if "'linux'" not in need]
+
+
+def packages(bits: int) -> Path:
+    """Where the packages are: another place for other needs, so that two checkouts do not undo each other's."""
+    return HOME / f"packages{bits}-{digest(PACKAGES, dependencies())}"
 
 
 def make_packages(place: Path, bits: int) -> None:
@@ -261,6 +265,6 @@ def provision_python(bits: int) -> None:
         return lambda place: make(place, bits)
 
     made(HOME / f"python{bits}", digest(PANDA, LAUNCHER, ENTRY, "packages.pth"), of(make_python))
-    made(HOME / f"packages{bits}", digest(PACKAGES, dependencies()), of(make_packages))
+    made(packages(bits), digest(PACKAGES, dependencies()), of(make_packages))
     made(HOME / f"debuggers{bits}", digest(PYKD), of(make_debuggers))
     made(HOME / f"engine{bits}", digest(PYKD, MAPPER, MAPPER_NAME), of(make_engine))
