@@ -18,10 +18,10 @@ from synth_page import HOSTILE, hostile, many, subject
 from tray import reports
 from tray.errors import BadDump
 from tray.model import Frame, Gap, Memory, Module, Region, Report, Stack, Target, Thread, Window
-from tray.reports import page, redact
+from tray.reports import page, redact, threads
 from tray.reports.page import style
 from tray.reports.page.subject import Subject
-from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
+from tray.verdicts import Crash, Verdict, VerdictKind, Wait, WaitKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,6 +300,16 @@ def test_a_minidump_is_opened_on_windows():
     assert 'code: devenv "app.dmp"' in found
     assert "li: Its writer's note: Tool: Hangshot" in found
     assert not [line for line in found if line.startswith("code: gdb")]
+
+
+def test_a_crash():
+    """A dump that a crash handler wrote says what was raised where, and that thread comes first."""
+    one = subject()
+    crash = Crash(tid=73, code=0xC0000005, pc=0x400010, name="access violation")
+    report = replace(one.report, crash=crash, dump=None)
+    found = outline(page.drawn(Subject(report, None, (), threads.matter(report)))).lines
+    assert "p: Thread 73 raised exception 0xc0000005 (access violation) at app+0x10." in found
+    assert next(line for line in found if line.startswith("summary")).startswith("summary: thread 73")
 
 
 def test_all_is_held():

@@ -10,7 +10,7 @@ import pytest
 import synth
 
 from tray.model import Frame, Gap, Module, Region, Report, Stack, Target, Thread, Window
-from tray.reports import brief, redact, render
+from tray.reports import brief, own, redact, render
 
 HOME = Path("/home/anna bell/dumps/app.core")
 """With a space in it, as no regular expression expects."""
@@ -114,6 +114,27 @@ def test_json_stays_json():
 def test_words(text: str, left: str):
     """Paths go, but for the names of modules; users' names go as whole words."""
     assert hidden(text) == left
+
+
+@pytest.mark.parametrize(
+    ("file", "left"),
+    [
+        ("/home/anna bell/src/save.c", "save.c"),
+        ("/home/anna bell/gcc/include/c++/12/bits/std_mutex.h", "/include/c++/std_mutex.h"),
+        ("/home/anna bell/lib/python3.11/threading.py", "/lib/python3.11/threading.py"),
+        ("/home/anna bell/lib/python3.11/site-packages/app.py", "app.py"),
+        ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap>"),
+        ("save.c", "save.c"),
+    ],
+)
+def test_folders_of_sources(file: str, left: str):
+    """Go, but for what tells a call to be the language's own: the verdict must not change by it."""
+    frame = Frame(1, "save", APP, 1, file, 12)
+    one = report(stacks=(Stack(70, (frame,)),))
+    [found] = redact.redacted(one).stacks[0].frames
+    assert found.file == left
+    assert own.is_own(found) is own.is_own(frame)
+    assert redact.words(one)(f"at {found.file}:12") == f"at {file.rpartition('/')[2]}:12"
 
 
 def test_paths_of_windows():

@@ -248,6 +248,23 @@ def test_the_verdicts_threads():
     assert threads.where(report(Stack(70))) == []
 
 
+def test_who_holds_it_all_up_matters():
+    """The last in the chain waits for it; it comes after those that wait, and once round a ring nobody twice."""
+    for owner, expected in ((75, (71, 75)), (71, (71,)), (None, (71,))):
+        chain = (Wait(71, "one", WaitKind.MUTEX, "waits", owner=owner),)
+        said = Verdict(VerdictKind.BLOCKED, "Blocked", certain=True, chain=chain)
+        assert threads.matter(report(Stack(70)), said) == expected
+
+
+def test_a_busy_thread_matters():
+    """The verdict names it and has no waits; another one whose name begins the same is not meant."""
+    dump = dumped(Thread(70, "app"), Thread(71, "app-2"))
+    for name, tids in (("app", (70,)), ("app-2", (71,)), ("ap", ())):
+        said = Verdict(VerdictKind.BUSY, f"Busy: {name} in spin() used a whole CPU", certain=False)
+        made = report(Stack(70), Stack(71), dump=replace(dump, verdict=said))
+        assert threads.matter(made) == tids
+
+
 def test_a_very_deep_stack():
     """Its innermost calls are shown, the others counted."""
     lines = threads.lines(report(Stack(70, (LOCK,) * 100)))

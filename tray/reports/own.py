@@ -61,11 +61,16 @@ def is_own(frame: Frame) -> bool:
     return bool(
         frame.function
         and not _RUNTIME.fullmatch(last(frame.module))
-        and not any(one in frame.file for one in HEADERS)
-        and not _PYTHON.search(frame.file)
+        and not language_folder(frame.file)
         and not _STARTERS.fullmatch(frame.function)
         and not _STARTERS.fullmatch(_bare(frame.function))
     )
+
+
+def language_folder(file: str) -> str:
+    """The part of a source's path that tells it to be of the language's own; empty for the program's."""
+    python = _PYTHON.search(file)
+    return python[0] if python else next((one for one in HEADERS if one in file), "")
 
 
 def places(stacks: Iterable[Stack]) -> dict[int, str]:

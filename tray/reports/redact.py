@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from tray.reports.names import last
-from tray.reports.own import HEADERS
+from tray.reports.own import language_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,8 +106,8 @@ def _paths(report: Report) -> set[str]:
 
 def _folderless(frame: Frame) -> Frame:
     """The frame with its source's name alone, and whether that is one of the language's own."""
-    language = next((folder for folder in HEADERS if folder in frame.file), "")
-    return replace(frame, file=language + last(frame.file))
+    name = last(frame.file)
+    return frame if name == frame.file else replace(frame, file=language_folder(frame.file) + name)
 
 
 def _windowless(dump: Dump) -> Dump:

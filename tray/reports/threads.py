@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray.model import Thread
-from tray.reports import stacks
+from tray.reports import stacks, waits
 from tray.reports.names import last
 from tray.reports.own import own
 from tray.reports.registers import pc, sp
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tray.model import Frame, Report, Stack
+    from tray.verdicts import Verdict
 
 _MOST_KINDS, _MOST_CALLS, _MOST_NAMES = 40, 60, 6
 _STRING = "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char>>"
@@ -47,12 +48,24 @@ def kinds(report: Report, matter: Sequence[int] = ()) -> list[Kind]:
     return sorted(found, key=lambda kind: _order(report, matter, kind))
 
 
-def matter(report: Report) -> tuple[int, ...]:
-    """Threads that the verdict is about, in its order; or the one that crashed."""
-    verdict = report.dump.verdict if report.dump else None
+def matter(report: Report, verdict: Verdict | None = None) -> tuple[int, ...]:
+    """Threads that the verdict is about, in its order, with who holds it all up; or the one that crashed.
+
+    Without a ``verdict`` it is the sidecar's.
+    """
+    verdict = verdict or (report.dump.verdict if report.dump else None)
     if not verdict:
         return (report.crash.tid,) if report.crash else ()
-    return tuple(wait.tid for wait in verdict.chain)
+    found = [wait.tid for wait in verdict.chain]
+    if found and (last_one := verdict.chain[-1].owner) is not None and last_one not in found:
+        found.append(last_one)
+    return tuple(found) or _busy(report, verdict)
+
+
+def _busy(report: Report, verdict: Verdict) -> tuple[int, ...]:
+    """The thread that a verdict without waits names."""
+    called = waits.names(report.snapshot.threads, _known(report))
+    return tuple(tid for tid, name in called.items() if f": {name} " in verdict.sentence)
 
 
 def where(report: Report) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray.reports import own
+from tray.reports import crash, own
 from tray.reports.names import last
 from tray.reports.page.markup import foreign, make
 from tray.sizes import shown
@@ -51,8 +51,10 @@ def _verdict(subject: Subject) -> Iterator[Node]:
         return
     yield make("h1", verdict.sentence)
     yield make("p", _certainty(verdict), class_="certainty")
-    names = {wait.tid: wait.name for wait in verdict.chain}
-    places = [(names[tid], subject.own[tid]) for tid in subject.matter if tid in subject.own]
+    names = {wait.owner: wait.owner_name for wait in verdict.chain} | {
+        one.tid: one.name for one in verdict.chain
+    }
+    places = [(names[tid], subject.own[tid]) for tid in subject.matter if tid in subject.own and tid in names]
     if places:
         yield make("ul", (make("li", _place(*one)) for one in places[:_MOST_PLACES]), class_="where")
 
@@ -70,10 +72,12 @@ def _certainty(verdict: Verdict) -> str:
 
 def _alarm(subject: Subject) -> Node | None:
     missing = subject.report.missing
-    if not missing:
-        return None
-    text = f"This dump is damaged: {shown(missing)} are missing at its end. It was not copied whole."
-    return make("p", text, class_="alarm", role="alert")
+    told = [f"{one[:1].upper()}{one[1:]}." for one in crash.sentences(subject.report)]
+    if missing:
+        told.append(
+            f"This dump is damaged: {shown(missing)} are missing at its end. It was not copied whole."
+        )
+    return make("p", foreign(" ".join(told)), class_="alarm") if told else None
 
 
 def _fact(name: str, value: Child) -> Node:

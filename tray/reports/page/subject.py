@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tray.reports import own, redact, why
+from tray.reports import own, redact, threads, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def looked_at(report: Report, hide: Callable[[str], str] | None = None) -> Subje
         report,
         verdict,
         waits,
-        tuple(wait.tid for wait in verdict.chain) if verdict else (),
+        threads.matter(report, verdict),
         calls,
         redacted=hide is not None,
     )
