@@ -264,6 +264,15 @@ class Worker:
             pass
 
 
+def elevated(told: Callable[[Event], None]) -> Worker:
+    """A worker that works as administrator, if the user says yes (Windows).
+
+    Raises:
+        CaptureFailed: The process could not be started.
+    """
+    return Worker(told, words=command("dump", "--json", "--request", "--as-administrator"))
+
+
 READING = 30.0
 """Seconds after which nobody waits any longer for a dump to be read; the readers have limits of their own."""
 

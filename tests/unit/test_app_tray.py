@@ -340,6 +340,31 @@ def test_failure(tray: Tray) -> None:
     assert tray.toast("Access denied").body == "It is root's.\nAsk root."
 
 
+def test_retry_as_administrator(tray: Tray) -> None:
+    """Where that is possible the toast offers it, once, and for the very same request."""
+    more = FakeWorkers()
+    tray.app.shot.elevate = more
+    tray.start()
+    tray.press()
+    denied = {
+        "error": "AccessDenied",
+        "title": "Access denied",
+        "message": "It is root's.",
+        "hint": "Ask root.",
+    }
+    tray.workers.last.tell("error", **denied)
+    assert [label for label, _ in tray.toast("Access denied").buttons] == ["Retry as administrator"]
+    tray.desktop.button("Retry as administrator")
+    wait_until(lambda: more.made and more.last.requests, "a request")
+    assert more.last.requests == tray.workers.last.requests
+    assert len(tray.workers.made) == 1
+    more.last.tell("error", **denied)
+    wait_until(
+        lambda: len([one for one in tray.desktop.toasts if one.title == "Access denied"]) == 2, "a toast"
+    )
+    assert tray.toast("Access denied").buttons == ()
+
+
 def test_worker_that_cannot_start(tray: Tray) -> None:
     """Without a worker the press ends in an error, and the next one is free to try."""
     tray.workers.failure = CaptureFailed("The worker could not be started: Out of memory.")

@@ -16,7 +16,7 @@ from windows_programs import built, launch
 from tray.capture.windows import WindowsCapture
 from tray.capture.windows_threads import Suspensions
 from tray.errors import Cancelled, NoTarget, Refused, TargetGone
-from tray.ffi import win32
+from tray.ffi import elevation, win32
 from tray.ffi.win32 import PROTOTYPES, Libraries, System
 from tray.formats import minidump
 from tray.model import Trigger, Window
@@ -42,10 +42,10 @@ def dump(tmp_path: Path):
     return dump
 
 
-@pytest.mark.parametrize("name", sorted(set(PROTOTYPES) - NOT_IN_WINE))
+@pytest.mark.parametrize("name", sorted({**PROTOTYPES, **elevation.PROTOTYPES}.keys() - NOT_IN_WINE))
 def test_every_function_exists(name: str):
-    """No name of the table is misspelt."""
-    assert Libraries().has(name)
+    """No name of the tables is misspelt."""
+    assert Libraries({**PROTOTYPES, **elevation.PROTOTYPES}).has(name)
 
 
 def test_dbghelp_is_the_systems():

@@ -239,6 +239,80 @@ def test_without_a_32_bit_worker(program, tmp_path: Path, expected_warnings):
     target.assert_unharmed()
 
 
+UAC = """
+import subprocess, sys
+from tray import cli
+from tray.ffi import elevation, win32
+def start(self, program, parameters, folder):
+    if {answer}:
+        nothing = subprocess.DEVNULL
+        words = f'"{{program}}" {{parameters}}'
+        return subprocess.Popen(words, cwd=folder, stdin=nothing, stdout=nothing, stderr=nothing)._handle.Detach()
+    raise win32.failure(win32.ERROR_CANCELLED, "ShellExecuteExW")
+elevation.Elevation.start = start
+sys.exit(cli.main(sys.argv[1:]))
+"""
+"""Our program on a Windows that asks before it starts something as administrator; Wine never asks."""
+
+
+def as_administrator(answer: str) -> list[str]:
+    """A worker that has the work done by one with more rights, if the user says yes."""
+    code = UAC.format(answer=answer)
+    return [sys.executable, "-c", code, "dump", "--json", "--request", "--as-administrator"]
+
+
+def test_as_administrator(program, tmp_path: Path):
+    """Request there, events back, through pipes; the files are the user's own."""
+    target = program("deadlock", bits=WIDTH)
+    asked = Asked(tmp_path / "dumps", as_administrator("True"))
+    asked.ask(target.pid, "mini")
+    event = asked.until("dumped")
+    assert set(accepted(Path(event["path"]))) == set(target.tids)
+    assert len(files(asked.folder)) == 2
+
+
+def test_wine_starts_as_administrator(program, tmp_path: Path):
+    """``runas`` itself: Wine does it without asking."""
+    target = program("deadlock", bits=WIDTH)
+    words = [sys.executable, "-m", "tray", "dump", "--json", "--request", "--as-administrator"]
+    asked = Asked(tmp_path / "dumps", words)
+    asked.ask(target.pid, "mini")
+    assert accepted(Path(asked.until("dumped")["path"]))
+
+
+def test_cancel_as_administrator(program, tmp_path: Path):
+    """It is passed on, and obeyed as by any worker."""
+    target = program("big_heap", 512, bits=WIDTH)
+    asked = Asked(tmp_path / "dumps", as_administrator("True"))
+    asked.ask(target.pid, "full")
+    asked.until("progress")
+    asked.worker.cancel()
+    assert asked.until(*LAST)["error"] == "Cancelled"
+    assert files(asked.folder) == []
+    target.assert_unharmed()
+
+
+def test_not_as_administrator(program, tmp_path: Path):
+    """A no is no failure."""
+    asked = Asked(tmp_path / "dumps", as_administrator("False"))
+    asked.ask(program("deadlock", bits=WIDTH).pid, "mini")
+    event = asked.until(*LAST)
+    assert (event["error"], event["message"]) == (
+        "Cancelled",
+        "Windows was not allowed to start Hangshot as administrator.",
+    )
+    assert files(asked.folder) == []
+
+
+def test_a_worker_that_never_opens_its_pipes(program, tmp_path: Path, expected_warnings):
+    """As when an antivirus ends it: it is said, and nobody waits for ever."""
+    words = as_administrator("True")
+    words[2] = words[2].replace("{parameters}", "-c pass")
+    asked = Asked(tmp_path / "dumps", words)
+    asked.ask(program("deadlock", bits=WIDTH).pid, "mini")
+    assert asked.until(*LAST)["error"] == "CaptureFailed"
+
+
 def test_command():
     """From source the worker is this interpreter; no other width is known."""
     from tray.worker import narrow

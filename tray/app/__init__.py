@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ def _serve(here: Desktop) -> int:
     from tray.app import log
     from tray.app.spare import Spare
     from tray.app.tray import App, Places
-    from tray.worker import explain, page
+    from tray.worker import elevated, explain, page
 
     log_file = log.begin(user_log_path("hangshot", appauthor=False))
     state = user_state_path("hangshot", appauthor=False)
     spare = Spare()
     app = App(here, Places(settings.path(), state, log_file), spare.take, spare.prepare, explain, page)
+    if sys.platform == "win32":
+        app.shot.elevate = elevated
     try:
         if not app.start():
             print("Hangshot is running already; it has been asked to show itself.")

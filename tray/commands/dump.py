@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tray.interrupts import Held
     from tray.model import Dump, Target
     from tray.settings import Settings
+    from tray.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--started", type=int, metavar="TICKS", help=argparse.SUPPRESS)
     parser.add_argument("--request", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--without-handles", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--as-administrator", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--pipes", metavar="NAME", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,8 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if sum((arguments.request, arguments.foreground, arguments.process is not None)) != 1:
         raise BadUsage("Say which process to dump: a PID, a name, or --foreground.")
+    if arguments.request and arguments.as_administrator:
+        from tray.commands import elevated
+
+        return elevated.go_between(Orders())
     if arguments.request:
-        return _worker()
+        return _worker(arguments.pipes)
     if arguments.foreground:
         from tray.commands import foreground
 
@@ -89,9 +96,13 @@ def _chosen(process: str, started: int | None) -> tuple[int, int | None]:
     return named.process(process)
 
 
-def _worker() -> int:
-    """Wait for one request on standard input, then dump; end silently if none comes."""
+def _worker(pipes: str | None) -> int:
+    """Wait for one request on standard input or a pipe, then dump; end silently if none comes."""
     orders = Orders()
+    if pipes:
+        from tray.commands import elevated
+
+        orders = elevated.opened(pipes)
     _prepare()
     from tray.settings import Settings
 
@@ -174,13 +185,24 @@ def _take(
 
                 handover.again(request, target, orders, as_json=as_json)
             raise
-        removed = [] if output else flow.prune(store)
-        if as_json:
-            _say(dumped(dump, removed))
-        else:
-            _tell(dump, removed)
-            _explain(dump, held)
+        _done(dump, store, request, held, as_json=as_json)
     return 0
+
+
+def _done(dump: Dump, store: Store, request: dict[str, Any], held: Held, *, as_json: bool) -> None:
+    """Do what follows a dump: give it to its owner, remove old ones, tell about it."""
+    from tray import flow
+
+    if owner := request.get("owner"):
+        from tray.commands import elevated
+
+        elevated.give(dump, owner)
+    removed = [] if request.get("output") else flow.prune(store)
+    if as_json:
+        _say(dumped(dump, removed))
+    else:
+        _tell(dump, removed)
+        _explain(dump, held)
 
 
 def _mode(name: str) -> Any:  # noqa: ANN401 - a Mode; spelt so that the worker need not import more

@@ -56,7 +56,8 @@ def _dumped(
     words = ["dump", "--json", "--request"] if orders else _words(request, target, as_json=as_json)
     undo = capture.remembered(target.pid)
     try:
-        process = subprocess.Popen([*program, *words], stdin=subprocess.PIPE if orders else None)
+        stdin = subprocess.PIPE if orders else None
+        process = subprocess.Popen([*program, *words], stdin=stdin, stdout=sys.stdout)
     except OSError as error:
         log.warning("Another Hangshot could not be started: %s", error)
         return None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tray.errors import Busy, TrayError
+from tray.errors import AccessDenied, Busy, TrayError
 from tray.shot import toasts, words
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ Event = dict[str, Any]
 """One JSON line of the worker."""
 Explain = Callable[[str, Callable[[Event], None]], None]
 """Has the dump at a path read, and tells why its app hangs, later and on another thread, or never."""
+Start = Callable[[Callable[[Event], None]], "Worker"]
+"""Makes a worker that tells its events to the callable given."""
 Answer = Callable[[Event], None]
 """Gets the last event of a shot, or why there was no shot."""
 
@@ -59,6 +61,7 @@ class Running:
         estimate: Bytes the dump may take; 0 until the worker has told.
         done: Bytes read.
         total: Bytes to read; 0 until the worker has told.
+        elevated: Whether its worker may do more than we.
         cancelled: Whether the user has asked to stop.
         since: When the key went down, on the monotonic clock.
     """
@@ -74,6 +77,7 @@ class Running:
     estimate: int = 0
     done: int = 0
     total: int = 0
+    elevated: bool = False
     cancelled: bool = False
     timer: int | None = None
     since: float = field(default_factory=time.monotonic)
@@ -101,7 +105,7 @@ class Shot:
         self,
         desktop: Desktop,
         loop: Loop,
-        start: Callable[[Callable[[Event], None]], Worker],
+        start: Start,
         say: Callable[[Toast], object],
         changed: Callable[[], None] = lambda: None,
         explain: Explain = lambda _path, _told: None,
@@ -113,6 +117,8 @@ class Shot:
         self._say, self._changed = say, changed
         self._told = 0.0
         self.running: Running | None = None
+        self.elevate: Start | None = None
+        """Makes a worker that may do more than we; None where there is no way to."""
         self.last = ""
         """How the latest dump ended, one line for a tooltip."""
 
@@ -125,6 +131,7 @@ class Shot:
         *,
         output: str | None = None,
         answer: Answer | None = None,
+        start: Start | None = None,
     ) -> None:
         """Start a dump; while one runs, only say so.
 
@@ -135,14 +142,18 @@ class Shot:
             wanted: Where the dump goes, what may stay there, and when to say that it takes long.
             output: A folder or file instead of the store's own folder.
             answer: Gets the last event, on the loop's thread.
+            start: Makes the worker, in the place of the usual one.
         """
         if self.running:
             self._refuse(self.running, answer)
             return
         running = self.running = self._latest = Running(target, mode, trigger, wanted, answer, output)
+        running.elevated = start is not None
         try:
             # At once: the interpreter starts while the window is still being pinged.
-            running.worker = self._start(lambda event: self._loop.post(lambda: self._hear(running, event)))
+            running.worker = (start or self._start)(
+                lambda event: self._loop.post(lambda: self._hear(running, event))
+            )
         except TrayError as error:
             self._finish(running, error.event())
             return
@@ -217,7 +228,7 @@ class Shot:
         log.info(
             "%s after %.2f s: %s", event["event"], running.so_far, event.get("path") or event.get("error")
         )
-        toast = toasts.result(event, running, self._desktop, self._report)
+        toast = toasts.result(event, running, self._desktop, self._report, self._retry(event, running))
         self.last = toast.title
         self._say(toast)
         if event["event"] == "dumped":
@@ -227,6 +238,18 @@ class Shot:
         if running.answer:
             running.answer(event)
         self._changed()
+
+    def _retry(self, event: Event, running: Running) -> Callable[[], None] | None:
+        """Has it tried once more as administrator, if that may help; on any thread."""
+        start = self.elevate
+        if event.get("error") != AccessDenied.__name__ or not start or running.elevated:
+            return None
+        asked = running.target, running.mode, running.trigger, running.wanted
+
+        def retry() -> None:
+            self.fire(*asked, output=running.output, start=start)
+
+        return lambda: self._loop.post(retry)
 
     def _explained(self, running: Running, event: Event, more: Event) -> None:
         """Add to the toast what the call stacks tell, unless another dump has been begun."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,25 @@ BRIEF = 3
 
 
 def result(
-    event: Event, running: Running, desktop: Desktop, report: Callable[[Path], None] | None = None
+    event: Event,
+    running: Running,
+    desktop: Desktop,
+    report: Callable[[Path], None] | None = None,
+    retry: Callable[[], None] | None = None,
 ) -> Toast:
-    """The toast that ends a dump, whichever way it went; ``report`` shows what the dump tells."""
+    """The toast that ends a dump, whichever way it went.
+
+    ``report`` shows what the dump tells; ``retry`` tries again as administrator.
+    """
     if event["event"] == "dumped":
         return _saved(event, running, desktop, report)
     if event.get("error") == "Cancelled":
         return Toast("Cancelled", f"Nothing was saved; {_name(running)} runs on.", seconds=BRIEF)
+    if retry:
+        buttons = (("Retry as administrator", retry),)
+        return replace(
+            failure({**event, "hint": "Windows will ask you first."}), buttons=buttons, clicked=retry
+        )
     return failure(event)
 
 

@@ -1,0 +1,248 @@
+"""What Windows is asked for to work as administrator for a while: ``runas``, named pipes, owners of files.
+
+Source: Windows SDK headers; learn.microsoft.com/windows/win32.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from ctypes import POINTER, c_int32, c_uint32, c_void_p, c_wchar_p
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tray.ffi.win32 import (
+    BOOL,
+    DWORD,
+    ERROR_CANCELLED,
+    ERROR_PIPE_CONNECTED,
+    HANDLE,
+    TOKEN_ADJUST_PRIVILEGES,
+    TOKEN_QUERY,
+    Check,
+    Libraries,
+    code,
+    table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SEE_MASK_NOCLOSEPROCESS, _SEE_MASK_NOASYNC, _SEE_MASK_FLAG_NO_UI = 0x40, 0x100, 0x400
+_SW_HIDE = 0
+_PIPE_ACCESS_INBOUND, _PIPE_ACCESS_OUTBOUND = 1, 2
+_FILE_FLAG_FIRST_PIPE_INSTANCE = 0x00080000
+_PIPE_REJECT_REMOTE_CLIENTS = 8
+_BUFFER = 1 << 16
+_TOKEN_USER = 1
+_SDDL_REVISION_1 = 1
+_SE_FILE_OBJECT, _OWNER_SECURITY_INFORMATION = 1, 1
+_SE_PRIVILEGE_ENABLED = 2
+_INFINITE = 0xFFFFFFFF
+
+
+class SHELLEXECUTEINFOW(ctypes.Structure):
+    """``SHELLEXECUTEINFOW``."""
+
+    _fields_: ClassVar[Sequence[Any]] = (
+        ("cbSize", c_uint32),
+        ("fMask", c_uint32),
+        ("hwnd", c_void_p),
+        ("lpVerb", c_wchar_p),
+        ("lpFile", c_wchar_p),
+        ("lpParameters", c_wchar_p),
+        ("lpDirectory", c_wchar_p),
+        ("nShow", c_int32),
+        ("hInstApp", c_void_p),
+        ("lpIDList", c_void_p),
+        ("lpClass", c_wchar_p),
+        ("hkeyClass", c_void_p),
+        ("dwHotKey", c_uint32),
+        ("hIcon", c_void_p),
+        ("hProcess", c_void_p),
+    )
+
+
+class SECURITY_ATTRIBUTES(ctypes.Structure):
+    """``SECURITY_ATTRIBUTES``."""
+
+    _fields_: ClassVar[Sequence[Any]] = (
+        ("nLength", c_uint32),
+        ("lpSecurityDescriptor", c_void_p),
+        ("bInheritHandle", c_int32),
+    )
+
+
+class TOKEN_PRIVILEGES(ctypes.Structure):
+    """``TOKEN_PRIVILEGES`` with one privilege."""
+
+    _fields_: ClassVar[Sequence[Any]] = (
+        ("PrivilegeCount", c_uint32),
+        ("Luid", c_uint32 * 2),
+        ("Attributes", c_uint32),
+    )
+
+
+PROTOTYPES = {
+    **table(
+        "kernel32",
+        Check.TRUE,
+        BOOL,
+        CloseHandle=(HANDLE,),
+        ConnectNamedPipe=(HANDLE, c_void_p),
+        GetExitCodeProcess=(HANDLE, POINTER(DWORD)),
+    ),
+    **table("kernel32", Check.TRUE, HANDLE, LocalFree=(c_void_p,)),
+    **table("kernel32", Check.NONE, HANDLE, GetCurrentProcess=()),
+    **table("kernel32", Check.NONE, DWORD, WaitForSingleObject=(HANDLE, DWORD)),
+    **table("kernel32", Check.HANDLE, HANDLE, CreateNamedPipeW=(c_wchar_p, *(DWORD,) * 6, c_void_p)),
+    **table("shell32", Check.TRUE, BOOL, ShellExecuteExW=(c_void_p,)),
+    **table(
+        "advapi32",
+        Check.TRUE,
+        BOOL,
+        OpenProcessToken=(HANDLE, DWORD, POINTER(HANDLE)),
+        GetTokenInformation=(HANDLE, c_int32, c_void_p, DWORD, POINTER(DWORD)),
+        ConvertSidToStringSidW=(c_void_p, POINTER(c_void_p)),
+        ConvertStringSidToSidW=(c_wchar_p, POINTER(c_void_p)),
+        ConvertStringSecurityDescriptorToSecurityDescriptorW=(c_wchar_p, DWORD, POINTER(c_void_p), c_void_p),
+        LookupPrivilegeValueW=(c_wchar_p, c_wchar_p, c_void_p),
+        AdjustTokenPrivileges=(HANDLE, BOOL, c_void_p, DWORD, c_void_p, c_void_p),
+    ),
+    **table(
+        "advapi32", Check.CODE, DWORD, SetNamedSecurityInfoW=(c_wchar_p, c_int32, DWORD, *(c_void_p,) * 4)
+    ),
+}
+
+
+class Elevation:
+    """The requests, unchecked for meaning. Handles are plain ints; whoever opens one closes it."""
+
+    def __init__(self) -> None:
+        self._call = Libraries(PROTOTYPES)
+
+    def start(self, program: str, parameters: str, folder: str) -> int:
+        """Start a program as administrator, without a window; gives its process. Waits for the user's yes.
+
+        Raises:
+            OSError: ERROR_CANCELLED if the answer was no.
+        """
+        wanted = SHELLEXECUTEINFOW(
+            cbSize=ctypes.sizeof(SHELLEXECUTEINFOW),
+            fMask=_SEE_MASK_NOCLOSEPROCESS | _SEE_MASK_NOASYNC | _SEE_MASK_FLAG_NO_UI,
+            lpVerb="runas",
+            lpFile=program,
+            lpParameters=parameters,
+            lpDirectory=folder,
+            nShow=_SW_HIDE,
+        )
+        self._call("ShellExecuteExW", ctypes.byref(wanted))
+        return int(wanted.hProcess or 0)
+
+    def wait(self, process: int) -> int:
+        """Wait for a process's end; gives its exit code."""
+        self._call("WaitForSingleObject", process, _INFINITE)
+        found = c_uint32()
+        self._call("GetExitCodeProcess", process, ctypes.byref(found))
+        return found.value
+
+    def close(self, handle: int) -> None:
+        """Close a handle."""
+        self._call("CloseHandle", handle)
+
+    def pipe(self, name: str, user: str, *, inbound: bool) -> int:
+        """Our end of a new pipe that only this user and administrators may open, once.
+
+        Raises:
+            OSError: Somebody has made one of that name before.
+        """
+        descriptor = c_void_p()
+        who = f"D:P(A;;GA;;;{user})(A;;GA;;;BA)(A;;GA;;;SY)"
+        self._call(
+            "ConvertStringSecurityDescriptorToSecurityDescriptorW",
+            who, _SDDL_REVISION_1, ctypes.byref(descriptor), None,
+        )  # fmt: skip
+        try:
+            rule = SECURITY_ATTRIBUTES(ctypes.sizeof(SECURITY_ATTRIBUTES), descriptor, 0)
+            way = _PIPE_ACCESS_INBOUND if inbound else _PIPE_ACCESS_OUTBOUND
+            return int(
+                self._call(
+                    "CreateNamedPipeW", name, way | _FILE_FLAG_FIRST_PIPE_INSTANCE, _PIPE_REJECT_REMOTE_CLIENTS,
+                    1, _BUFFER, _BUFFER, 0, ctypes.byref(rule),
+                )
+            )  # fmt: skip
+        finally:
+            self._free(descriptor)
+
+    def connected(self, pipe: int) -> None:
+        """Wait until the other end of a pipe is opened."""
+        try:
+            self._call("ConnectNamedPipe", pipe, None)
+        except OSError as error:
+            if code(error) != ERROR_PIPE_CONNECTED:
+                raise
+
+    def descriptor(self, pipe: int, flags: int) -> int:
+        """A file descriptor for a handle, which closes it."""
+        if sys.platform == "win32":
+            import msvcrt
+
+            return msvcrt.open_osfhandle(pipe, flags)
+        return pipe
+
+    def user(self) -> str:
+        """The SID of the user we run as, as text."""
+        token, length, text = c_void_p(), c_uint32(), c_void_p()
+        self._call("OpenProcessToken", self._call("GetCurrentProcess"), TOKEN_QUERY, ctypes.byref(token))
+        try:
+            found = (c_void_p * 32)()  # a TOKEN_USER begins with the address of its SID
+            self._call(
+                "GetTokenInformation", token, _TOKEN_USER, found, ctypes.sizeof(found), ctypes.byref(length)
+            )
+            self._call("ConvertSidToStringSidW", found[0], ctypes.byref(text))
+            return ctypes.wstring_at(text.value or 0)
+        finally:
+            self._call("CloseHandle", token)
+            self._free(text)
+
+    def set_owner(self, path: str, user: str) -> None:
+        """Make a file a user's own."""
+        self._allow("SeRestorePrivilege")
+        sid = c_void_p()
+        self._call("ConvertStringSidToSidW", user, ctypes.byref(sid))
+        try:
+            self._call(
+                "SetNamedSecurityInfoW",
+                path,
+                _SE_FILE_OBJECT,
+                _OWNER_SECURITY_INFORMATION,
+                sid,
+                None,
+                None,
+                None,
+            )
+        finally:
+            self._free(sid)
+
+    def _allow(self, name: str) -> None:
+        """Switch on a privilege that we have; nothing if we have it not."""
+        token = c_void_p()
+        rights = TOKEN_QUERY | TOKEN_ADJUST_PRIVILEGES
+        self._call("OpenProcessToken", self._call("GetCurrentProcess"), rights, ctypes.byref(token))
+        try:
+            wanted = TOKEN_PRIVILEGES(PrivilegeCount=1, Attributes=_SE_PRIVILEGE_ENABLED)
+            self._call("LookupPrivilegeValueW", None, name, ctypes.byref(wanted.Luid))
+            self._call("AdjustTokenPrivileges", token, 0, ctypes.byref(wanted), 0, None, None)
+        finally:
+            self._call("CloseHandle", token)
+
+    def _free(self, block: c_void_p) -> None:
+        try:
+            if block.value:
+                self._call("LocalFree", block)
+        except OSError:  # NULL is what LocalFree gives when all is well
+            pass
+
+
+def cancelled(error: OSError) -> bool:
+    """Whether the user said no to working as administrator."""
+    return code(error) == ERROR_CANCELLED
