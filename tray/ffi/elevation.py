@@ -14,6 +14,7 @@ from tray.ffi.win32 import (
     BOOL,
     DWORD,
     ERROR_CANCELLED,
+    ERROR_NO_DATA,
     ERROR_PIPE_CONNECTED,
     HANDLE,
     TOKEN_ADJUST_PRIVILEGES,
@@ -178,7 +179,7 @@ class Elevation:
         try:
             self._call("ConnectNamedPipe", pipe, None)
         except OSError as error:
-            if code(error) != ERROR_PIPE_CONNECTED:
+            if code(error) not in (ERROR_PIPE_CONNECTED, ERROR_NO_DATA):  # is, or has been and is closed again
                 raise
 
     def descriptor(self, pipe: int, flags: int) -> int:
