@@ -179,7 +179,10 @@ class Elevation:
         try:
             self._call("ConnectNamedPipe", pipe, None)
         except OSError as error:
-            if code(error) not in (ERROR_PIPE_CONNECTED, ERROR_NO_DATA):  # is, or has been and is closed again
+            if code(error) not in (
+                ERROR_PIPE_CONNECTED,
+                ERROR_NO_DATA,
+            ):  # is, or has been and is closed again
                 raise
 
     def descriptor(self, pipe: int, flags: int) -> int:
