@@ -46,10 +46,11 @@ def context(pc: int = CODE + 0x1000, sp: int = STACK, **registers: int) -> bytes
     return bytes(found)
 
 
-def context_32(pc: int = 0x401000, sp: int = STACK, eax: int = 0) -> bytes:
+def context_32(pc: int = 0x401000, sp: int = STACK, eax: int = 0, ebp: int = 0) -> bytes:
     """WOW64_CONTEXT."""
     found = bytearray(716)
     struct.pack_into("<I", found, 176, eax)
+    struct.pack_into("<I", found, 180, ebp)
     struct.pack_into("<I", found, 184, pc)
     struct.pack_into("<I", found, 196, sp)
     return bytes(found)

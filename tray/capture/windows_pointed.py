@@ -79,7 +79,7 @@ class Pointed:
         place = bisect.bisect_right(self._starts, word) - 1
         start, end = self._variables[place]
         if word < end:
-            self._found.append((max(start, word - _BEFORE & ~15), min(end, (word + _AFTER) | 15)))
+            self._found.append((max(start, word - _BEFORE & ~15), min(end, word + _AFTER + 15 & ~15)))
 
     def next(self) -> tuple[int, int] | None:
         """Start and size of another stretch to add; None when there are no more. They do not overlap."""

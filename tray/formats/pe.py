@@ -31,8 +31,8 @@ _PUSH, _ALLOC_LARGE, _ALLOC_SMALL, _SET_FRAME, _SAVE, _SAVE_FAR = range(6)
 _EPILOGUE, _SPARE, _SAVE_XMM, _SAVE_XMM_FAR, _MACHINE_FRAME = range(6, 11)
 _EXTRA_SLOTS = {_SAVE: 1, _SAVE_FAR: 2, _SPARE: 1, _SAVE_XMM: 1, _SAVE_XMM_FAR: 2}
 _MOST_NAMES, _MOST_CHAINED = 1 << 16, 8
-_NEAR = 0x200
-"""How far an address may be from the beginning of a function of unknown length."""
+_NEAR = {False: 0x200, True: 0x20}
+"""How far an address may be from the beginning of a function of unknown length; on x86-64 only the smallest are."""
 
 
 class Step(NamedTuple):
@@ -90,11 +90,11 @@ class Image:
         found = self.function(address)
         begin = found[0] if found else None
         names = self._exports()
-        place = bisect.bisect_right(names, (address if begin is None else begin, len(self._content))) - 1
+        place = bisect.bisect_right(names, (address if begin is None else begin, 1 << 32)) - 1
         if place < 0:
             return ""
         start, text = names[place]
-        near = start == begin if begin is not None else address - start < _NEAR
+        near = start == begin if begin is not None else address - start < _NEAR[self.wide]
         return self._text(text) if near else ""
 
     def function(self, address: int) -> tuple[int, int] | None:

@@ -47,6 +47,8 @@ def at_once(file: BinaryIO, captured: Captured) -> Why | None:
             read = minidump.Minidump(copy) if windows else core.Core(copy, whole=False)
             told = {thread.tid: thread for thread in captured.threads}
             found = _waits(read, told, captured.asked, time.monotonic() + PATIENCE)
+            if found is None:
+                return None
             threads = _main_first(read.snapshot.threads, captured.asked.main if captured.asked else 0)
             return Why(verdict.verdict(found, threads, told, captured.stuck), found)
     except Exception as error:  # noqa: BLE001 - whatever it is, there is a good dump
@@ -59,12 +61,12 @@ def _waits(
     told: Mapping[int, Thread],
     asked: Asked | None = None,
     limit: float = float("inf"),
-) -> tuple[Wait, ...]:
-    """Who waits for what, in a dump of either format."""
+) -> tuple[Wait, ...] | None:
+    """Who waits for what, in a dump of either format; None for a minidump whose libraries are not here."""
     if isinstance(read, core.Core):
         return waits.find(read.snapshot, read.memory, told, limit)
     with windows_calls.Names(tuple(read.modules()), read.times) as names:
-        return windows_waits.find(read, names, told, asked, limit)
+        return windows_waits.find(read, names, told, asked, limit) if names.tell() else None
 
 
 def _main_first(threads: Sequence[Thread], main: int) -> Sequence[Thread]:
@@ -101,13 +103,9 @@ def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     dump = report.dump
     told = {thread.tid: thread for thread in dump.threads} if dump else {}
     stuck = dump.stuck if dump else ()
-    found = dump.waits if dump else ()
-    if not found:
-        try:
-            with reports.opened(report.path) as file:
-                found = _waits(file, told)
-        except (BadDump, OSError):
-            return None
+    found = (dump.waits if dump else None) or _read_again(report, told)
+    if found is None:
+        return (dump.verdict, dump.verdict.chain) if dump and dump.verdict else None
     window = dump.target.window if dump else None
     main = window.thread or 0 if window and report.format == minidump.Minidump.format else 0
     threads = _main_first(report.snapshot.threads, main)
@@ -115,6 +113,15 @@ def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     known = dump.verdict if dump else None
     # What was found at the time counts; that it happened in these functions only the stacks tell.
     return said if known is None or known.kind is said.kind else known, found
+
+
+def _read_again(report: Report, told: Mapping[int, Thread]) -> tuple[Wait, ...] | None:
+    """The waits, from the dump itself; None where it does not tell."""
+    try:
+        with reports.opened(report.path) as file:
+            return _waits(file, told)
+    except (BadDump, OSError):
+        return None
 
 
 def _graph(found: Sequence[Wait]) -> list[str]:

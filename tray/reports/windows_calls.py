@@ -72,6 +72,12 @@ class Names:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    def tell(self) -> bool:
+        """Whether calls can be told at all: not on another machine, nor in a 64-bit view of a 32-bit program."""
+        short = {last(module.path).casefold(): module for module in self._modules}
+        system = short.get("ntdll.dll")
+        return system is not None and "wow64.dll" not in short and self.image(system) is not None
+
     def module(self, address: int) -> Module | None:
         """The module around an address."""
         return next((module for module in self._modules if module.start <= address < module.end), None)

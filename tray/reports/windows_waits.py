@@ -236,9 +236,9 @@ def _object(process: _Process, here: _Here) -> Wait:
     if not handles or (party := known.get(handles[0])) is None or party.kind not in OBJECTS:
         return wait
     kind, does = OBJECTS[party.kind]
-    wait = replace(
-        wait, kind=kind, does=f"{does} ({party.name})" if party.kind == "Mutant" and party.name else does
-    )
+    if kind is WaitKind.MUTEX and party.name and party.pid in (0, process.pid):
+        does += f" ({party.name})"
+    wait = replace(wait, kind=kind, does=does)
     if kind is WaitKind.PROCESS and party.pid:
         return replace(wait, does=f"waits for {_program(party)} to end")
     sure = kind is WaitKind.JOIN or party.tid in process.asked.resting
