@@ -68,9 +68,9 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "tray", *map(str, words)]
 
 
-def dump_command(pid: int, mode: str, output: Path) -> list[str]:
-    """The command that dumps a process."""
-    return command("dump", pid, "--mode", mode, "--output", output, "--json")
+def dump_command(pid: int, mode: str, output: Path, how: str = "stop") -> list[str]:
+    """The command that dumps a process; ``how`` it reads memory."""
+    return command("dump", pid, "--mode", mode, "--capture", how, "--output", output, "--json")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -104,12 +104,12 @@ def outcome(process: subprocess.Popen[str]) -> Outcome:
     return Outcome(process.returncode, lines, talk)
 
 
-def dump(pid: int, mode: str, folder: Path) -> Outcome:
+def dump(pid: int, mode: str, folder: Path, how: str = "stop") -> Outcome:
     """Dump a process into ``folder``."""
     output = folder / f"{mode}.core"
     for old in (output, output.with_suffix(".json")):
         old.unlink(missing_ok=True)
-    return outcome(start(dump_command(pid, mode, output), folder))
+    return outcome(start(dump_command(pid, mode, output, how), folder))
 
 
 def dump_measured(pid: int, mode: str, folder: Path) -> tuple[Outcome, int]:

@@ -20,6 +20,9 @@ from programs import Program, read_line, state, wait_until
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace]
 
 MODES = ["mini", "heap", "full"]
+WAYS = [*((mode, "stop") for mode in MODES), ("heap", "snapshot"), ("full", "snapshot")]
+"""Each mode, and how memory is read for it."""
+METHODS = {"stop": "stop and copy", "snapshot": "snapshot"}
 FAULTS = Path(__file__).parent.parent / "faults.py"
 
 
@@ -29,25 +32,27 @@ def counts(program: Program) -> dict[str, tuple[int, int]]:
     return {name: (int(interrupted), int(other)) for _, name, interrupted, other in rows}
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_no_call_is_interrupted(target, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "how"), WAYS)
+def test_no_call_is_interrupted(target, tmp_path: Path, mode: str, how: str) -> None:
     """No blocking call returns that would not have returned, neither with EINTR nor otherwise."""
     program = target("eintr")
     before = counts(program)
     assert set(before.values()) == {(0, 0)}
     for _ in range(3):
-        assert dumping.dump(program.pid, mode, tmp_path).core
+        outcome = dumping.dump(program.pid, mode, tmp_path, how)
+        assert outcome.core
+        assert outcome.last["method"] == METHODS[how]
         program.settle()
     after = counts(program)
     assert {name: seen for name, seen in after.items() if seen != (0, 0)} == {}
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_every_signal_arrives_once(target, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "how"), WAYS)
+def test_every_signal_arrives_once(target, tmp_path: Path, mode: str, how: str) -> None:
     """At a thousand signals a second none is lost or made, and there is no SIGCHLD."""
     program = target("signals", settle=False)
     for _ in range(3):
-        assert dumping.dump(program.pid, mode, tmp_path).core
+        assert dumping.dump(program.pid, mode, tmp_path, how).core
     [answer] = program.ask()
     sent, received, stray = (int(number) for number in re.findall(r"\d+", answer))
     assert sent > 100
@@ -100,22 +105,22 @@ def test_kill_during_a_dump_kills(target, tmp_path: Path) -> None:
         assert leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_threads_that_come_and_go(target, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "how"), WAYS)
+def test_threads_that_come_and_go(target, tmp_path: Path, mode: str, how: str) -> None:
     """A process that starts and ends threads all the time is dumped, and goes on doing so."""
     program = target("restless", settle=False)
     for _ in range(5):
-        assert dumping.dump(program.pid, mode, tmp_path).core
+        assert dumping.dump(program.pid, mode, tmp_path, how).core
         first, second = (int(program.ask()[0].split()[1]) for _ in range(2))
         wait_until(lambda then=second: int(program.ask()[0].split()[1]) > then, "threads that end")
         assert second >= first
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_busy_threads_go_on(target, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "how"), WAYS)
+def test_busy_threads_go_on(target, tmp_path: Path, mode: str, how: str) -> None:
     """Threads that never sleep are dumped and run on."""
     program = target("busy", settle=False)
-    assert dumping.dump(program.pid, mode, tmp_path).core
+    assert dumping.dump(program.pid, mode, tmp_path, how).core
     program.assert_unharmed()
     assert [state(program.pid, tid) for tid in program.tids].count("R") == 2
 

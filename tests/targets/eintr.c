@@ -17,10 +17,15 @@
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
 static const struct timespec day = {.tv_sec = 86400};
+static const struct timeval limit = {.tv_sec = 86400};
+static struct sockaddr_un listening;
+static socklen_t listening_size = sizeof listening;
+static int crammed, crowded, ring;
 static int pipe_ends[2], epoll, notify, queue, semaphores, timed[2], full[2], listener;
 static aio_context_t aio;
 static sem_t empty;
@@ -134,6 +139,27 @@ static long do_waitpid(void) { return waitpid(-1, NULL, 0); }
 static long do_flock(void) { return flock(open("/proc/self/exe", O_RDONLY), LOCK_EX); }
 
 static long do_accept_timed(void) { return accept(listener, NULL, NULL); }
+static long do_connect_timed(void)
+{
+    int one = socket(AF_UNIX, SOCK_STREAM, 0);
+    setsockopt(one, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    return connect(one, (struct sockaddr *)&listening, listening_size);
+}
+static long do_recvmmsg(void)
+{
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct mmsghdr message = {.msg_hdr = {.msg_iov = &part, .msg_iovlen = 1}};
+    struct timespec wait = day;
+    return recvmmsg(timed[0], &message, 1, 0, &wait);
+}
+static long do_msgsnd(void)
+{
+    static const struct { long type; char text[8192]; } m = {2, ""};
+    return msgsnd(crammed, &m, sizeof m.text, 0);
+}
+static long do_sigsuspend_some(void) { sigset_t set; sigemptyset(&set); return sigsuspend(&set); }
+static long do_io_uring(void) { return syscall(426, ring, 0, 1, 1 /* IORING_ENTER_GETEVENTS */, NULL, 8); }
 
 static const struct call {
     const char *name;
@@ -149,7 +175,9 @@ static const struct call {
     {"pselect", do_pselect},             {"nanosleep", do_nanosleep},          {"clock_nanosl", do_clock_nanosleep},
     {"sem_wait", do_sem_wait},           {"sem_timedw", do_sem_timedwait},     {"cond_timedw", do_cond_timedwait},
     {"futex", do_futex},                 {"pause", do_pause},                  {"waitpid", do_waitpid},
-    {"accept_timed", do_accept_timed},   {"flock", do_flock},
+    {"accept_timed", do_accept_timed},   {"flock", do_flock},                  {"connect_timed", do_connect_timed},
+    {"recvmmsg", do_recvmmsg},           {"msgsnd", do_msgsnd},                {"sigsuspend_some", do_sigsuspend_some},
+    {"io_uring", do_io_uring},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 static atomic_int interrupted[CALLS], other[CALLS];
@@ -172,7 +200,6 @@ static void *body(void *argument)
 
 static void prepare_sockets(void)
 {
-    struct timeval limit = {.tv_sec = 86400};
     static char block[1 << 16];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, timed) != 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, full) != 0)
         die("socketpair");
@@ -181,9 +208,14 @@ static void prepare_sockets(void)
         ;
     setsockopt(full[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    crowded = socket(AF_UNIX, SOCK_STREAM, 0);
     sa_family_t unnamed = AF_UNIX; /* the kernel picks an abstract name */
     if (bind(listener, (struct sockaddr *)&unnamed, sizeof unnamed) != 0 || listen(listener, 1) != 0)
         die("listen");
+    if (bind(crowded, (struct sockaddr *)&unnamed, sizeof unnamed) != 0 || listen(crowded, 0) != 0 ||
+        getsockname(crowded, (struct sockaddr *)&listening, &listening_size) != 0 ||
+        connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&listening, listening_size) != 0)
+        die("crowded"); /* nobody accepts, so that the next to connect waits */
     setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
 
@@ -198,6 +230,7 @@ static void tidy_up_after(void)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigwait(&end, &signal);
     msgctl(queue, IPC_RMID, NULL);
+    msgctl(crammed, IPC_RMID, NULL);
     semctl(semaphores, 0, IPC_RMID);
     _exit(0);
 }
@@ -213,6 +246,12 @@ static void prepare(void)
     epoll = epoll_create1(0);
     notify = inotify_init();
     queue = msgget(IPC_PRIVATE, 0600);
+    crammed = msgget(IPC_PRIVATE, 0600);
+    struct { long type; char text[8192]; } m = {2, ""};
+    while (msgsnd(crammed, &m, sizeof m.text, IPC_NOWAIT) == 0)
+        ;
+    static char parameters[120]; /* struct io_uring_params */
+    ring = (int)syscall(425, 4, parameters);
     semaphores = semget(IPC_PRIVATE, 1, 0600);
     sem_init(&empty, 0, 0);
     if (syscall(SYS_io_setup, 4, &aio) != 0)

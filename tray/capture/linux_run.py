@@ -170,14 +170,22 @@ class Run:
 
     def _copy_clone(self, snapshot: Snapshot, files: Files) -> None:
         """The same from the clone, while the target runs."""
-        with self.shot.opened() as (memory, pages):
-            self.plan = self.shot.plan(self._mapped, self.mode.include, pages, files)
-            self._write_head(snapshot)
-            self._copy(self.shot.aside.runs, self.shot.aside.read)
-            self._copy_parts(live=True)
-            self._copy(
-                self.shot.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address)
-            )
+        try:
+            with self.shot.opened() as (memory, pages):
+                self.plan = self.shot.plan(self._mapped, self.mode.include, pages, files)
+                self._write_head(snapshot)
+                self._copy(self.shot.aside.runs, self.shot.aside.read)
+                self._copy_parts(live=True)
+                self._copy(
+                    self.shot.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address)
+                )
+        except (TargetGone, OSError) as error:
+            if linux_target.ended(self.kernel, self.shot.pid):
+                raise CaptureFailed(
+                    f"The clone of {self.target.name} was ended, as when memory runs short.",
+                    hint="Try again with --capture stop, which needs no clone.",
+                ) from error
+            raise
         self.shot.end()
 
     def _look_around(self, files: Files, pages: linux_maps.Pages) -> linux_maps.Flags:

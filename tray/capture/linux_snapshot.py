@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
     from tray.model import Include
 
-AUTOMATIC = False
-"""Whether `How.AUTO` may choose a clone."""
-
 
 class Shot:
     """The clone of one capture, or the reason why there is none.
@@ -66,11 +63,7 @@ class Shot:
     ) -> None:
         """Decide whether to take a clone, before the target is stopped."""
         pid = self._freeze.pid
-        if how is not How.SNAPSHOT and (hung or not AUTOMATIC):
-            return
-        if how is How.STOP:
-            return
-        if how is How.AUTO and linux_caution.own_memory(self._kernel, pid) < linux_caution.SMALL:
+        if how is How.STOP or (how is How.AUTO and (hung or linux_caution.small(self._kernel, pid))):
             return
         self._why_not = linux_caution.against(self._kernel, pid, flags)
         if not self._why_not:
