@@ -179,13 +179,11 @@ class Run:
                 self._copy(
                     self.shot.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address)
                 )
-        except (TargetGone, OSError) as error:
-            if linux_target.ended(self.kernel, self.shot.pid):
-                raise CaptureFailed(
-                    f"The clone of {self.target.name} was ended, as when memory runs short.",
-                    hint="Try again with --capture stop, which needs no clone.",
-                ) from error
-            raise
+        except (TargetGone, ProcessLookupError, FileNotFoundError) as error:
+            raise CaptureFailed(
+                f"The clone of {self.target.name} was ended, as when memory runs short.",
+                hint="Try again with --capture stop, which needs no clone.",
+            ) from error
         self.shot.end()
 
     def _look_around(self, files: Files, pages: linux_maps.Pages) -> linux_maps.Flags:
