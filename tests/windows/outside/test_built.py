@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from judges_windbg import stacks
@@ -28,6 +28,8 @@ from windows_outside import (
     told,
     xdotool,
 )
+
+from tray import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,11 +116,36 @@ def test_command_line(program: str):
     assert told(BUILT / program, "--version").startswith("hangshot ")
 
 
-def test_nothing_is_missing_on_a_bare_windows():
+@pytest.fixture(scope="module")
+def files() -> dict[str, dict[str, Any]]:
+    """What is in each of the built files, by its path."""
+    return json.loads(told("python", "tests/windows/outside/built_files.py", BUILT))
+
+
+def test_nothing_is_missing_on_a_bare_windows(files):
     """Every DLL that is asked for is in the folder or Windows' own: nobody needs to install a runtime."""
-    *missing, counted = told("python", "tests/windows/outside/built_imports.py", BUILT).splitlines()
-    assert missing == []
-    assert int(counted.split()[0]) > 40
+    assert {path: found["missing"] for path, found in files.items() if found["missing"]} == {}
+    assert len(files) > 40
+    assert not any("UPX0" in found["sections"] for found in files.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "console"),
+    [
+        ("hangshot.exe", False),
+        ("hangshot.com", True),
+        ("hangshot-cli.exe", True),
+        ("hangshot-32/hangshot-32.exe", True),
+    ],
+)
+def test_what_windows_is_told_of_a_program(files, path: str, *, console: bool):
+    """Who made it; sharp everywhere, with long paths and the user's own rights; only the tray without a console."""
+    found = files[path]
+    assert found["console"] is console
+    assert found["strings"]["ProductName"] == "Hangshot"
+    assert found["strings"]["FileVersion"] == __version__
+    for wish in ("PerMonitorV2", "<longPathAware", 'level="asInvoker" uiAccess="false"'):
+        assert wish in found["manifest"]
 
 
 def test_a_press_saves_a_dump(tray: Tray):
