@@ -128,6 +128,7 @@ class Thread:
         other_end: Who must act for that call to end, as ``app (70)``, or where its file is; empty if unknown.
         back: Thread that the one at the other end waits for in turn, proven; 0 for none.
         busy: Share of one CPU that it wanted just before the stop, 0 to 1; None where not measured.
+        slept: Seconds since it last ran, at the stop; None where not told.
     """
 
     tid: int
@@ -142,6 +143,7 @@ class Thread:
     other_end: str = ""
     back: int = 0
     busy: float | None = None
+    slept: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

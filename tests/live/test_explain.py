@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import resource
 import signal
 import stat
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace]
 
 RING = "Deadlock: a ↔ b, both in lock()"
+"""Begins the sentence; on a slow machine it also says for how long."""
 SECONDS = {"threads": 2.0, "many_threads": 10.0}
 """How long why may take to be told, for 10 threads and for 500."""
 
@@ -34,8 +36,8 @@ def test_dump_says_in_which_functions(target, tmp_path: Path) -> None:
     [path] = tmp_path.glob("*.core")
     report, sidecar = path.with_suffix(".txt"), path.with_suffix(".json")
     assert said == f"{path}\n"
-    assert f"  {RING}.\n  Report: {report}\n" in talk
-    assert json.loads(sidecar.read_text())["verdict"]["sentence"] == RING
+    assert re.search(rf"  {re.escape(RING)}.*\.\n  Report: {report}\n", talk)
+    assert json.loads(sidecar.read_text())["verdict"]["sentence"].startswith(RING)
     assert [wait["function"] for wait in json.loads(sidecar.read_text())["verdict"]["chain"]] == [
         "lock()"
     ] * 2
@@ -50,11 +52,13 @@ def test_programs_get_the_dump_alone(target, tmp_path: Path) -> None:
     assert not core.with_suffix(".txt").exists()
     for _ in range(2):
         told = dumping.outcome(dumping.start(dumping.command("explain", core, "--json"), tmp_path)).last
-        assert (told["event"], told["verdict"]["sentence"]) == ("explained", RING)
+        assert told["event"] == "explained"
+        assert told["verdict"]["sentence"].startswith(RING)
         assert told["report"] == str(core.with_suffix(".txt"))
     process = dumping.start(dumping.command("explain", core), tmp_path)
     said, talk = process.communicate(timeout=dumping.LIMIT)
-    assert (process.returncode, said.splitlines()[0]) == (0, f"{RING}."), talk
+    assert process.returncode == 0, talk
+    assert said.startswith(RING)
 
 
 def test_the_tray_is_told(target, tmp_path: Path) -> None:
@@ -63,7 +67,7 @@ def test_the_tray_is_told(target, tmp_path: Path) -> None:
     told: queue.SimpleQueue[worker.Event] = queue.SimpleQueue()
     worker.explain(str(tmp_path / "none.core"), told.put)
     worker.explain(str(core), told.put)
-    assert told.get(timeout=dumping.LIMIT)["verdict"]["sentence"] == RING
+    assert told.get(timeout=dumping.LIMIT)["verdict"]["sentence"].startswith(RING)
     assert told.empty()
 
 

@@ -121,7 +121,8 @@ def test_known_answers(target, tmp_path: Path, fifo: Path, row, mode: str) -> No
     program = started(target, words, fifo)
     verdict = dumping.dump(program.pid, mode, tmp_path).last["verdict"]
     expected = sentence.replace("FIFO", re.escape(str(fifo))).replace("OURS", str(os.getpid()))
-    assert re.fullmatch(expected, verdict["sentence"]), verdict
+    said = re.sub(r" \(for \d+ s\)$", "", verdict["sentence"])  # on a slow machine
+    assert re.fullmatch(expected, said), verdict
     assert (verdict["kind"], verdict["certain"]) == (kind, certain), verdict
     assert all(wait["tid"] in program.tids for wait in verdict["chain"] if "child" not in wait["name"])
 

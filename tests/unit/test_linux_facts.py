@@ -8,6 +8,7 @@ import pytest
 import synth
 
 from tray.capture import linux_facts
+from tray.ffi.linux import Kernel
 
 
 class Clock:
@@ -71,3 +72,40 @@ def test_the_file_that_a_thread_waits_on():
     os.close(theirs)
     assert [one.waits_on[:5] for one in told] == ["pipe:", "", "", ""]
     assert [one.busy for one in told] == [None, None, 0.5, None]
+
+
+class Ran:
+    """A kernel that knows when threads last ran, in milliseconds."""
+
+    def __init__(self, ran: dict[str, str]) -> None:
+        self.ran = ran
+
+    def threads(self, pid: int) -> list[int]:
+        return [70, 71, 72]
+
+    def text(self, path: str) -> str:
+        name = path.removeprefix("/proc/").removesuffix("/sched").rpartition("/")[2]
+        if name not in self.ran:
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return f"app (70, #threads: 3)\n----\nse.exec_start      :   {self.ran[name]}\nse.vruntime : 1.0\n"
+
+
+def test_since_a_thread_ran():
+    """By the scheduler's own clock, which our own note reads; a note from the future is from just now."""
+    assert linux_facts.slept(Ran({"self": "9000", "70": "4000", "71": "9001"}), 70) == {
+        70: 5.0,
+        71: 0.0,
+    }
+
+
+@pytest.mark.parametrize("kernel", [Ran({}), Ran({"self": "x"}), Ran({"70": "1.0"})])
+def test_a_kernel_that_does_not_tell(kernel):
+    """Is no reason to know nothing else."""
+    assert linux_facts.slept(kernel, 70) == {}
+
+
+@pytest.mark.linux
+def test_a_thread_that_sleeps():
+    """On this kernel: the one that asks has just run."""
+    found = linux_facts.slept(Kernel(), os.getpid())
+    assert not found or found[os.getpid()] < 60

@@ -90,7 +90,7 @@ def test_the_event_has_the_field_names_of_the_contract():
     assert found["target"] == {"pid": 42, "started": 7, "name": "app", "executable": program}
     assert found["gaps"] == [{"what": "7f00-8000 /dev/dri/card0", "why": "device memory", "size": 256}]
     thread = {"tid": 42, "name": "app", "state": "S", "waits_in": "futex_wait", "waits_on": "", "busy": None}
-    assert found["threads"] == [{**thread, "other_end": "", "back": 0}]
+    assert found["threads"] == [{**thread, "other_end": "", "back": 0, "slept": None}]
     assert found["window"] == {"pid": 42, "title": "A title", "hung": True, "thread": None}
 
 

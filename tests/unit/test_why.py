@@ -429,3 +429,31 @@ def test_a_ring_of_which_not_all_is_known() -> None:
     found = waits.find(snapshot, reading(contents), {})
     said = verdict.verdict(found, snapshot.threads, {}, places={A: "save()"})
     assert "save" not in said.sentence
+
+
+@pytest.mark.parametrize(
+    ("slept", "words"),
+    [
+        ((12.2, 9.4), " (for 9 s)"),
+        ((200.0, 190.0), " (for 3 min)"),
+        ((9000.0, 7300.0), " (for 2 h)"),
+        ((2.9, 100.0), ""),
+        ((None, 5.0), " (for 5 s)"),
+        ((None, None), ""),
+    ],
+)
+def test_for_how_long(slept: tuple[float | None, float | None], words: str) -> None:
+    """A ring is as old as its youngest wait; a blink is not worth a word."""
+    told = tuple(Thread(tid, slept=one) for tid, one in zip((A, B), slept, strict=True))
+    said = judged(paused(), wants(A, 1), wants(B, 0), owners=(A, B), told=told)
+    assert said.sentence == f"Deadlock: a ↔ b{words}"
+
+
+def test_for_how_long_it_is_blocked() -> None:
+    """As long as the first one waits; that nothing is wrong lasts no time."""
+    told = (Thread(A, slept=60.0), Thread(MAIN, slept=5.0))
+    assert judged(wants(A, 0), paused(), owners=(MAIN,), told=told).sentence.endswith(" (for 60 s)")
+    assert (
+        judged(paused(), told=(Thread(MAIN, slept=60.0),)).sentence
+        == "Nothing wrong seen: main waits for a signal"
+    )

@@ -27,7 +27,8 @@ SAMPLE = 0.02
 MOST_THREADS = 256
 """With more threads than this nothing is sampled: reading the counters itself would take too long."""
 _MOST_FILES = 1024
-_NANO = 1e9
+_NANO, _MILLI = 1e9, 1e3
+_NOTHING: dict[int, float] = {}
 
 ON_A_DESCRIPTOR = frozenset(
     {0, 1, 16, 17, 18, 19, 20, 42, 43, 44, 45, 46, 47, 72, 73, 74, 75, 232, 281, 288, 295, 299, 307, 441}
@@ -86,11 +87,43 @@ def busy(kernel: Kernel, before: Sample | None, pid: int) -> dict[int, float]:
     }
 
 
-def told(threads: Iterable[Thread], busy: dict[int, float], pid: int) -> tuple[Thread, ...]:
-    """Stopped threads with these facts: what they burned, and the file that each waits on."""
+def slept(kernel: Kernel, pid: int) -> dict[int, float]:
+    """Seconds since each thread last ran; empty where there are too many, or the kernel does not tell.
+
+    The scheduler notes when it last ran on a clock of its own, which our own note reads.
+    """
+    try:
+        tids = kernel.threads(pid)
+    except OSError:
+        return {}
+    now = _last_ran(kernel, "self")
+    if now is None or len(tids) > MOST_THREADS:
+        return {}
+    ran = {tid: at for tid in tids if (at := _last_ran(kernel, f"{pid}/task/{tid}")) is not None}
+    return {tid: max(0.0, now - at) for tid, at in ran.items()}
+
+
+def _last_ran(kernel: Kernel, whom: str) -> float | None:
+    """When a thread last ran, in seconds of the scheduler's clock."""
+    try:
+        _, _, rest = kernel.text(f"/proc/{whom}/sched").partition("se.exec_start")
+        return float(rest.split(maxsplit=2)[1]) / _MILLI
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def told(
+    threads: Iterable[Thread], busy: dict[int, float], pid: int, slept: dict[int, float] = _NOTHING
+) -> tuple[Thread, ...]:
+    """Stopped threads with these facts: what they burned, how long they slept, and the file that each waits on."""
     names: dict[int, str] = {}
     return tuple(
-        replace(thread, busy=busy.get(thread.tid), waits_on=_waits_on(thread, names, pid))
+        replace(
+            thread,
+            busy=busy.get(thread.tid),
+            slept=slept.get(thread.tid),
+            waits_on=_waits_on(thread, names, pid),
+        )
         for thread in threads
     )
 

@@ -79,6 +79,7 @@ class Run:
         self.plan = linux_plan.Plan()
         self._gaps: list[Gap] = []
         self._busy: dict[int, float] = {}
+        self._slept: dict[int, float] = {}
         self._offsets = array.array("Q")
         self._mapped = linux_maps.Mappings()
         self._triage: linux_triage.Triage | None = None
@@ -127,6 +128,7 @@ class Run:
         open_files.callback(self.shot.end)
         flags = self._look_around(files, pages)
         self._busy = linux_facts.busy(self.kernel, self.sample, pid)
+        self._slept = linux_facts.slept(self.kernel, pid)
         try:
             self.frozen = True
             self.freeze.stop()
@@ -239,7 +241,7 @@ class Run:
     def _snapshot(self) -> Snapshot:
         """Everything about the target but its memory."""
         pid = self.target.pid
-        self.threads = linux_facts.told(self.threads, self._busy, pid)
+        self.threads = linux_facts.told(self.threads, self._busy, pid, self._slept)
         stat, status, words = (os.fsdecode(self._told_of[name]) for name in ("stat", "status", "cmdline"))
         fields = stat[stat.rindex(")") + 2 :].split()
         return Snapshot(

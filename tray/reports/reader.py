@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import tray
 from tray.model import Frame, Stack, Trust
 from tray.program import command as our_own
+from tray.reports import advice
 from tray.reports.names import is_windows
 from tray.reports.stacks import Advice, Symbols, Told
 
@@ -63,8 +64,8 @@ def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = ()) -> 
     if told.ended and not told.stacks and environment.pop(SERVERS, ""):
         again = _ask(path, limit, command, environment)
         lack = f"The symbol servers of {SERVERS} did not answer in time: the stacks were read without them."
-        return Told(again.stacks, again.symbols, again.ended, (*again.lacks, lack))
-    return told
+        told = replace(again, lacks=(*again.lacks, lack))
+    return replace(told, advice=advice.linux(told))
 
 
 def unwind_minidump(path: Path, *, limit: float = WINDOWS_LIMIT, command: Sequence[str] = ()) -> Told:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 BUSY = 0.6
 """Share of a CPU from which on a thread counts as busy; a tick of the scheduler's clock may be missing."""
+_WORTH_TELLING = 3.0
+"""Seconds from which on it is told for how long a program has been hanging."""
+_LASTING = (VerdictKind.DEADLOCK, VerdictKind.BLOCKED, VerdictKind.OUTSIDE, VerdictKind.WAITING)
 _OUTSIDE = (WaitKind.FILE, WaitKind.PROCESS, WaitKind.KERNEL)
 _LOCKS = (WaitKind.MUTEX, WaitKind.RWLOCK, WaitKind.STREAM, WaitKind.MESSAGE)
 _INSIDE = (*_LOCKS, WaitKind.CONDITION, WaitKind.SEMAPHORE, WaitKind.FUTEX)
@@ -66,7 +69,27 @@ def verdict(
     )
     found = next(filter(None, (look(case) for look in looks)), None) or _idle(case)
     chain = tuple(replace(wait, function=places.get(wait.tid, "")) for wait in found.chain)
-    return replace(found, chain=chain)
+    return replace(found, sentence=found.sentence + _since(found, told), chain=chain)
+
+
+def _since(found: Verdict, told: Mapping[int, Thread]) -> str:
+    """For how long it has been so: as long as nobody in a ring ran, or as the first in a chain waits."""
+    if found.kind not in _LASTING or not found.chain:
+        return ""
+    tids = [wait.tid for wait in found.chain] if found.kind is VerdictKind.DEADLOCK else [found.chain[0].tid]
+    known = [told[tid].slept for tid in tids if tid in told]
+    seconds = [slept for slept in known if slept is not None]
+    if not seconds or min(seconds) < _WORTH_TELLING:
+        return ""
+    return f" (for {_duration(min(seconds))})"
+
+
+def _duration(seconds: float) -> str:
+    """As people say it."""
+    for below, unit, name in ((99.5, 1, "s"), (5970, 60, "min")):
+        if seconds < below:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 3600:.0f} h"
 
 
 @dataclass(frozen=True, slots=True)

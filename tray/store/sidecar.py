@@ -69,6 +69,7 @@ def _thread_as_json(thread: Thread) -> dict[str, Any]:
         "other_end": thread.other_end,
         "back": thread.back,
         "busy": thread.busy,
+        "slept": thread.slept,
     }
 
 
@@ -167,7 +168,7 @@ def _window(window: Mapping[str, Any]) -> Window:
 def _thread(thread: Mapping[str, Any]) -> Thread:
     """A thread without registers."""
     name, state, waits_in = (_text(thread[key]) for key in ("name", "state", "waits_in"))
-    busy = thread.get("busy")
+    busy, slept = thread.get("busy"), thread.get("slept")
     return Thread(
         _whole(thread["tid"]),
         name,
@@ -177,6 +178,7 @@ def _thread(thread: Mapping[str, Any]) -> Thread:
         other_end=_text(thread.get("other_end", "")),
         back=_whole(thread.get("back", 0)),
         busy=None if busy is None else _seconds(busy),
+        slept=None if slept is None else _seconds(slept),
     )
 
 

@@ -1,0 +1,64 @@
+"""Where debug symbols come from, on the system that reads the dump."""
+
+from __future__ import annotations
+
+import pytest
+
+from tray.model import Frame, Stack
+from tray.reports import advice
+from tray.reports.stacks import Symbols, Told
+
+TOLD = Told(
+    (Stack(7, (Frame(0x1500), Frame(0x2500))),),
+    (
+        Symbols("/opt/app", 0x1000, 0x2000, file=True, debug=False),
+        Symbols("/lib/libc.so.6", 0x2000, 0x3000, file=True, debug=True),
+        Symbols("/lib/libz.so.1", 0x3000, 0x4000, file=True, debug=False),
+        Symbols("/lib/libm.so.6", 0x4000, 0x5000, file=False, debug=False),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("release", "server"),
+    [
+        ({"ID": "debian"}, "https://debuginfod.debian.net"),
+        ({"ID": "linuxmint", "ID_LIKE": "ubuntu debian"}, "https://debuginfod.ubuntu.com"),
+        ({"ID": "own"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_server_of_a_distribution(release: dict[str, str], server: str) -> None:
+    """Its own, or that of the one it is made from."""
+    assert advice._server(release) == server
+
+
+def test_only_what_is_on_a_stack() -> None:
+    """Nobody misses the lines of a library that no thread is in."""
+    assert advice._lineless(TOLD) == ["/opt/app"]
+
+
+def test_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the server's address; what no package has is told as before."""
+    monkeypatch.setattr(advice, "_packages", lambda _: ["libc6-dbg", "zlib1g-dbgsym"])
+    monkeypatch.setattr(advice, "_release", lambda: {"ID": "debian"})
+    found = advice.linux(TOLD)
+    assert found.debug.endswith(
+        "install libc6-dbg zlib1g-dbgsym, or set DEBUGINFOD_URLS=https://debuginfod.debian.net."
+    )
+    monkeypatch.setattr(advice, "_packages", lambda _: [])
+    monkeypatch.setattr(advice, "_release", dict)
+    found = advice.linux(TOLD)
+    assert found.debug.endswith("install its debug symbols, or set DEBUGINFOD_URLS.")
+    assert found.file.endswith("or set DEBUGINFOD_URLS")
+
+
+def test_what_dpkg_says() -> None:
+    """One line a file; a package may be of several architectures."""
+    lines = [
+        "libc6:amd64: /lib/x86_64-linux-gnu/libc.so.6",
+        "diversion by dash from: /bin/sh",
+        "coreutils: /bin/sleep",
+    ]
+    found = [match["package"] for match in map(advice._OWNER.match, lines) if match]
+    assert found == ["libc6", "coreutils"]
