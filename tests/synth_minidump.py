@@ -63,12 +63,13 @@ class Process:
     pid: int = 70
     architecture: int = 9
     threads: dict[int, bytes] = field(default_factory=lambda: {70: context(), 71: context(sp=STACK + 64)})
-    modules: dict[str, tuple[int, int]] = field(
+    modules: dict[str, tuple[int, ...]] = field(
         default_factory=lambda: {
             r"C:\app\app.exe": (CODE, 0x5000),
             r"C:\Windows\ntdll.dll": (0x7FF000000, 0x9000),
         }
     )
+    """Base, size, and the linker's time stamp if it matters."""
     memory: dict[int, bytes] = field(default_factory=dict)
     comment: str = "Hangshot; mode mini"
     map: list[tuple[int, int, int, int, int]] = field(default_factory=list)
@@ -129,7 +130,9 @@ def build(process: Process | None = None) -> bytes:
     """The file."""
     process = process or Process.usual()
     writer = _Writer(10)
-    writer.stream(SYSTEM, struct.pack("<H54x", process.architecture))
+    service_pack = writer.text("")
+    version = 10, 0, 19045, 2, service_pack
+    writer.stream(SYSTEM, struct.pack("<HHHBB5I28x", process.architecture, 6, 0, 1, 1, *version))
     writer.stream(MISCELLANY, struct.pack("<III12x", 24, 1, process.pid))
     writer.stream(COMMENT, process.comment.encode("utf-16-le") + b"\0\0")
     writer.stream(THREADS, _threads(writer, process))
@@ -165,11 +168,11 @@ def _threads(writer: _Writer, process: Process) -> bytes:
 
 def _modules(writer: _Writer, process: Process) -> bytes:
     rows = b""
-    for path, (base, size) in process.modules.items():
+    for path, (base, size, *time) in process.modules.items():
         name = writer.text(path)
         record = b"RSDS" + GUID + struct.pack("<I", 2) + b"app.pdb\0"
         debug = len(record), writer.add(record)
-        rows += struct.pack("<QIIII52xII24x", base, size, 0, 0, name, *debug)
+        rows += struct.pack("<QIIII52xII24x", base, size, 0, *(time or [0]), name, *debug)
     return struct.pack("<I", len(process.modules)) + rows
 
 

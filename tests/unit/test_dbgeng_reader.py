@@ -75,8 +75,8 @@ class Engine:
     def read_as(self, machine: int) -> None:
         self.asked.append(f"read as {machine:x}")
 
-    def frames(self, most: int, context: bytes = b"") -> list[dbgeng.DEBUG_STACK_FRAME_EX]:
-        self.asked.append(f"frames from {len(context)} bytes")
+    def frames(self, most: int, *start: int) -> list[dbgeng.DEBUG_STACK_FRAME_EX]:
+        self.asked.append(f"frames from {start}")
         return self.calls[:most]
 
     def name(self, pc: int, inline: int = 0) -> tuple[str, int]:
@@ -278,7 +278,7 @@ def test_recursion_and_a_thread_that_fails(capsys):
     assert first["cut"].startswith("the debugger engine does not read it: ")
 
 
-CONTEXT = struct.pack("<I", 0x1007F) + bytes(712)
+CONTEXT = struct.pack("<I176xIIIII", 0x1007F, 1, 2, 3, 4, 5).ljust(716, b"\0")
 
 
 def wow64(context: bytes) -> Engine:
@@ -294,7 +294,7 @@ def test_a_64_bit_dump_of_a_32_bit_program(capsys):
     """Its own registers are found where the layer in between keeps them."""
     engine = wow64(CONTEXT)
     stack, _ = told(engine, capsys)
-    assert engine.asked == ["read as 14c", "frames from 716 bytes", "read as 8664"]
+    assert engine.asked == ["read as 14c", "frames from (1, 5, 2)", "read as 8664"]
     assert (stack["frames"][0][0], stack["cut"]) == (0x400110, "")
 
 
@@ -303,7 +303,7 @@ def test_registers_that_are_not_there(context: bytes, capsys):
     """The layer's own calls are told, and that they are not the program's."""
     engine = wow64(context)
     stack, _ = told(engine, capsys)
-    assert engine.asked == ["frames from 0 bytes"]
+    assert engine.asked == ["frames from ()"]
     assert stack["cut"] == "the dump does not hold what its 32-bit part was doing"
     assert not dbgeng_wow64.is_seen(Engine(bits=32))
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from judges_windbg import stacks, windbg
+from synth_wow64 import wide
 
 from tray import reports
 from tray.capture.windows import WindowsCapture
+from tray.formats import minidump
 from tray.model import Report, Stack, Trigger, Trust
 from tray.modes import MODES
 from tray.reports import reader, render
@@ -135,6 +137,21 @@ def test_the_deadlock_is_seen(program, dumped, bits: int):
             names = [frame.function for frame in stack.frames]
             assert names.index("RtlEnterCriticalSection") + 1 == names.index("take_second"), names
             assert (stack.frames[-2].function == "BaseThreadInitThunk") == (bits == 64)
+
+
+def test_a_64_bit_dump_of_a_32_bit_program(program, dumped, tmp_path: Path):
+    """Its threads have the calls of the 32-bit program, not those of the layer that runs it."""
+    target = program("deadlock", bits=32)
+    tid = int(target.words[0])
+    narrow = dumped(target, 32)
+    path = tmp_path / "wide.dmp"
+    with minidump.read(narrow) as file:
+        path.write_bytes(wide(file, tid))
+    [expected] = [stack for stack in read(narrow).stacks if stack.tid == tid]
+    [found] = read(path).stacks
+    assert [frame.pc for frame in found.frames] == [frame.pc for frame in expected.frames]
+    assert [frame.function for frame in found.frames] == [frame.function for frame in expected.frames]
+    assert "take_second" in [frame.function for frame in found.frames]
 
 
 @pytest.mark.parametrize("bits", WIDTHS)

@@ -123,9 +123,6 @@ INTERFACES = {
             "AddEngineOptions": Method(54, (c_uint32,)),
             "WaitForEvent": Method(93, (c_uint32, c_uint32)),
             "GetStackTraceEx": Method(169, (c_uint64, c_uint64, c_uint64, c_void_p, c_uint32, c_void_p)),
-            "GetContextStackTraceEx": Method(
-                171, (c_void_p, c_uint32, c_void_p, c_uint32, c_void_p, c_uint32, c_uint32, c_void_p)
-            ),
         },
     ),
     "IDebugSymbols4": Interface(
@@ -270,17 +267,11 @@ class Engine:
         self._objects("GetCurrentThreadTeb", ctypes.byref(found))
         return found.value
 
-    def frames(self, most: int, context: bytes = b"") -> list[DEBUG_STACK_FRAME_EX]:
+    def frames(self, most: int, frame: int = 0, stack: int = 0, pc: int = 0) -> list[DEBUG_STACK_FRAME_EX]:
         """The selected thread's calls, innermost first; from other registers than its own, if given."""
-        frames, count = (DEBUG_STACK_FRAME_EX * most)(), c_uint32()
-        into = ctypes.byref(count)
-        if context:
-            start = ctypes.create_string_buffer(context, len(context))
-            rest = (frames, most, None, 0, 0, into)
-            self._control("GetContextStackTraceEx", start, len(context), *rest)
-        else:
-            self._control("GetStackTraceEx", 0, 0, 0, frames, most, into)
-        return list(frames[: count.value])
+        found, count = (DEBUG_STACK_FRAME_EX * most)(), c_uint32()
+        self._control("GetStackTraceEx", frame, stack, pc, found, most, ctypes.byref(count))
+        return list(found[: count.value])
 
     def name(self, pc: int, inline: int = 0) -> tuple[str, int]:
         """``module!function`` of an address, and how far behind its beginning that is."""

@@ -90,7 +90,7 @@ def stack(engine: dbgeng.Engine, names: Names, number: int, *, is_wow64: bool) -
         else:
             found = engine.frames(MOST_FRAMES)
     except OSError as error:
-        return {"frames": [], "cut": f"the debugger engine does not read it: {error.strerror}"}
+        return {"frames": [], "cut": f"the debugger engine does not read it: {error.strerror or error}"}
     if len(found) == MOST_FRAMES:
         cut = f"it has {MOST_FRAMES} frames or more"
     return {"frames": told(names, found), "cut": cut}

@@ -8,6 +8,7 @@ Source: Windows SDK ``winternl.h`` and ``winnt.h``: TEB, WOW64_CONTEXT; WOW64_TL
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from tray.ffi import dbgeng
@@ -20,6 +21,8 @@ LAYER = "wow64cpu"
 TLS_SLOT = 0x1480 + 8
 """Offset in the 64-bit TEB of ``TlsSlots[1]``: the address of two u16, then the 32-bit CONTEXT."""
 CONTEXT_AT, CONTEXT_SIZE, CONTEXT_I386 = 4, 716, 0x10000
+_EBP_EIP = struct.Struct("<II")
+_EBP_AT, _ESP_AT = 180, 196
 
 
 def is_seen(engine: dbgeng.Engine) -> bool:
@@ -40,9 +43,11 @@ def frames(engine: dbgeng.Engine, most: int) -> tuple[list[DEBUG_STACK_FRAME_EX]
     """
     if not (context := _context(engine)):
         return engine.frames(most), "the dump does not hold what its 32-bit part was doing"
+    ebp, eip = _EBP_EIP.unpack_from(context, _EBP_AT)
+    (esp,) = struct.unpack_from("<I", context, _ESP_AT)
     engine.read_as(IMAGE_FILE_MACHINE_I386)
     try:
-        return engine.frames(most, context), ""
+        return engine.frames(most, ebp, esp, eip), ""
     finally:
         engine.read_as(IMAGE_FILE_MACHINE_AMD64)
 
