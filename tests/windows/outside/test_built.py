@@ -101,13 +101,17 @@ def tray(tmp_path: Path) -> Iterator[Tray]:
 
 
 def assert_deadlock(dump: Path, tids: list[int]) -> None:
-    """WinDbg's engine finds the lock call and the program's own frames on both threads."""
+    """WinDbg's engine finds the lock call and the program's own frames on both threads; and so does the program."""
     printed = told("python", "tests/judges_windbg.py", dump, "~*k")
     for tid in tids:
         names = stacks(printed)[tid]
         assert names.index("ntdll!RtlEnterCriticalSection") < names.index("deadlock_window!take_second"), (
             printed
         )
+    report = json.loads(told(BUILT / "hangshot-cli.exe", "inspect", dump, "--json"))
+    calls = {one["tid"]: [frame["function"] for frame in one["frames"]] for one in report["threads"]}
+    for tid in tids:
+        assert calls[tid].index("RtlEnterCriticalSection") < calls[tid].index("take_second"), calls
 
 
 @pytest.mark.parametrize("program", ["hangshot-cli.exe", "hangshot.com", "hangshot-32/hangshot-32.exe"])
