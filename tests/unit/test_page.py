@@ -302,6 +302,25 @@ def test_a_minidump_is_opened_on_windows():
     assert not [line for line in found if line.startswith("code: gdb")]
 
 
+def test_what_threads_did():
+    """State, share of a CPU and place, as far as they are known; folded, at least where it stands."""
+    one = subject()
+    told = (Thread(70, "a", busy=0.02), Thread(71, "b", "D", "nfs_wait"), Thread(72, "c", "", "poll"))
+    stacks = (
+        Stack(70, (Frame(1, "NtDelayExecution", "C:\\Windows\\ntdll.dll", 1),)),
+        Stack(71, (Frame(2, "", "", 0),)),
+        Stack(72),
+    )
+    shown = replace(one.report.snapshot, threads=tuple(synth.thread(tid) for tid in (70, 71, 72)))
+    report = replace(one.report, snapshot=shown, stacks=stacks, dump=replace(one.report.dump, threads=told))
+    found = outline(page.drawn(Subject(report, None, ()))).lines
+    assert [line for line in found if line.startswith("summary")][:3] == [
+        "summary: b 71 cannot be interrupted in nfs_wait 0x2",
+        "summary: a 70 used 2% of a CPU in NtDelayExecution()",
+        "summary: c 72 in poll",
+    ]
+
+
 def test_a_crash():
     """A dump that a crash handler wrote says what was raised where, and that thread comes first."""
     one = subject()

@@ -27,6 +27,11 @@ You can also click the icon and choose an app under "Recent apps", or type
     hangshot dump --foreground  the app in front; bind this to a key where
                                 Hangshot can take no hotkey itself (Wayland)
 
+WHY IT HANGS
+"Show report" in the toast, or under "Last dumps" in the menu: a page in your
+browser. As text, for a bug tracker, without names, paths and arguments:
+    hangshot inspect last --text --redact
+
 HOW TO OPEN A DUMP
     hangshot inspect last       what it is: threads, modules, what is missing
 {opening}

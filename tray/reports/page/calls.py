@@ -87,15 +87,22 @@ def _head(subject: Subject, kind: Kind) -> Iterator[Node]:
     name = foreign(clean(first.name or f"thread {first.tid}", 80))
     yield make("span", name, make("span", number, class_="soft"), chip, class_="who")
     yield make("span", _doing(first), class_="doing")
-    where = subject.where.get(first.tid) or (_place(kind.stack.frames[0]) if kind.stack.frames else "")
+    where = subject.where.get(first.tid) or _standing(kind.stack)
     if where:
         yield make("span", foreign(clean(where, 160)), class_="at")
 
 
+def _standing(stack: Stack) -> str:
+    """Where a thread stands that is in none of the program's own calls, as far as is known."""
+    if not stack.frames:
+        return ""
+    innermost = stack.frames[0]
+    return f"in {own.called(innermost.function)}" if innermost.function else _place(innermost)
+
+
 def _doing(thread: Thread) -> Child:
-    doing = _STATES.get(thread.state, thread.state)
-    if thread.busy:
-        doing += f", used {thread.busy:.0%} of a CPU"
+    used = f"used {thread.busy:.0%} of a CPU" if thread.busy else ""
+    doing = ", ".join(filter(None, (_STATES.get(thread.state, thread.state), used)))
     if not thread.waits_in:
         return doing
     return f"{doing} in " if doing else "in ", foreign(clean(thread.waits_in, 60))
