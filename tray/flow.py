@@ -6,10 +6,11 @@ import logging
 import os
 import platform
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tray import __version__, reports
+from tray import __version__, packed, reports
 from tray.capture import started
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core, minidump
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tray.capture import Capture, Progress
     from tray.interrupts import Held
     from tray.model import Captured, Mode, Report, Target, Trigger
-    from tray.store import Partial, Store
+    from tray.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     held: Held,
     progress: Progress,
     output: Path | str | None = None,
+    compress: str = packed.KINDS[0],
 ) -> Dump:
     """Take a dump of ``target``, verified and on the disk under its own name.
 
@@ -60,20 +62,24 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
         held: Keeps Ctrl+C back; let in until the dump is about to get its name.
         progress: Told while memory is copied.
         output: A folder or file instead of the store's own folder.
+        compress: How to pack it, once the target runs again; one of `packed.KINDS`.
 
     Raises:
         TrayError: Any of its family. The target runs on and no file is left.
         KeyboardInterrupt: Likewise, whatever the moment that Ctrl+C came in.
     """
     began = time.monotonic()
-    need = capture.estimate(target, mode)
-    with store.begin(target, mode, capture.suffix, taken, need=need, output=output) as partial:
-        with held.interruptible():
-            captured = capture.write(target, mode, partial.file, progress, trigger)
+    need, packing = capture.estimate(target, mode), compress != packed.KINDS[0]
+    suffix, need = capture.suffix + packed.SUFFIX * packing, need * (1 + packing)
+    with store.begin(target, mode, suffix, taken, need=need, output=output) as partial:
+        with held.interruptible(), partial.scratch() if packing else nullcontext(partial.file) as file:
+            captured = capture.write(target, mode, file, progress, trigger)
             if Include.STACKS not in mode.include:
                 target, captured = _for_strangers(target, captured)
-            _verify(partial, captured)
-            found = why.at_once(partial.file, captured)
+            _verify(file, captured)
+            found = why.at_once(file, captured)
+            if packing:
+                packed.pack(file, partial.file)
             partial.sync()
 
         def describe(size: int, allocated: int) -> Dump:
@@ -165,13 +171,13 @@ def _for_strangers(target: Target, captured: Captured) -> tuple[Target, Captured
     return replace(target, window=None, executable=None), replace(captured, threads=threads, stuck=stuck)
 
 
-def _verify(partial: Partial, captured: Captured) -> None:
+def _verify(written: BinaryIO, captured: Captured) -> None:
     """See that the file is whole, by reading it back.
 
     Raises:
         CaptureFailed: It is not; better no dump than half a one.
     """
-    with os.fdopen(os.dup(partial.file.fileno()), "rb") as file:
+    with os.fdopen(os.dup(written.fileno()), "rb") as file:
         try:
             VERIFY[captured.format](file, len(captured.threads))
         except BadDump as error:

@@ -307,7 +307,7 @@ class Dump:
     @property
     def sidecar(self) -> Path:
         """Where its JSON sidecar lies."""
-        return self.path.with_suffix(".json")
+        return self.path.with_name(self.path.name.removesuffix(".zst")).with_suffix(".json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,7 @@ def test_press_asks_for_a_dump(tray: Tray) -> None:
             "started": 700,
             "mode": "mini",
             "capture": "auto",
+            "compress": "none",
             "trigger": "hotkey",
             "window": window,
             "output": None,

@@ -44,7 +44,7 @@ def test_the_default_file_says_what_the_defaults_are(tmp_path):
     settings.create(path)
     assert settings.load(path) == Settings()
     assert settings.problems(path) == []
-    for key in ("hotkey", "mode", "capture", "folder", "notify_after", "count", "days", "size"):
+    for key in ("hotkey", "mode", "capture", "compress", "folder", "notify_after", "count", "days", "size"):
         assert f"{key} = " in path.read_text()
     uncommented = default().replace("# folder = ", "folder = ")
     assert parse(uncommented) == Settings()
@@ -61,10 +61,11 @@ def test_create_leaves_a_file_alone(tmp_path):
 def test_every_value_is_read():
     """All at once, sizes with units, numbers with and without a point."""
     found = parse(
-        f"hotkey = ' win+f12 '\nmode = 'full'\ncapture = 'stop'\nfolder = '{FOLDER}'\nnotify_after = 2\n"
+        "hotkey = ' win+f12 '\nmode = 'full'\ncapture = 'stop'\ncompress = 'zstd'\n"
+        f"folder = '{FOLDER}'\nnotify_after = 2\n"
         '[retention]\ncount = 0\ndays = 7\nsize = "1.5 GB"\n'
     )
-    assert found == Settings("win+f12", "full", How.STOP, FOLDER, 2.0, Retention(0, 7, 1_500_000_000))
+    assert found == Settings("win+f12", "full", How.STOP, "zstd", FOLDER, 2.0, Retention(0, 7, 1_500_000_000))
     assert parse("retention = {size = 5}").retention.size == 5
     assert parse('folder = "~/x"').folder == Path.home() / "x"
 

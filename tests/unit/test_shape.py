@@ -19,9 +19,9 @@ RANKS = (
     {"__main__", "cli", "app", "commands"},
     {"flow", "shot", "worker"},
     {"capture", "desktop", "store", "reports", "settings"},
-    {"formats", "ffi", "modes", "sizes", "interrupts", "patience", "program"},
+    {"formats", "ffi", "modes", "interrupts", "packed", "patience", "program"},
     {"model", "errors"},
-    {"frames", "verdicts"},
+    {"frames", "sizes", "verdicts"},
 )
 """Entry, middle, parts, tools, nouns, and what those build on: each may import from those after it, not its own."""
 ENTRY_MAY = {("__main__", "cli"), ("cli", "app"), ("cli", "commands")}

@@ -16,6 +16,7 @@ from tray.commands.orders import CANCEL, Orders
 from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
+from tray.packed import KINDS
 
 if TYPE_CHECKING:
     from tray.interrupts import Held
@@ -42,6 +43,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--capture",
         choices=[*How],
         help="how to read the memory of a Linux app (default: as in the settings)",
+    )
+    parser.add_argument(
+        "--compress",
+        choices=KINDS,
+        help="pack the dump once the app runs again (default: as in the settings)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
     parser.add_argument("--started", type=int, metavar="TICKS", help=argparse.SUPPRESS)
@@ -72,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     pid, started = _chosen(arguments.process, arguments.started)
     request = {"pid": pid, "started": started, "mode": arguments.mode, "output": arguments.output}
     request["handles"] = not arguments.without_handles
-    request["capture"] = arguments.capture
+    request["capture"], request["compress"] = arguments.capture, arguments.compress
     return _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
 
 
@@ -119,6 +125,7 @@ def _worker(pipes: str | None) -> int:
             folder=Path(request["folder"]),
             retention=Retention(**request["retention"]),
             capture=How(request.get("capture") or How.AUTO),
+            compress=_packing(request.get("compress") or KINDS[0]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"The request makes no sense: {error!r}.") from error
@@ -156,7 +163,7 @@ def _take(
     from tray.store import Store
 
     taken = datetime.now(UTC)
-    output = request.get("output")
+    output, packing = request.get("output"), _packing(request.get("compress") or wanted.compress)
     store = Store(wanted.folder, wanted.retention)
     with Held() as held:
         with held.interruptible():
@@ -177,8 +184,9 @@ def _take(
         try:
             with Reporter(target.name, as_json=as_json) as reporter:
                 dump = flow.dump(
-                    here, store, target, mode, trigger, taken, held=held, progress=reporter, output=output
-                )
+                    here, store, target, mode, trigger, taken,
+                    held=held, progress=reporter, output=output, compress=packing,
+                )  # fmt: skip
         except Stalled:
             if request.get("handles", True):
                 from tray.commands import handover
@@ -209,6 +217,12 @@ def _mode(name: str) -> Any:  # noqa: ANN401 - a Mode; spelt so that the worker 
     if name not in MODES:
         raise BadUsage(f"There is no mode {name!r}; there are {', '.join(MODES)}.")
     return MODES[name]
+
+
+def _packing(kind: str) -> str:
+    if kind not in KINDS:
+        raise BadUsage(f"Dumps cannot be packed as {kind!r}; there is {', '.join(KINDS)}.")
+    return kind
 
 
 def _window(fields: dict[str, Any] | None) -> Window | None:

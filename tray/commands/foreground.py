@@ -31,9 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = dump.wanted()
     if arguments.capture:
         wanted = replace(wanted, capture=How(arguments.capture))
+    if arguments.compress:
+        wanted = replace(wanted, compress=arguments.compress)
     here = desktop()
     try:
-        event = None if arguments.output or arguments.capture else _asked(here, arguments.mode)
+        event = (
+            None
+            if arguments.output or arguments.capture or arguments.compress
+            else _asked(here, arguments.mode)
+        )
         if event is None:
             event = _alone(here, wanted, arguments)
     finally:

@@ -73,6 +73,7 @@ def _words(request: dict[str, Any], target: Target, *, as_json: bool) -> Sequenc
     words = ["dump", str(target.pid), "--started", str(target.started), "--mode", request["mode"]]
     output = request.get("output")
     words += ["--output", output] if output else []
+    words += ["--compress", request["compress"]] if request.get("compress") else []
     words += ["--json"] if as_json else []
     return words if request.get("handles", True) else [*words, WITHOUT_HANDLES]
 

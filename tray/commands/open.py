@@ -1,4 +1,4 @@
-"""``hangshot open``: the dump folder, or a dump, in the file manager."""
+"""``hangshot open``: the dump folder, or a dump, in the file manager; or a dump in a debugger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tray.desktop import Desktop
 
-HELP = "show a dump, or the folder of dumps, in the file manager"
+HELP = "show a dump, or the folder of dumps, in the file manager; or a dump in a debugger"
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="last|ID|FILE",
         help="the dump to show; the start of an id will do (default: the folder)",
     )
+    parser.add_argument(
+        "--debugger", action="store_true", help="open the dump (default: the last one) in gdb, lldb or WinDbg"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,6 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     wanted = settings.load(settings.path())
     store = Store(wanted.folder, wanted.retention)
+    if arguments.debugger:
+        from tray.commands import debugger
+
+        return debugger.run(store.find(arguments.dump or "last"))
     if arguments.dump is None:
         store.make()
         path = store.folder

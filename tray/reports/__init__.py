@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tray.errors import BadDump, NoDump
 from tray.formats import core, minidump
 from tray.model import Report
+from tray.packed import plain
 from tray.reports import runtimes, stacks
 
 if TYPE_CHECKING:
@@ -55,12 +56,13 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
     unwind = (readers or {}).get(report.format)
     if unwind is None:
         return report
-    found, lacks = stacks.read(path, report.snapshot, report.modules, unwind)
+    found, lacks = stacks.read(plain(path), report.snapshot, report.modules, unwind)
     return runtimes.added(replace(report, stacks=found, lacks=lacks))
 
 
 def opened(path: Path) -> core.Core | minidump.Minidump:
     """The reader for what the file begins with, whatever it is called."""
+    path = plain(path)
     with path.open("rb") as file:
         magic = file.read(len(minidump.MAGIC))
     return minidump.read(path) if magic == minidump.MAGIC else core.read(path)

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tray.packed import plain
 from tray.reports import python_calls
 from tray.reports.names import last
 
@@ -107,7 +108,7 @@ def _with_python(report: Report) -> Report:
         return report
     calls, why = report.dump.calls if report.dump else (), ""
     if not calls:
-        calls, why = python_calls.of_core(report.path, report.modules[0].path)
+        calls, why = python_calls.of_core(plain(report.path), report.modules[0].path)
     if calls:
         report = replace(report, stacks=python_calls.merged(report.stacks, calls))
         return replace(report, lacks=(*report.lacks, _LATER)) if report.dump and report.dump.calls else report

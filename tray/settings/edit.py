@@ -27,6 +27,10 @@ mode = "mini"
 # while it runs on; not where that could do harm. "auto": whichever is better.
 capture = "auto"
 
+# "zstd" packs each dump once the app runs again: smaller files that take longer to write
+# and to open. Hangshot reads them as they are; for other programs: unzstd FILE.
+compress = "none"
+
 # Where dumps go. Only you can look into this folder: dumps hold what the app had
 # in memory, passwords too.
 # folder = {folder}

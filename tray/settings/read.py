@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray import sizes
+from tray import packed, sizes
 from tray.errors import BadSettings
 from tray.model import Retention
 from tray.modes import MODES, How
@@ -209,6 +209,13 @@ def _how(value: object) -> How:
         raise ValueError(f"{choice}, not {value!r}{_nearest(str(value), How).rstrip('.')}") from None
 
 
+def _compress(value: object) -> str:
+    """How dumps are packed."""
+    if isinstance(value, str) and value in packed.KINDS:
+        return value
+    raise ValueError(f'"none" or "zstd", not {value!r}')
+
+
 def _folder(value: object) -> Path:
     """An absolute path; ``~`` is the home folder."""
     if isinstance(value, str) and value:
@@ -247,6 +254,7 @@ VALUES: dict[str, Callable[[Any], Any]] = {
     "hotkey": _hotkey,
     "mode": _mode,
     "capture": _how,
+    "compress": _compress,
     "folder": _folder,
     "notify_after": _seconds,
 }

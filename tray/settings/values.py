@@ -38,6 +38,7 @@ class Settings:
         hotkey: The combination as written; what it means is the desktop's affair.
         mode: Name of the mode for hotkey and menu.
         capture: How memory is read.
+        compress: Whether dumps are packed once the app runs again, and how; one of `packed.KINDS`.
         folder: Where dumps go.
         notify_after: Seconds before a progress toast comes.
         retention: What the folder may keep.
@@ -47,6 +48,7 @@ class Settings:
     hotkey: str = "ctrl+alt+shift+d"
     mode: str = "mini"
     capture: How = How.AUTO
+    compress: str = "none"
     folder: Path = field(default_factory=dumps_folder)
     notify_after: float = 1.0
     retention: Retention = KEPT

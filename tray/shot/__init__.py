@@ -282,6 +282,7 @@ def request(running: Running) -> Event:
         "started": target.started,
         "mode": running.mode,
         "capture": str(running.wanted.capture),
+        "compress": running.wanted.compress,
         "trigger": str(running.trigger),
         "window": window,
         "output": running.output,

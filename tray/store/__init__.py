@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray.errors import NoDump, StoreUnusable
+from tray.packed import base
 from tray.store import folder as folders
 from tray.store import look, names, sidecar
 from tray.store.expiry import expired
@@ -131,8 +132,8 @@ class Store:
 
 
 def _suffix(name: str) -> str:
-    """Ending of a file name, with the dot."""
-    return os.path.splitext(name)[1]  # noqa: PTH122 - a Path for each of many files costs more than reading it
+    """Ending of a file name, with the dot; that of a packed file tells what it holds."""
+    return os.path.splitext(name.removesuffix(names.PACKED))[1]  # noqa: PTH122 - a Path for each of many files costs more than reading it
 
 
 def _files(folder: Path) -> dict[str, os.DirEntry[str]]:
@@ -153,15 +154,15 @@ def _dump(entry: os.DirEntry[str], found: dict[str, os.DirEntry[str]]) -> Dump |
     except OSError:
         return None  # pruned a moment ago
     path = Path(entry.path)
-    dump = described(path) if path.stem + names.SIDECAR in found else None
+    dump = described(path) if base(path).stem + names.SIDECAR in found else None
     if dump is None:
         return sidecar.from_name(path, stat.st_size, allocated(stat))
-    return replace(dump, id=path.stem, size=stat.st_size, allocated=allocated(stat))
+    return replace(dump, id=base(path).stem, size=stat.st_size, allocated=allocated(stat))
 
 
 def described(path: Path) -> Dump | None:
     """The dump as its sidecar tells; None if that cannot be read."""
-    beside = path.with_suffix(names.SIDECAR)
+    beside = base(path).with_suffix(names.SIDECAR)
     try:
         return sidecar.read(beside.read_bytes(), path)
     except (OSError, ValueError) as error:
@@ -196,7 +197,7 @@ def _remove(path: Path) -> bool:
         return False
     try:
         for ending in names.COMPANIONS:
-            path.with_suffix(ending).unlink(missing_ok=True)
+            base(path).with_suffix(ending).unlink(missing_ok=True)
         path.unlink()
     except FileNotFoundError:
         return False

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from tray.errors import NotWritten, StoreUnusable
+from tray.packed import base
 from tray.patience import patiently
 from tray.store import folder as folders
 from tray.store import names, sidecar
@@ -35,7 +36,7 @@ def update(path: Path, dump: Dump | None, report: str) -> Path:
     Raises:
         StoreUnusable: One of them cannot be written; the one before it stays as it was.
     """
-    place = path.with_suffix(names.REPORT)
+    place = base(path).with_suffix(names.REPORT)
     try:
         if place == path or not _ours(place, HEAD.encode()):
             raise StoreUnusable(
@@ -61,8 +62,8 @@ def page(path: Path, content: bytes, head: bytes, chosen: Path | None = None) ->
     Raises:
         NotWritten: It cannot be, or another file has the name.
     """
-    ours = path.suffix in names.FORMATS
-    place = path.with_suffix(names.PAGE) if ours else path.with_name(path.name + names.PAGE)
+    ours = base(path).suffix in names.FORMATS
+    place = base(path).with_suffix(names.PAGE) if ours else path.with_name(path.name + names.PAGE)
     if chosen is not None:
         place = chosen / place.name if chosen.is_dir() else chosen
     try:

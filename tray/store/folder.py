@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tray import sizes
 from tray.errors import StoreFull, StoreUnusable, TrayError
+from tray.packed import base
 from tray.store import names
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def _only_dumps(folder: Path) -> bool:
 
 def _ours(name: str) -> bool:
     """Whether we would have given a file this name."""
-    return names.is_partial(name) or names.parse(os.path.splitext(name)[0]) is not None  # noqa: PTH122
+    stem = os.path.splitext(name.removesuffix(names.PACKED))[0]  # noqa: PTH122
+    return names.is_partial(name) or names.parse(stem) is not None
 
 
 def chosen(output: str | Path) -> tuple[Path, Path | None]:
@@ -149,7 +151,7 @@ def _make_chosen(folder: Path) -> None:
 
 def _refuse_existing(path: Path) -> None:
     """A chosen name must be free, and its sidecar's too: nothing is ever overwritten."""
-    sidecar = path.with_suffix(names.SIDECAR)
+    sidecar = base(path).with_suffix(names.SIDECAR)
     if sidecar == path:
         raise StoreUnusable(f"{path} would be its own sidecar.", hint="Let the name end in .core.")
     for taken in (path, sidecar):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tray import packed
+
 if TYPE_CHECKING:
     from tray.model import Target
 
@@ -18,6 +20,8 @@ REPORT = ".txt"
 PAGE = ".html"
 COMPANIONS = (SIDECAR, REPORT, PAGE)
 """Endings of what lies beside a dump and goes when it goes."""
+
+PACKED = packed.SUFFIX
 
 PARTIAL = ".partial"
 """Added to a name for as long as the file is being written."""
@@ -88,6 +92,6 @@ def is_partial(name: str) -> bool:
 
     Only our own pattern counts: browsers call their downloads ``.partial`` too.
     """
-    whole, dot, ending = name.removesuffix(PARTIAL).rpartition(".")
+    whole, dot, ending = name.removesuffix(PARTIAL).removesuffix(PACKED).rpartition(".")
     ours = dot + ending in (*FORMATS, *COMPANIONS)
     return name.endswith(PARTIAL) and ours and parse(whole) is not None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from tray.errors import StoreUnusable
+from tray.packed import base
 from tray.patience import patiently
 from tray.store import names, sidecar
 from tray.store.folder import FULL, lock, sync, trouble
@@ -48,7 +49,7 @@ class Partial:
     @property
     def id(self) -> str:
         """The id of the dump to be."""
-        return self.path.stem
+        return base(self.path).stem
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +60,13 @@ class Partial:
         self.abandon()
         if isinstance(error, OSError) and error.errno in FULL:
             raise trouble(self.path, error) from error
+
+    def scratch(self) -> BinaryIO:
+        """A private file without a name on the same disk, which is gone once it is closed."""
+        import tempfile
+
+        file = tempfile.TemporaryFile(dir=self.path.parent, buffering=0)  # noqa: SIM115 - the caller closes it
+        return cast("BinaryIO", file)
 
     def sync(self) -> None:
         """Bring what was written to the disk: the long part of `finish`, which may be cut short here.
@@ -177,7 +185,9 @@ def _claimed(path: Path, chosen: Path | None) -> Partial | None:
     if file is None:
         return None
     claimed = Partial(file, partial, chosen or path)
-    if any(os.path.lexists(other) for other in (path, path.with_suffix(names.SIDECAR), _beside(partial))):
+    if any(
+        os.path.lexists(other) for other in (path, base(path).with_suffix(names.SIDECAR), _beside(partial))
+    ):
         claimed.abandon()
         return None
     return claimed
@@ -250,7 +260,7 @@ def _remove(path: Path, identity: Identity) -> None:
 
 def _beside(partial: Path) -> Path:
     """The unfinished sidecar that belongs to an unfinished dump."""
-    return partial.with_suffix("").with_suffix(names.SIDECAR + names.PARTIAL)
+    return base(partial.with_suffix("")).with_suffix(names.SIDECAR + names.PARTIAL)
 
 
 def allocated(found: os.stat_result) -> int:

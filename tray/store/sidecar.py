@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray.model import Dump, Frame, Gap, Stack, Target, Thread, Trigger, Trust, Window
+from tray.packed import base
 from tray.store import reason
 from tray.store.names import FORMATS, parse
 
@@ -231,13 +232,13 @@ def from_name(path: Path, size: int, allocated: int) -> Dump | None:
     For dumps whose sidecar is missing or damaged. What is not known is left
     empty, and the trigger is told as the command line.
     """
-    name = parse(path.stem)
+    name = parse(base(path).stem)
     if name is None:
         return None
     return Dump(
-        id=path.stem,
+        id=base(path).stem,
         path=path,
-        format=FORMATS[path.suffix],
+        format=FORMATS[base(path).suffix],
         mode=name.mode,
         trigger=Trigger.CLI,
         target=Target(name.pid, 0, name.name),

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from tray.modes import MODES
+from tray.packed import base
 from tray.reports.names import last
 from tray.reports.page.markup import foreign, make
 from tray.sizes import shown
@@ -114,7 +115,13 @@ def _debugger(name: str, commands: Sequence[str], note: str = "") -> Node:
 
 
 def _linux(report: Report) -> Iterator[tuple[str, list[str], str]]:
-    program, core = shlex.quote(_program(report)), shlex.quote(report.path.name)
+    program, core = shlex.quote(_program(report)), shlex.quote(base(report.path).name)
+    if core != shlex.quote(report.path.name):
+        yield (
+            "zstd",
+            [f"unzstd {shlex.quote(report.path.name)}"],
+            "First unpack it: only Hangshot reads it as it is.",
+        )
     yield "gdb", [f"gdb {program} {core} -ex 'thread apply all bt'"], ""
     yield "lldb", [f"lldb {program} --core {core} -o 'thread backtrace all'"], ""
     yield (
@@ -128,7 +135,9 @@ def _linux(report: Report) -> Iterator[tuple[str, list[str], str]]:
 
 
 def _windows(report: Report) -> Iterator[tuple[str, list[str], str]]:
-    dump = f'"{report.path.name}"'
+    dump = f'"{base(report.path).name}"'
+    if base(report.path) != report.path:
+        yield "zstd", [f'zstd -d "{report.path.name}"'], "First unpack it: only Hangshot reads it as it is."
     yield (
         "WinDbg",
         [f"windbgx -z {dump}", f'windbgx -z {dump} -c "!analyze -v -hang; ~*kp"'],

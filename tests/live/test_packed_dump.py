@@ -1,0 +1,62 @@
+"""A packed dump of a real program: gdb and our own reader see in it what they see in a plain one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.linux, pytest.mark.ptrace, pytest.mark.gdb]
+
+
+def hangshot(*words: object, scratch: Path, **settings) -> subprocess.CompletedProcess[str]:
+    """Run a command that unpacks in ``scratch``."""
+    scratch.mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, "-m", "tray", *map(str, words)],
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(scratch)},
+        capture_output=True, text=True, check=True, timeout=120, **settings,
+    )  # fmt: skip
+
+
+def test_packed_and_plain_tell_the_same(target, tmp_path: Path) -> None:
+    """The packed one is smaller; both have the same threads and calls, and nothing unpacked is left."""
+    program, scratch = target("threads"), tmp_path / "scratch"
+    paths = []
+    for kind in ("none", "zstd"):
+        folder = tmp_path / kind
+        words = (
+            "dump",
+            program.pid,
+            "--mode",
+            "heap",
+            "--compress",
+            kind,
+            "--output",
+            f"{folder}/",
+            "--json",
+        )
+        event = json.loads(hangshot(*words, scratch=scratch).stdout.splitlines()[-1])
+        paths.append(Path(event["path"]))
+        assert event["size"] == paths[-1].stat().st_size
+    plain, packed = paths
+    assert (plain.suffix, "".join(packed.suffixes[-2:])) == (".core", ".core.zst")
+    assert packed.stat().st_size < plain.stat().st_size
+    told = [json.loads(hangshot("inspect", path, "--json", scratch=scratch).stdout) for path in paths]
+    assert told[0]["threads"] == told[1]["threads"]
+    assert not list(scratch.iterdir())
+
+
+def test_a_packed_dump_opens_in_gdb(target, tmp_path: Path) -> None:
+    """``open --debugger`` unpacks it for gdb, which names the frames, and tidies up."""
+    program, scratch = target("threads"), tmp_path / "scratch"
+    words = ("dump", program.pid, "--compress", "zstd", "--output", f"{tmp_path}/", "--json")
+    event = json.loads(hangshot(*words, scratch=scratch).stdout.splitlines()[-1])
+    asked = hangshot("open", event["path"], "--debugger", scratch=scratch, input="bt\nquit\n")
+    assert "main" in asked.stdout, asked.stdout + asked.stderr
+    assert not list(scratch.iterdir())

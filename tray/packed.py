@@ -1,0 +1,168 @@
+"""Dumps made smaller with Zstandard: packing one, and unpacking it for those who read it.
+
+Source: RFC 8878.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tray import sizes
+from tray.errors import BadDump, StoreFull
+
+KINDS = ("none", "zstd")
+"""What ``compress`` may be in the settings."""
+SUFFIX = ".zst"
+"""Added to the name of a packed dump."""
+MAGIC = struct.pack("<I", 0xFD2FB528)
+
+LEVEL = 3
+"""Zstandard's own default: see `benchmarks/results.md` for what it costs and gives."""
+WORKERS = 2
+_CHUNK = 1 << 20
+_RESERVE = 64 << 20
+_WORTH_A_WORD = 256 << 20
+"""From this size on, unpacking takes long enough to be told."""
+
+_unpacked: dict[tuple[str, int, int], Path] = {}
+
+
+def base(path: Path) -> Path:
+    """The path without what packing added to its name."""
+    return path.with_suffix("") if path.suffix == SUFFIX else path
+
+
+def pack(source: BinaryIO, target: BinaryIO) -> None:
+    """Write all of ``source``, packed, to ``target``; both are open files, and the target is empty.
+
+    Raises:
+        OSError: The target cannot take it.
+    """
+    zstd = _library()
+    parameter = zstd.CompressionParameter
+    options = {parameter.compression_level: LEVEL, parameter.checksum_flag: 1}
+    if parameter.nb_workers.bounds()[1] >= WORKERS:
+        options[parameter.nb_workers] = WORKERS
+    machine = zstd.ZstdCompressor(options=options)
+    machine.set_pledged_input_size(os.fstat(source.fileno()).st_size)
+    source.seek(0)
+    while chunk := source.read(_CHUNK):
+        _write(target, machine.compress(chunk))
+    _write(target, machine.flush())
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is packed, whatever it is called; False for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def plain(path: Path) -> Path:
+    """A file for debuggers to read: this one, or what it holds, in a private folder that goes when we end.
+
+    A file is unpacked once. Where that takes a while, standard error says so.
+
+    Raises:
+        BadDump: It is damaged, or was cut.
+        StoreFull: There is no room to unpack it.
+        OSError: It cannot be read.
+    """
+    if not is_packed(path):
+        return path
+    found = path.stat()
+    key = (str(path), found.st_mtime_ns, found.st_size)
+    if key not in _unpacked or not _unpacked[key].exists():
+        _unpacked[key] = _unpack(path)
+    return _unpacked[key]
+
+
+def _unpack(path: Path) -> Path:
+    with path.open("rb") as file:
+        size = _size(file, path)
+        folder = _folder(path, size)
+        if size >= _WORTH_A_WORD:
+            print(f"Unpacking {path.name} ({sizes.shown(size)}) to {folder} …", file=sys.stderr, flush=True)
+        place = folder / base(path).name
+        with place.open("xb", buffering=0) as output:
+            _unpack_into(file, output, path, size)
+    return place
+
+
+def _size(file: BinaryIO, path: Path) -> int:
+    """How many bytes it has unpacked; the packer says it at the beginning."""
+    zstd = _library()
+    try:
+        size: int | None = zstd.get_frame_info(file.read(32)).decompressed_size
+    except zstd.ZstdError as error:
+        raise _damaged(path) from error
+    file.seek(0)
+    return 8 * os.fstat(file.fileno()).st_size if size is None else size
+
+
+def _folder(path: Path, size: int) -> Path:
+    """A new private folder with that much room: the system's own for such things, else beside the dump."""
+    import atexit
+    import shutil
+    import tempfile
+
+    rooms: dict[Path, int] = {}
+    for room in (Path(tempfile.gettempdir()), path.absolute().parent):
+        rooms[room] = free = shutil.disk_usage(room).free
+        if free >= size + _RESERVE:
+            folder = Path(tempfile.mkdtemp(prefix="hangshot-", dir=room))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            return folder
+    most, free = max(rooms.items(), key=lambda item: item[1])
+    raise StoreFull(
+        f"{path.name} takes {sizes.shown(size)} unpacked; {most} has {sizes.shown(free)} left.",
+        hint="Make room there, or set TMPDIR to a folder that has it.",
+    )
+
+
+def _unpack_into(file: BinaryIO, output: BinaryIO, path: Path, size: int) -> None:
+    zstd = _library()
+    machine = zstd.ZstdDecompressor()
+    while not machine.eof:
+        chunk = file.read(_CHUNK) if machine.needs_input else b""
+        if machine.needs_input and not chunk:
+            there = f"{sizes.shown(output.tell())} of {sizes.shown(size)}"
+            raise BadDump(f"{path} was cut off: only {there} can be unpacked.")
+        try:
+            _store(machine.decompress(chunk, _CHUNK), output)
+        except zstd.ZstdError as error:
+            raise _damaged(path) from error
+    output.truncate()
+
+
+def _store(content: bytes, output: BinaryIO) -> None:
+    """Write it, pages of zeros as holes."""
+    if content.count(0) == len(content):
+        output.seek(len(content), os.SEEK_CUR)
+    else:
+        _write(output, content)
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _damaged(path: Path) -> BadDump:
+    return BadDump(f"{path} is damaged: it cannot be unpacked.")
+
+
+def _library() -> Any:  # noqa: ANN401 - a module; which one depends on Python's version
+    """Python's own from 3.14 on, and the same for earlier ones."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
