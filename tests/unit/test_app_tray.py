@@ -82,7 +82,14 @@ class Tray:
         """Tell what the stacks of the first dump say, and wait until that is taken in."""
         path, told = wait_until(lambda: self.asked, "a dump to explain")[0]
         assert str(Path(path)) == TOAST
-        told({"event": "explained", "path": path, "verdict": {"sentence": words} if words else None})
+        kind = "idle" if words.startswith("Nothing") else "busy"
+        told(
+            {
+                "event": "explained",
+                "path": path,
+                "verdict": {"sentence": words, "kind": kind} if words else None,
+            }
+        )
         self.settle()
 
     def end(self) -> None:
@@ -264,7 +271,7 @@ def test_more_is_told_when_it_is_known(tray: Tray) -> None:
     assert [one.update for one in tray.desktop.toasts] == [False, True]
 
 
-@pytest.mark.parametrize("case", ["nothing new", "closed", "another dump", "nothing known"])
+@pytest.mark.parametrize("case", ["nothing new", "closed", "another dump", "nothing known", "nothing wrong"])
 def test_when_no_more_is_told(tray: Tray, case: str) -> None:
     """Not the same again, nor over another dump's toast, nor if the user has closed it."""
     tray.start()
@@ -275,7 +282,11 @@ def test_when_no_more_is_told(tray: Tray, case: str) -> None:
         tray.desktop.dismiss("dump")
     if case == "another dump":
         tray.press(71)
-    tray.explained({"nothing new": "Busy: a", "nothing known": ""}.get(case, "Busy: a in f()"))
+    tray.explained(
+        {"nothing new": "Busy: a", "nothing known": "", "nothing wrong": "Nothing wrong seen: f()"}.get(
+            case, "Busy: a in f()"
+        )
+    )
     assert len(tray.desktop.toasts) == 1
 
 

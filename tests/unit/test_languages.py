@@ -11,7 +11,7 @@ import pytest
 import synth
 
 from tray.model import Dump, Frame, Module, Report, Stack, Target, Trigger, Trust
-from tray.reports import own, python_calls, runtimes
+from tray.reports import drgn_reader, own, python_calls, runtimes
 from tray.store import sidecar
 
 LIBRARY, LIBC = "/usr/lib/libpython3.11.so.1.0", "/lib/x86_64-linux-gnu/libc.so.6"
@@ -76,7 +76,16 @@ def test_what_the_reader_says() -> None:
 )
 def test_the_programs_own_python(frame: Frame, words: str | None) -> None:
     """Not of Python's own library; what runs outside of any function is called by its file."""
-    assert own.places([Stack(7, (frame,))]) == ({7: words} if words else {})
+    made = replace(frame, trust=Trust.INTERPRETER)
+    assert own.places([Stack(7, (made,))]) == ({7: words} if words else {})
+
+
+def test_python_counts_more_than_what_it_calls() -> None:
+    """A program in Python is its Python; the libraries that it loads are not."""
+    native = Frame(1, "call", "/x/site-packages/numpy/core.so")
+    outer = Frame(0, "__init__", file="/app/store.py", trust=Trust.INTERPRETER)
+    assert own.own(Stack(7, (native, outer))) == outer
+    assert own.own(Stack(7, (Frame(1, "call", "/usr/lib/python3.11/lib-dynload/_ctypes.so"),))) is None
 
 
 def report(
@@ -147,3 +156,21 @@ def test_the_sidecar_keeps_what_the_process_told() -> None:
         "run_mod",
     ]
     assert "a moment later" in found.lacks[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("MemTotal: 9 kB\nMemAvailable:    2097152 kB\n", 1 << 30),
+        ("MemAvailable: 1024 kB\n", drgn_reader.LEAST_MEMORY),
+        ("MemAvailable: 99999999 kB\n", drgn_reader.MOST_MEMORY),
+        ("MemAvailable: x kB\n", drgn_reader.MOST_MEMORY),
+        ("", drgn_reader.MOST_MEMORY),
+    ],
+)
+def test_a_reader_leaves_memory_to_others(tmp_path: Path, text: str, most: int) -> None:
+    """It takes at most half of what there is to spare, but enough to begin with."""
+    spare = tmp_path / "meminfo"
+    spare.write_text(text)
+    assert drgn_reader.allowance(spare) == most
+    assert drgn_reader.allowance(tmp_path / "none") == drgn_reader.MOST_MEMORY

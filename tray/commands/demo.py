@@ -241,9 +241,23 @@ def _report(event: Event) -> int:
     if event["event"] == "error":
         print(f"hangshot: {event['title']}: {event['message']}\n  {event['hint']}", file=sys.stderr)
         return int(event["exit_code"])
-    for line in [*told(event), *_rights()]:
+    for line in [*told(_explained(event)), *_rights()]:
         _say(line)
     return 0
+
+
+def _explained(dumped: Event) -> Event:
+    """The event with what the call stacks tell, where they can be read."""
+    from pathlib import Path
+
+    from tray import flow
+    from tray.reports import why
+
+    try:
+        report, _ = flow.explain(Path(dumped["path"]))
+    except TrayError:
+        return dumped  # the tray may be at it just now; the dump is what counts
+    return {**dumped, "verdict": why.as_json(report)["verdict"] or dumped.get("verdict")}
 
 
 def told(dumped: dict[str, Any]) -> list[str]:

@@ -10,6 +10,10 @@ import ctypes
 import os
 import sys
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAME = b"hangshot-demo"
 
@@ -42,23 +46,37 @@ def main(hotkey: str) -> int:
 
 def deadlocked(libc: ctypes.CDLL) -> list[threading.Thread]:
     """Two threads that wait for each other, for ever."""
-    locks = [ctypes.create_string_buffer(_MUTEX) for _ in range(2)]
-    for lock in locks:
+    document, index = (ctypes.create_string_buffer(_MUTEX) for _ in range(2))
+    for lock in (document, index):
         libc.pthread_mutex_init(lock, None)
     both_hold_one = threading.Barrier(3)
 
-    def work(number: int) -> None:
+    def named(number: int, work: Callable[..., None]) -> None:
         libc.prctl(_PR_SET_NAME, b"worker-%d" % number)
-        first, second = locks if number == 1 else reversed(locks)
-        libc.pthread_mutex_lock(first)
-        both_hold_one.wait()
-        libc.pthread_mutex_lock(second)
+        work(libc, document, index, both_hold_one)
 
-    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in (1, 2)]
+    workers = [
+        threading.Thread(target=named, args=(number, work), daemon=True)
+        for number, work in enumerate((save, load), 1)
+    ]
     for worker in workers:
         worker.start()
     both_hold_one.wait()
     return workers
+
+
+def save(libc: ctypes.CDLL, document: object, index: object, both_hold_one: threading.Barrier) -> None:
+    """Hold the document and want the index."""
+    libc.pthread_mutex_lock(document)
+    both_hold_one.wait()
+    libc.pthread_mutex_lock(index)
+
+
+def load(libc: ctypes.CDLL, document: object, index: object, both_hold_one: threading.Barrier) -> None:
+    """Hold the index and want the document."""
+    libc.pthread_mutex_lock(index)
+    both_hold_one.wait()
+    libc.pthread_mutex_lock(document)
 
 
 def _window(hotkey: str) -> object | None:

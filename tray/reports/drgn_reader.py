@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray.model import Trust
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = 256
 """Of one thread; what recurses without end is understood long before."""
-MOST_MEMORY = 4 << 30
+MOST_MEMORY, LEAST_MEMORY = 4 << 30, 256 << 20
 """Of our own, in bytes. Debug info is mapped from its file and does not count."""
 FROM_TABLES = frozenset({"rbx", "r12", "r13", "r14", "r15"})
 """Registers of a caller that only unwind tables give back; drgn's guess by the
@@ -60,7 +61,22 @@ def restrain() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
+        most = allowance()
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        try:
+            Path("/proc/self/oom_score_adj").write_text("1000")  # rather us than the app that hangs
+        except OSError:
+            pass
+
+
+def allowance(spare: Path = Path("/proc/meminfo")) -> int:
+    """Bytes of memory that we may take: half of what the machine can spare, within limits."""
+    try:
+        fields = dict(line.split(":", 1) for line in spare.read_text().splitlines() if ":" in line)
+        available = int(fields["MemAvailable"].split()[0]) << 10
+    except (OSError, ValueError, KeyError, IndexError):
+        return MOST_MEMORY
+    return max(LEAST_MEMORY, min(MOST_MEMORY, available // 2))
 
 
 def tell(fact: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tray.frames import Trust
 from tray.reports.names import last
 
 if TYPE_CHECKING:
@@ -50,17 +51,23 @@ _LONGEST = 40
 def own(stack: Stack) -> Frame | None:
     """The innermost call of the program's own: not of the language's library, nor put in from its headers.
 
-    What lies in the system's folders is taken only where there is nothing else.
+    Of a program in Python, the innermost of its Python. What lies in the system's folders is taken only
+    where there is nothing else.
     """
     found = [frame for frame in stack.frames if is_own(frame)]
-    return next((frame for frame in found if not _SYSTEM.fullmatch(frame.module)), next(iter(found), None))
+    best = [frame for frame in found if frame.trust is Trust.INTERPRETER]
+    best = best or [frame for frame in found if not _SYSTEM.fullmatch(frame.module)] or found
+    return best[0] if best else None
 
 
 def is_own(frame: Frame) -> bool:
     """Whether a call may be the program's own, for all that its name and place tell."""
+    if frame.trust is Trust.INTERPRETER:  # there a name like __init__ is as good as any
+        return not language_folder(frame.file)
     return bool(
         frame.function
         and not _RUNTIME.fullmatch(last(frame.module))
+        and "/lib-dynload/" not in frame.module
         and not language_folder(frame.file)
         and not _STARTERS.fullmatch(frame.function)
         and not _STARTERS.fullmatch(_bare(frame.function))

@@ -252,8 +252,10 @@ class Shot:
         return lambda: self._loop.post(retry)
 
     def _explained(self, running: Running, event: Event, more: Event) -> None:
-        """Add to the toast what the call stacks tell, unless another dump has been begun."""
-        if running is not self._latest or words.reason(more) in {"", words.reason(event)}:
+        """Add to the toast what the call stacks tell, unless another dump has been begun or nothing is wrong."""
+        said = words.reason(more)
+        idle = (more.get("verdict") or {}).get("kind") == "idle"
+        if running is not self._latest or idle or said in {"", words.reason(event)}:
             return
         log.info("explained after %.2f s", running.so_far)
         self._say(
