@@ -144,7 +144,7 @@ def test_mode_from_the_menu(tray: Tray):
     """A mode chosen in the menu is written to the settings and is that of the next dump."""
     app = tray.screen.show("--title", "Ledger")
     _, modes = open_submenu(tray.screen, 2, ROWS)
-    click(tray.screen, modes.x + 60, int(modes.y + modes.height * 0.5))
+    click(tray.screen, modes.x + 60, int(modes.y + modes.height * 0.375))  # the second of four
     until(lambda: tray.settings.exists() and 'mode = "heap"' in tray.settings.read_text(), "the setting")
     tray.screen.press(HOTKEY)
     assert tray.dump_of(app.pid)["mode"] == "heap"
