@@ -175,6 +175,16 @@ def test_the_short_report_stays_short():
     assert "… and 488 more threads of 488 kinds" in text
 
 
+def test_the_short_report_stays_short_in_any_language():
+    """C++ has names of thousands of letters; issue trackers take 65,536 for all."""
+    deep = tuple(Frame(n, "std::map<int, " * 500, APP, n, "x.h", 1) for n in range(100))
+    stacks = tuple(Stack(tid, deep[tid:]) for tid in range(50))
+    snapshot = synth.snapshot(*(synth.thread(tid) for tid in range(50)))
+    text = brief.text(replace(report(), snapshot=snapshot, stacks=stacks))
+    assert len(text) < 60_000
+    assert "std::map<int, std::map<int" in text
+
+
 def test_the_short_report_of_a_damaged_dump():
     """Says so at its end."""
     text = brief.text(report(dump=None, missing=4096, stacks=(), lacks=()))

@@ -11,7 +11,7 @@ from tray.sizes import shown
 if TYPE_CHECKING:
     from tray.model import Report
 
-_MOST_KINDS, _MOST_CALLS = 12, 24
+_MOST_KINDS, _MOST_CALLS, _LONGEST = 12, 24, 170
 _ID = 16
 """Hexadecimal digits of a build id that tell it apart."""
 
@@ -38,7 +38,8 @@ def _head(report: Report) -> str:
 
 
 def _stacks(report: Report) -> list[str]:
-    return threads.lines(report, threads.matter(report), most=_MOST_KINDS, calls=_MOST_CALLS)
+    told = threads.lines(report, threads.matter(report), most=_MOST_KINDS, calls=_MOST_CALLS)
+    return [line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…" for line in told]
 
 
 def _modules(report: Report) -> list[str]:

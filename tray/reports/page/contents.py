@@ -168,11 +168,14 @@ def modules(subject: Subject) -> Node:
     more = len(found) - _MOST_MODULES
     heads = make("tr", [make("th", name, scope="col") for name in ("Module", "Build id", "Address")])
     table = make("div", make("table", make("thead", heads), make("tbody", rows)), class_="table")
-    summary = make("summary", make("span", "The list, with build ids", class_="who"))
+    known = any(one.build_id for one in found)
+    summary = make("summary", make("span", "The list, with build ids" if known else "The list", class_="who"))
     return make(
         "section",
         make("h2", f"{len(found)} module{'s' if len(found) != 1 else ''}"),
-        make("p", "The build ids are what finds the symbols of these very files.", class_="lead"),
+        make("p", "The build ids are what finds the symbols of these very files.", class_="lead")
+        if known
+        else None,
         make("details", summary, table, class_="folded-on-paper" if len(found) > _MOST_GAPS else None),
         make("p", f"… and {more} more", class_="rest") if more > 0 else None,
         id="modules",
