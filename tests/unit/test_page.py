@@ -117,6 +117,8 @@ li: 1 thing that this mode should hold:
 li: 9000-a000 /dev/x: device memory (VM_IO) (4.1 kB)
 h2: Open it in a debugger
 p: A click on a command selects all of it. Run it in the dump's folder.
+h3: Whichever is here
+code: hangshot open app.core --debugger
 h3: gdb
 code: gdb /opt/app app.core -ex 'thread apply all bt'
 h3: lldb
@@ -289,6 +291,15 @@ def test_what_cannot_be_told():
         "h2: 0 modules",
     ):
         assert line in found
+
+
+def test_a_packed_dump_is_unpacked():
+    """Our own program opens it as it is; for the others it must be unpacked, and has a shorter name then."""
+    one = subject()
+    found = outline(page.drawn(replace(one, report=replace(one.report, path=Path("/d/app.core.zst"))))).lines
+    assert "code: hangshot open app.core.zst --debugger" in found
+    assert "code: unzstd app.core.zst" in found
+    assert "code: lldb /opt/app --core app.core -o 'thread backtrace all'" in found
 
 
 def test_a_minidump_is_opened_on_windows():

@@ -94,7 +94,13 @@ def _gap(gap: Gap) -> Node:
 
 def debuggers(subject: Subject) -> Node:
     """Commands to paste."""
-    found = _windows(subject.report) if subject.report.format == "minidump" else _linux(subject.report)
+    report = subject.report
+    windows = report.format == "minidump"
+    file = f'"{report.path.name}"' if windows else shlex.quote(report.path.name)
+    found = [
+        ("Whichever is here", [f"hangshot open {file} --debugger"], ""),
+        *(_windows(report) if windows else _linux(report)),
+    ]
     return make(
         "section",
         make("h2", "Open it in a debugger"),
