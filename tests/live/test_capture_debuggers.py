@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace, pytest.mark.gdb]
 
 MODES = ["mini", "heap", "full"]
+WAYS = [*((mode, "stop") for mode in MODES), ("heap", "snapshot")]
+"""Each mode, and how memory is read for it."""
 TARGETS = [
     "threads",
     "many_threads",
@@ -68,18 +70,20 @@ def reference(
         program.end()
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="module", params=WAYS, ids="-".join)
 def ours(
     request: pytest.FixtureRequest, reference: Reference, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ours]:
-    """That target dumped by us in each mode, unharmed."""
+    """That target dumped by us in each mode and way, unharmed."""
+    mode, how = request.param
     program = reference.program
-    outcome = dumping.dump(program.pid, request.param, tmp_path_factory.mktemp("ours"))
+    outcome = dumping.dump(program.pid, mode, tmp_path_factory.mktemp("ours"), how)
+    assert outcome.last["method"].startswith("stop" if how == "stop" else "snapshot")
     program.assert_unharmed()
     verdict = judges.judge(program.executable, outcome.core)
     size = 8 if program.marker else 0
     core = judges.gdb(program.executable, outcome.core, address=program.marker, size=size)
-    yield Ours(request.param, outcome, verdict, core)
+    yield Ours(mode, outcome, verdict, core)
     outcome.core.unlink()
 
 
@@ -171,11 +175,11 @@ def known_calls(stacks: dict[int, list[str]]) -> list[list[str]]:
     return [[name for name in names if name in known] for _, names in sorted(stacks.items())]
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_known_backtraces(target, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "how"), WAYS)
+def test_known_backtraces(target, tmp_path: Path, mode: str, how: str) -> None:
     """All three debuggers show the very calls that each thread made, so gcore is not the only witness."""
     program = target("threads")
-    verdict = judges.judge(program.executable, dumping.dump(program.pid, mode, tmp_path).core)
+    verdict = judges.judge(program.executable, dumping.dump(program.pid, mode, tmp_path, how).core)
     for judge, stacks in verdict.everywhere().items():
         found = known_calls(judges.named(stacks))
         assert found[0] == ["main_waits", "main"], judge
@@ -183,13 +187,13 @@ def test_known_backtraces(target, tmp_path: Path, mode: str) -> None:
         assert all(names[-3:] == ["level_c", "level_b", "level_a"] for names in found[1:]), (judge, found)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_avx_registers(target, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "how"), WAYS)
+def test_avx_registers(target, tmp_path: Path, mode: str, how: str) -> None:
     """The upper halves of the YMM registers are right, of a thread that computes and of one that sleeps."""
     program = target("avx", settle=False)
     if program.words == ["no-avx"]:
         pytest.skip("this processor has no AVX")
-    core = dumping.dump(program.pid, mode, tmp_path).core
+    core = dumping.dump(program.pid, mode, tmp_path, how).core
     seen = list(judges.gdb(program.executable, core, ymm=True).ymm.values())
     for base in (0xA0000000, 0xA1000000):
         assert [[base + register * 256 + lane for lane in range(4)] for register in range(16)] in seen

@@ -56,6 +56,7 @@ class Clone:
     _middle: int = 0
     _memory: int = -1
     _before: bytes = b""
+    _net_at: int = 0
 
     def take(self, mappings: Sequence[Mapping], pages: Pages, code: linux_net.Code) -> None:
         """Take the clone.
@@ -72,6 +73,10 @@ class Clone:
             raise TargetGone(f"Process {self.freeze.pid} ended while it was being dumped.") from error
         finally:
             os.close(self._memory)
+
+    def mend(self, memory: int) -> None:
+        """Take the net out of the clone's memory too, by its descriptor for reading and writing."""
+        self.kernel.write_memory(memory, self._before, self._net_at)
 
     def end(self) -> None:
         """End the clone and wait until it is gone. Never raises; callable twice."""
@@ -139,6 +144,7 @@ class Clone:
         self._before = self._read(net.start, len(net.content))
         if len(self._before) != len(net.content):
             raise NoClone("its stack cannot be read")
+        self._net_at = net.start
         self._put(net.start, net.content)
 
     def _take(self, held: Held, net: linux_net.Net, code: linux_net.Code) -> None:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 from tray.capture.linux_net import CALL_AND_RETURN, RETURN_FROM_SIGNAL, Code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import array
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Pages
     from tray.ffi.linux import Kernel
 
 _C_LIBRARY = re.compile(r".*/(libc[-.]|libc\.so|ld-|libpthread)[^/]*")
+_PIECES = (CALL_AND_RETURN, RETURN_FROM_SIGNAL)
+_ANY = re.compile(b"|".join(map(re.escape, _PIECES)))
 _CHUNK = 1 << 20
 _MOST = 256 << 20
 
@@ -44,37 +47,37 @@ class Found:
 
 def find(kernel: Kernel, mappings: Sequence[Mapping], files: Files, pages: Pages) -> Found | None:
     """Both pieces; None where one is missing."""
-    call = restore = None
+    found: dict[bytes, tuple[int, Mapping]] = {}
     left = _MOST
     for mapping in sorted(mappings, key=lambda one: not _C_LIBRARY.fullmatch(one.path)):
         descriptor = files.descriptor(mapping) if mapping.access == "r-xp" and mapping.inode else None
         left -= mapping.size if descriptor is not None else 0
-        if descriptor is None or left < 0 or pages.own(mapping):  # else it was changed, as by a breakpoint
+        if descriptor is None or left < 0:
             continue
-        places = _places(kernel, mapping, descriptor)
-        call = call or (mapping, places[0]) if places[0] else call
-        restore = restore or (mapping, places[1]) if places[1] else restore
-        if call and restore:
-            return Found(Code(call[1], restore[1]), (call[0], restore[0]))
+        changed = pages.own(mapping)  # pages of the program's own, as where a debugger has set a breakpoint
+        for piece, address in _places(kernel, mapping, descriptor):
+            if piece not in found and not _overlaps(changed, address, address + len(piece)):
+                found[piece] = address, mapping
+                if len(found) == len(_PIECES):
+                    code = Code(found[CALL_AND_RETURN][0], found[RETURN_FROM_SIGNAL][0])
+                    return Found(code, tuple({where for _, where in found.values()}))
     return None
 
 
-def _places(kernel: Kernel, mapping: Mapping, descriptor: int) -> tuple[int, int]:
-    """Address of each piece in a mapping; 0 where it is not."""
-    wanted = (CALL_AND_RETURN, RETURN_FROM_SIGNAL)
-    found = [0, 0]
+def _overlaps(runs: array.array[int], start: int, end: int) -> bool:
+    """Whether any of the runs has an address of this stretch."""
+    return any(first < end and start < last for first, last in zip(runs[::2], runs[1::2], strict=True))
+
+
+def _places(kernel: Kernel, mapping: Mapping, descriptor: int) -> Iterator[tuple[bytes, int]]:
+    """Each piece that is in a mapping's file, and its address."""
+    longest = max(map(len, _PIECES)) - 1
     before, buffer = b"", bytearray(_CHUNK)
     size = min(mapping.size, os.fstat(descriptor).st_size - mapping.offset)
     for start in range(0, size, _CHUNK):
-        count = kernel.read_file(
-            descriptor, memoryview(buffer)[: min(_CHUNK, size - start)], mapping.offset + start
-        )
+        view = memoryview(buffer)[: min(_CHUNK, size - start)]
+        count = kernel.read_file(descriptor, view, mapping.offset + start)
         content = before + buffer[:count]
-        for index, piece in enumerate(wanted):
-            at = content.find(piece)
-            if at >= 0 and not found[index]:
-                found[index] = mapping.start + start - len(before) + at
-        if all(found):
-            break
-        before = bytes(content[-len(RETURN_FROM_SIGNAL) :])
-    return found[0], found[1]
+        for match in _ANY.finditer(content):
+            yield match[0], mapping.start + start - len(before) + match.start()
+        before = bytes(content[-longest:])

@@ -150,10 +150,11 @@ class Shot:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[int, Pages]]:
-        """The clone's memory and page map, open."""
+        """The clone's memory, as it was when the target stood still, and its page map; both open."""
         with ExitStack() as stack:
-            memory = self._kernel.open(f"/proc/{self.pid}/mem")
+            memory = self._kernel.open_memory(self.pid)
             stack.callback(os.close, memory)
+            self._clone.mend(memory)
             pages = linux_maps.Pages(self._kernel, self.pid)
             stack.callback(pages.close)
             yield memory, pages
