@@ -10,6 +10,7 @@ Source: clone(2), prctl(2), cgroups(7), proc(5); Linux ``mm/memory.c``,
 from __future__ import annotations
 
 import os
+import platform
 import re
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ SMALL, FEW = 16 << 20, 200
 """With less memory of its own, and fewer threads, a process is copied within 10 ms, about as fast as it is cloned."""
 _KERNEL = (6, 5)
 """From this release on a clone cannot divert a direct read that is under way, and odd callers can be told."""
+_RELEASE = platform.release()
 _SPARE_MEMORY = 64 << 20
 _SPARE_PROCESSES = 32
 _USERFAULTS = frozenset({"um", "uw", "ui"})
@@ -61,7 +63,7 @@ def _reasons(kernel: Kernel, pid: int, flags: Flags) -> Iterator[str]:
 
 
 def _release() -> str:
-    found = re.match(r"(\d+)\.(\d+)", os.uname().release) if hasattr(os, "uname") else None
+    found = re.match(r"(\d+)\.(\d+)", _RELEASE)
     if found and (int(found[1]), int(found[2])) >= _KERNEL:
         return ""
     return f"Linux is older than {_KERNEL[0]}.{_KERNEL[1]}"
