@@ -171,7 +171,7 @@ def test_a_dump_that_hangs_on_the_command_line(program, tmp_path: Path):
     assert accepted(Path(ended.stdout.strip()))
 
 
-@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+@pytest.mark.wide  # is about the 64-bit program
 @pytest.mark.parametrize("mode", ["mini", "full"])
 def test_a_32_bit_target_gets_a_32_bit_dump(program, tmp_path: Path, mode: str):
     """By the 32-bit worker; its own engine names the deadlock, and nothing is missing."""
@@ -188,7 +188,7 @@ def test_a_32_bit_target_gets_a_32_bit_dump(program, tmp_path: Path, mode: str):
         assert names.index("ntdll!RtlEnterCriticalSection") < names.index("deadlock!take_second"), printed
 
 
-@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+@pytest.mark.wide  # is about the 64-bit program
 def test_on_the_command_line(program, tmp_path: Path):
     """``hangshot dump PID`` does the same, with the options that it was given."""
     target = program("deadlock", bits=32)
@@ -199,7 +199,7 @@ def test_on_the_command_line(program, tmp_path: Path):
     assert (event["mode"], path.parent, machine(path)) == ("heap", tmp_path, I386)
 
 
-@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+@pytest.mark.wide  # is about the 64-bit program
 def test_cancel_of_a_32_bit_worker(program, tmp_path: Path):
     """It is passed on."""
     target = program("big_heap", 512, bits=32)
@@ -212,7 +212,7 @@ def test_cancel_of_a_32_bit_worker(program, tmp_path: Path):
     target.assert_unharmed()
 
 
-@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+@pytest.mark.wide  # is about the 64-bit program
 def test_a_32_bit_worker_ends_with_ours(program, tmp_path: Path, expected_warnings):
     """Whoever ends the worker that was started ends both; no thread stays suspended."""
     target = program("big_heap", 512, bits=32)
@@ -224,7 +224,7 @@ def test_a_32_bit_worker_ends_with_ours(program, tmp_path: Path, expected_warnin
     target.assert_unharmed()
 
 
-@pytest.mark.skipif(WIDTH != 64, reason="is about the 64-bit program")
+@pytest.mark.wide  # is about the 64-bit program
 def test_without_a_32_bit_worker(program, tmp_path: Path, expected_warnings):
     """A 64-bit dump where Windows gives one, with the word how to read it; a plain failure where not (Wine)."""
     target = program("deadlock", bits=32)
