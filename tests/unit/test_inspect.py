@@ -75,6 +75,21 @@ def test_a_page_without_secrets(core: Path, tmp_path: Path) -> None:
         assert ("/lib/" in text) is there
 
 
+def test_a_page_for_a_pipe(core: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """- is standard output, and nothing is written beside the dump."""
+    assert inspect(core, "--html", "-") == 0
+    assert capsysbinary.readouterr().out.startswith(page.MARK)
+    assert not core.with_suffix(".html").exists()
+
+
+def test_json(core: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object; redacted, without arguments."""
+    assert inspect(core, "--json") == inspect(core, "--json", "--redact") == 0
+    whole, redacted = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert whole["target"]["arguments"] == "/opt/app --fast"
+    assert redacted["target"]["arguments"] == ""
+
+
 def test_what_makes_no_sense(core: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two reports at once, and a page over the dump: told, and nothing is touched."""
     before = core.read_bytes()

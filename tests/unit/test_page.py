@@ -309,6 +309,9 @@ def test_a_minidump_is_opened_on_windows():
     found = outline(page.drawn(replace(one, report=report))).lines
     assert 'code: windbgx -z "app.dmp"' in found
     assert 'code: devenv "app.dmp"' in found
+    packed = outline(page.drawn(replace(one, report=replace(report, path=Path("app.dmp.zst"))))).lines
+    assert 'code: zstd -d "app.dmp.zst"' in packed
+    assert 'code: devenv "app.dmp"' in packed
     assert "li: Its writer's note: Tool: Hangshot" in found
     assert not [line for line in found if line.startswith("code: gdb")]
 
@@ -357,6 +360,68 @@ def test_all_is_held():
     content = page.drawn(replace(one, report=replace(one.report, snapshot=shown))).decode()
     assert "reserved without any use; not to scale" in content
     assert "The dump lists 4.1 kB" in content
+
+
+def test_waits_in_words():
+    """Each as a sentence: who ends, who may hold it, for how long; of very many only so many."""
+    one = subject()
+    waits = (
+        Wait(70, "app", WaitKind.JOIN, "waits for a thread to end", 0x9000, 71, "saver"),
+        Wait(71, "saver", WaitKind.RWLOCK, "waits for a reader-writer lock", 0x3000, timed=True),
+        Wait(72, "loader", WaitKind.FILE, "reads from /tmp/fifo"),
+        *(
+            Wait(tid, f"t{tid}", WaitKind.MUTEX, "waits for a mutex", 0x4000, 72, "loader")
+            for tid in range(80, 86)
+        ),
+        *(Wait(tid, f"t{tid}", WaitKind.SEMAPHORE, "waits for a semaphore", tid) for tid in range(100, 150)),
+    )
+    found = outline(page.drawn(replace(one, waits=waits, matter=(72,)))).lines
+    for line in (
+        "li: loader reads from /tmp/fifo",
+        "li: app waits for a thread to end at 0x9000: saver",
+        "li: saver waits for a reader-writer lock at 0x3000, and nobody can tell who holds it, for a limited time",
+        "li: t80, t81, t82 and 3 more wait for a mutex at 0x4000, held by loader",
+        "li: … and 14 more; 'hangshot inspect --json' has them all.",
+    ):
+        assert line in found
+    lonely = replace(
+        one, waits=(Wait(9, "t9", WaitKind.SEMAPHORE, "waits for a semaphore", 0x10),), matter=()
+    )
+    assert (
+        "p: One more thread waits for something that names no owner, as idle ones do: not drawn."
+        in outline(page.drawn(lonely)).lines
+    )
+
+
+def test_what_is_held():
+    """A mode of a later version, holes, and threads that could not be stopped."""
+    one = subject()
+    dump = replace(one.report.dump, mode="later", stuck=(Thread(9),), gaps=())
+    found = outline(page.drawn(replace(one, report=replace(one.report, dump=dump, size=1 << 30)))).lines
+    for line in (
+        "li: Mode later",
+        "li: 4.1 kB on the disk, 1.1 GB with its holes",
+        "li: 1 thread that could not be stopped",
+    ):
+        assert line in found
+    cut = outline(page.drawn(replace(one, report=replace(one.report, missing=5000)))).lines
+    assert "li: 5.0 kB at its end: it was not copied whole" in cut
+    whole = outline(
+        page.drawn(replace(one, report=replace(one.report, dump=replace(dump, stuck=()), lacks=())))
+    ).lines
+    assert "li: Nothing that this mode should hold" in whole
+
+
+def test_very_deep_and_very_many():
+    """The innermost calls, the first modules; the rest is counted."""
+    one = subject()
+    frames = tuple(Frame(n, f"f{n}", "/opt/app", n) for n in range(100))
+    modules = tuple(Module(f"/lib/{n}.so", n, n + 1) for n in range(700))
+    report = replace(one.report, modules=modules, stacks=(Stack(71, frames),))
+    found = outline(page.drawn(replace(one, report=report))).lines
+    assert "p: … 36 more calls" in found
+    assert "p: … and 100 more" in found
+    assert "summary: The list" in found
 
 
 def test_gaps_are_folded():

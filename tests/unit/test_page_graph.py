@@ -207,6 +207,14 @@ def test_a_ring_is_closed(count: int):
     assert drawing.width < 2 * layout.WIDE + 140, "a ring must fit a telephone"
 
 
+def test_a_picture_in_words():
+    """Each arrow is told: round the ring, into it, and down a tree."""
+    [picture] = drawn(*ring(2), wants(3, 1), wants(4, 1))
+    assert told(picture) == ("t1 waits for a mutex; t2 waits for a mutex; held by t1; 2 threads wait for t1.")
+    [picture] = drawn(wants(1, 2), wants(2, 3))
+    assert told(picture) == "t2 waits for t3; t1 waits for t2."
+
+
 def test_the_drawing_can_be_heard():
     """Title and description name everything, and each box its whole text."""
     name = "a very long name of a thread that does not fit"

@@ -48,12 +48,16 @@ def _held(report: Report) -> Iterator[Child]:
     mode = MODES.get(dump.mode) if dump else None
     if dump:
         yield f"Mode {dump.mode}: {mode.help}" if mode else f"Mode {dump.mode}"
-    yield f"Registers and stacks of {len(report.snapshot.threads)} threads"
+    yield f"Registers and stacks of {_threads(len(report.snapshot.threads))}"
     yield f"{shown(report.allocated)} on the disk" + (
         f", {shown(report.size)} with its holes" if report.size > 2 * report.allocated else ""
     )
     if report.comment:
         yield "Its writer's note: ", foreign(report.comment)
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count != 1 else ''}"
 
 
 def _lacking(report: Report) -> Iterator[Child]:
@@ -62,7 +66,7 @@ def _lacking(report: Report) -> Iterator[Child]:
     if report.dump is None:
         yield "Its sidecar: nobody knows when and why it was taken, nor what it left out"
     if report.dump and report.dump.stuck:
-        yield f"{len(report.dump.stuck)} threads that could not be stopped"
+        yield f"{_threads(len(report.dump.stuck))} that could not be stopped"
     yield from (foreign(lack) for lack in report.lacks)
     gaps = report.dump.gaps if report.dump else ()
     if gaps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 
 from tray.reports.page.markup import clean
@@ -22,12 +23,9 @@ def fitted(text: str, room: float) -> str:
     line = " ".join(clean(text, 400).split())
     if width(line) <= room:
         return line
-    left = room - _of("…")
-    for place, sign in enumerate(line):
-        left -= _of(sign)
-        if left < 0:
-            return line[: max(place, 1)].rstrip() + "…"
-    return line
+    widths = itertools.accumulate(map(_of, line), initial=_of("…"))
+    fits = sum(1 for _ in itertools.takewhile(lambda so_far: so_far <= room, widths)) - 1
+    return line[: max(fits, 1)].rstrip() + "…"
 
 
 def _of(sign: str) -> float:

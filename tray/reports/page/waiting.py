@@ -12,7 +12,7 @@ from tray.verdicts import WaitKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tray.reports.page.graph import Picture
+    from tray.reports.page.graph import Picture, Tree
     from tray.reports.page.layout import Drawing
     from tray.reports.page.markup import Child, Node
     from tray.reports.page.subject import Subject
@@ -66,14 +66,19 @@ def _figure(picture: Picture, number: int, drawing: Drawing) -> Node:
 
 def told(picture: Picture) -> str:
     """A picture in words, for those who cannot see it."""
+    steps = [f"{tree.box.title} waits for {tree.label or 'the next'}" for tree in picture.ring]
     if picture.ring:
-        steps = [f"{tree.box.title} waits for {tree.label or 'the next'}" for tree in picture.ring]
-        return "; ".join(steps) + f"; held by {picture.ring[0].box.title}."
-    root = picture.root
-    if root is None:
-        return ""
-    who = ", ".join(tree.box.title for tree in root.waiting)
-    return f"{who} wait for {root.box.title} {root.box.detail}".strip() + "."
+        steps.append(f"held by {picture.ring[0].box.title}")
+    for tree in (*picture.ring, *filter(None, (picture.root,))):
+        steps += _steps(tree)
+    return "; ".join(steps) + "."
+
+
+def _steps(tree: Tree) -> Iterator[str]:
+    """Who waits for this, and who waits for those."""
+    for one in tree.waiting:
+        yield f"{one.box.title} {'wait' if one.box.kind == 'crowd' else 'waits'} for {tree.box.title}"
+        yield from _steps(one)
 
 
 def _folded(subject: Subject) -> list[tuple[Wait, list[str]]]:
