@@ -53,6 +53,7 @@ PROLOGUES = {
     "Framed": bytes([0, 3]) + save(RBX, 0x10) + alloc(0x30) + push(RBP),
 }
 """Of calls that keep registers on the stack; the base of the second one's frame is 0x20 below RBP."""
+SYSCALL = {True: b"\x0f\x05", False: b"\xff\xd2"}
 HIDDEN = ("RtlpWait", APP)
 """Calls that no library exports."""
 STACKS, LOCKS = 0x10000000, 0x20000000
@@ -72,7 +73,8 @@ def library(name: str, *, wide: bool) -> Library:
         )
         for number, one in enumerate(own)
     ]
-    return Library(rows, wide, SIZE)
+    entered = dict.fromkeys((one.begin + 0x12 for one in rows if one.name in STUBS), SYSCALL[wide])
+    return Library(rows, wide, SIZE, code=entered)
 
 
 def place(call: str) -> int:
@@ -121,7 +123,7 @@ class Hang:
         stack = (self._stack if self.pointer == 8 else self._stack_32)(sp, calls, keeps, arguments)
         pc = place(calls[0]) + 0x14
         self.memory[sp] = stack
-        self.memory[pc - 2] = b"\x0f\x05" if self.pointer == 8 else b"\xff\xd2"
+        self.memory[pc - 2] = SYSCALL[self.pointer == 8]
         if self.pointer == 8:
             self.threads[tid] = synth_minidump.context(pc, sp, **registers)
         else:

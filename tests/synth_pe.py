@@ -58,10 +58,13 @@ class Library:
     wide: bool = True
     size: int = 0x9000
     time: int = 0
+    code: dict[int, bytes] = field(default_factory=dict)
 
     def build(self) -> bytes:
         """The file."""
         body = bytearray(0x2000)
+        for place, content in self.code.items():
+            body[place - START : place - START + len(content)] = content
         exports = self._exports(body)
         table = self._unwinding(body) if self.wide else (0, 0)
         return self._headers(exports, table) + bytes(body)

@@ -132,6 +132,13 @@ def test_damage(data: st.DataObject) -> None:
         found.steps(address)
 
 
+def test_code() -> None:
+    """As the file has it."""
+    found = image(code={0x1112: b"\x0f\x05"})
+    assert found.code(0x1112, 2) == b"\x0f\x05"
+    assert found.code(0x70000, 2) == b""
+
+
 def test_read(tmp_path: Path) -> None:
     """A file, which is given back."""
     path = tmp_path / "a.dll"

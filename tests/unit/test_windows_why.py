@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -452,6 +453,39 @@ def test_a_thread_that_runs(judge: Judge) -> None:
     hang = sleeper()
     hang.threads[MAIN] = b""
     assert not judge(hang)[1]
+
+
+@POINTERS
+def test_a_dump_without_code(judge: Judge, pointer: int) -> None:
+    """The library's file has it."""
+    hang = sleeper(pointer)
+    del hang.memory[place(EXIT) + 0x12]
+    assert judge(hang)[1][MAIN].kind == WaitKind.SLEEP
+
+
+def test_only_libraries_of_the_system_are_opened(tmp_path: Path) -> None:
+    """The program's own may lie on the network share that it hangs on, and so may a library by a system's name."""
+    asked: list[str] = []
+
+    def opened(path: str):
+        asked.append(path)
+        return files(wide=True)(path)
+
+    with sleeper().opened(tmp_path / "a.dmp") as (dump, _):
+        modules = tuple(dump.modules())
+        moved = tuple(
+            replace(one, path=one.path.replace("C:\\Windows", r"\\\\server\\share")) for one in modules
+        )
+        with windows_calls.Names(moved, dump.times, opened) as names:
+            assert not names.tell()
+        with windows_calls.Names(modules, dump.times, opened) as names:
+            found = windows_calls.calls(dump.snapshot.threads[0], dump.memory, names, 8)
+        other = files(wide=True, missing=["kernelbase.dll"])
+        with windows_calls.Names(modules, dump.times, other) as names:
+            cut = windows_calls.calls(dump.snapshot.threads[0], dump.memory, names, 8)
+    assert {path.rpartition("\\")[2] for path in asked} == {"ntdll.dll", "kernelbase.dll"}
+    assert [call.module for call in found] == ["ntdll.dll", "kernelbase.dll", "app.exe"]
+    assert [call.name for call in cut] == [EXIT, ""]
 
 
 def test_a_time_limit(tmp_path: Path) -> None:

@@ -97,6 +97,14 @@ class Image:
         near = start == begin if begin is not None else address - start < _NEAR[self.wide]
         return self._text(text) if near else ""
 
+    def code(self, address: int, size: int) -> bytes:
+        """Bytes of the image; empty where the file has none."""
+        try:
+            at = self._at(address)
+        except ValueError:
+            return b""
+        return bytes(self._content[at : at + size])
+
     def function(self, address: int) -> tuple[int, int] | None:
         """Where the function around an address begins, and its unwind information; None where no table tells.
 

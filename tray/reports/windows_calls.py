@@ -4,17 +4,20 @@ A thread that waits stands right behind the system call in one of ntdll's or
 win32u's stubs, which have no frame: the word at its stack pointer is the return
 address, and never a stale one. From there each call is found by the tables for
 exceptions (x86-64) or by the chain of frame pointers that Windows' own libraries
-keep (x86). What cannot be walked so is not guessed at.
+keep (x86). What cannot be walked so is not guessed at. The walk ends at the
+program's own first call.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tray.formats import pe
 from tray.reports.names import last
+from tray.reports.windows_blocking import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     Open = Callable[[str], pe.Image]
 
 _MOST_CALLS = 32
+_SYSTEM_FOLDERS = re.compile(r"^[a-z]:\\.*\\(?:system32|syswow64)\\[^\\]*$", re.IGNORECASE)
 _MOST_STACK = 1 << 20
 _ORDER = (10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0)
 """Where the registers are in ``struct user_regs_struct``, in the order of x86-64's unwind codes."""
@@ -43,7 +47,7 @@ class Call(NamedTuple):
         name: Exported function; empty where nothing names it.
         module: Short name of its library, in small letters.
         registers: In the order of the unwind codes; only those in `KEPT` and the stack pointer are known further out.
-        above: The stack pointer once it has returned. On x86 its arguments begin here.
+        above: The stack pointer once it has returned, if that is known. On x86 its arguments begin here.
     """
 
     name: str
@@ -82,6 +86,12 @@ class Names:
         """The module around an address."""
         return next((module for module in self._modules if module.start <= address < module.end), None)
 
+    def code(self, address: int, size: int) -> bytes:
+        """Code as it is in the file, for dumps that leave it out."""
+        module = self.module(address)
+        image = self.image(module) if module else None
+        return image.code(address - module.start, size) if module and image else b""
+
     def image(self, module: Module) -> pe.Image | None:
         """Its file; None if it is not here, or another version."""
         if module.start not in self._images:
@@ -89,6 +99,10 @@ class Names:
         return self._images[module.start]
 
     def _found(self, module: Module) -> pe.Image | None:
+        """Only of the system's own: the program's may lie on the very network share that it hangs on."""
+        folder = _SYSTEM_FOLDERS.search(module.path)
+        if not folder or last(module.path).casefold() not in SYSTEM:
+            return None
         for path in (module.path, module.path.casefold().replace("\\system32\\", "\\syswow64\\")):
             try:
                 image = self._open.enter_context(self._opened(path))
@@ -123,7 +137,7 @@ def calls(thread: Thread, memory: Memory, names: Names, pointer: int) -> list[Ca
     found: list[Call] = []
     while at and len(found) < _MOST_CALLS and (made := step(at, memory, names, pointer)):
         found.append(made[0])
-        at = made[1]
+        at = made[1] if made[0].module in SYSTEM else None
         step = _by_tables if pointer == 8 else _by_frames  # noqa: PLR2004 - bytes
     return found
 
@@ -136,7 +150,7 @@ def word(memory: Memory, address: int, pointer: int) -> int | None:
 
 def _stub(at: _At, memory: Memory, names: Names, pointer: int) -> tuple[Call, _At] | None:
     """The system call's stub; None for a thread that is elsewhere."""
-    if memory(at.pc - 2, 2) not in _ENTERED:
+    if (memory(at.pc - 2, 2) or names.code(at.pc - 2, 2)) not in _ENTERED:
         return None
     sp = at.registers[pe.RSP]
     call, back = _named(at, names, at.pc, sp + pointer), word(memory, sp, pointer)
@@ -149,6 +163,8 @@ def _by_tables(at: _At, memory: Memory, names: Names, pointer: int) -> tuple[Cal
     """A call that is not the innermost, on x86-64."""
     module = names.module(at.pc)
     image = names.image(module) if module else None
+    if module and not image:
+        return Call("", last(module.path).casefold(), at.registers, 0), _At(0, at.registers)  # and no further
     steps = image.steps(at.pc - 1 - module.start) if module and image else None
     if steps is None or (undone := _undone(steps, at.registers, memory)) is None:
         return None
