@@ -48,7 +48,12 @@ def test_packed_and_plain_tell_the_same(target, tmp_path: Path) -> None:
     assert (plain.suffix, "".join(packed.suffixes[-2:])) == (".core", ".core.zst")
     assert packed.stat().st_size < plain.stat().st_size
     told = [json.loads(hangshot("inspect", path, "--json", scratch=scratch).stdout) for path in paths]
-    assert told[0]["threads"] == told[1]["threads"]
+    calls = [
+        {one["tid"]: [frame["function"] for frame in one["frames"]] for one in each["threads"]}
+        for each in told
+    ]
+    assert calls[0] == calls[1]
+    assert len(calls[0]) == len(program.tids)
     assert not list(scratch.iterdir())
 
 
