@@ -31,6 +31,8 @@ from programs import Program, Workshop, launch, status  # noqa: E402 - found by 
 MIB, GIB = 1 << 20, 1 << 30
 MOST_WARM = 3 * GIB
 """No more memory than this is warmed up: the target has as much as the dump, and others use the machine."""
+FILLED = 180.0
+"""Seconds that a target of some GiB may take to fill its memory."""
 PEERS = ("gcore", "lldb")
 LLDB = next((name for name in ("lldb-19", "lldb") if shutil.which(name)), "lldb-19")
 
@@ -173,7 +175,7 @@ class Bench:
         heart = Heart(self.folder, self.library, case.idlers)
         name, *arguments = case.target
         command = [*self.workshop.build(name), *arguments]
-        program = launch(command, env={**os.environ, **heart.environment})
+        program = launch(command, FILLED, env={**os.environ, **heart.environment})
         try:
             yield program, heart
         finally:

@@ -209,13 +209,13 @@ def read_line(stream: IO[str] | None, patience: float = PATIENCE) -> str:
     return line.rstrip("\n")
 
 
-def launch(command: list[str], **settings) -> Program:
+def launch(command: list[str], patience: float = PATIENCE, **settings) -> Program:
     """Start a target and wait for its handshake; it must be ended by the caller."""
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, **settings
     )
     try:
-        word, pid, marker, *words = read_line(process.stdout).split()
+        word, pid, marker, *words = read_line(process.stdout, patience).split()
         assert word == "ready"
     except BaseException:
         process.kill()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tray import __version__, packed, reports
 from tray.capture import started
 from tray.errors import BadDump, CaptureFailed, TrayError
-from tray.formats import core, minidump
+from tray.formats import core
 from tray.model import Dump, Include
 from tray.reports import why
 
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from tray.store import Store
 
 log = logging.getLogger(__name__)
-
-VERIFY: dict[str, Callable[[BinaryIO, int], None]] = {
-    "elf-core": core.verify,
-    "minidump": minidump.verify,
-}
-"""How a file of each format is seen to be whole before it gets its name."""
 
 
 def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
@@ -171,6 +165,15 @@ def _for_strangers(target: Target, captured: Captured) -> tuple[Target, Captured
     return replace(target, window=None, executable=None), replace(captured, threads=threads, stuck=stuck)
 
 
+def verify(kind: str) -> Callable[[BinaryIO, int], None]:
+    """How a file of this format is seen to be whole before it gets its name."""
+    if kind == core.Core.format:
+        return core.verify
+    from tray.formats import minidump
+
+    return minidump.verify
+
+
 def _verify(written: BinaryIO, captured: Captured) -> None:
     """See that the file is whole, by reading it back.
 
@@ -179,6 +182,6 @@ def _verify(written: BinaryIO, captured: Captured) -> None:
     """
     with os.fdopen(os.dup(written.fileno()), "rb") as file:
         try:
-            VERIFY[captured.format](file, len(captured.threads))
+            verify(captured.format)(file, len(captured.threads))
         except BadDump as error:
             raise CaptureFailed(f"The dump came out damaged and was removed: {error}") from error

@@ -337,13 +337,13 @@ def test_the_space_is_judged(store, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     store.make()
-    monkeypatch.setattr("shutil.disk_usage", unknown)
+    monkeypatch.setattr("tray.store.folder.room", unknown)
     assert store.health() == (True, f"{store.folder} is private", "")
 
     class Usage:
         free = 1000
 
-    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
+    monkeypatch.setattr("tray.store.folder.room", lambda path: Usage)
     well, found, _hint = store.health()
     assert not well
     assert "only 1.0 kB are free" in found

@@ -11,7 +11,7 @@ import pytest
 from fakes import FakeCapture
 
 from tray import __version__, flow
-from tray.errors import Cancelled, CaptureFailed, StoreFull, StoreUnusable, TargetGone
+from tray.errors import BadDump, Cancelled, CaptureFailed, StoreFull, StoreUnusable, TargetGone
 from tray.interrupts import Held
 from tray.model import Gap, Retention, Target, Trigger, Window
 from tray.modes import MODES
@@ -208,6 +208,10 @@ def test_pruning(capture: FakeCapture, tmp_path: Path):
     assert left(store) == sorted([second.path, second.sidecar])
 
 
-def test_every_format_is_verified():
-    """A back end whose files nobody checks would be a mistake."""
-    assert FakeCapture.format in flow.VERIFY
+@pytest.mark.parametrize("kind", [FakeCapture.format, "minidump"])
+def test_every_format_is_verified(kind: str, tmp_path: Path):
+    """A back end whose files nobody checks would be a mistake: rubbish is seen, whatever it should be."""
+    path = tmp_path / "dump"
+    path.write_bytes(b"rubbish" * 100)
+    with path.open("rb") as file, pytest.raises(BadDump):
+        flow.verify(kind)(file, 1)

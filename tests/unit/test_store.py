@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import stat
-from collections import namedtuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -330,8 +329,7 @@ def test_a_thousand_dumps_a_second_are_too_many(store, monkeypatch):
 
 def test_too_little_space_is_said_before_anything_is_written(store, monkeypatch):
     """The estimate and the reserve must both fit."""
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024
-    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10**9, 0, 10**6 + folder.RESERVE))
+    monkeypatch.setattr(folder, "room", lambda path: folder.Room(10**9, 10**6 + folder.RESERVE))
     store.begin(TARGET, MINI, ".core", TAKEN, need=10**6).abandon()
     with pytest.raises(StoreFull, match=r"may need 1\.0 MB and 67 MB to spare; .* has 68 MB left"):
         store.begin(TARGET, MINI, ".core", TAKEN, need=10**6 + 1)
@@ -341,14 +339,13 @@ def test_too_little_space_is_said_before_anything_is_written(store, monkeypatch)
 @pytest.mark.parametrize("known", [False, True])
 def test_unknown_free_space_is_no_objection(store, monkeypatch, known):
     """Some network file systems cannot tell, or tell 0 of 0."""
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024
 
     def tell(path):
         if known:
-            return usage(0, 0, 0)
+            return folder.Room(0, 0)
         raise OSError(errno.ENOSYS, "")
 
-    monkeypatch.setattr("shutil.disk_usage", tell)
+    monkeypatch.setattr(folder, "room", tell)
     store.begin(TARGET, MINI, ".core", TAKEN, need=10**15).abandon()
 
 

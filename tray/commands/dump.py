@@ -143,6 +143,11 @@ def _prepare() -> None:
     from tray.capture import capture
     from tray.commands import progress
 
+    if sys.platform == "win32":
+        from tray.formats import minidump
+        from tray.reports import windows_waits
+
+        log.debug("and %s, %s", minidump.__name__, windows_waits.__name__)
     here = capture().format
     log.debug("ready for %s: %s", here, [part.__name__ for part in (flow, interrupts, store, progress)])
 

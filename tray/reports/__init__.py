@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tray.errors import BadDump, NoDump
-from tray.formats import core, minidump
+from tray.formats import core
 from tray.model import Report
 from tray.packed import plain
 from tray.reports import runtimes, stacks
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tray.formats import minidump
     from tray.model import Dump
     from tray.reports.stacks import Unwind
 
+MINIDUMP = b"MDMP"
+"""How a minidump begins; what reads one is only imported for one."""
 _BLOCK = 512
 """Unit of ``st_blocks``, whatever the file system. Source: stat(2)."""
 
@@ -64,5 +67,9 @@ def opened(path: Path) -> core.Core | minidump.Minidump:
     """The reader for what the file begins with, whatever it is called."""
     path = plain(path)
     with path.open("rb") as file:
-        magic = file.read(len(minidump.MAGIC))
-    return minidump.read(path) if magic == minidump.MAGIC else core.read(path)
+        magic = file.read(len(MINIDUMP))
+    if magic != MINIDUMP:
+        return core.read(path)
+    from tray.formats import minidump
+
+    return minidump.read(path)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tray import reports
 from tray.errors import BadDump
-from tray.formats import core, minidump
-from tray.reports import own, verdict, waits, windows_calls, windows_waits
+from tray.formats import core
+from tray.reports import own, verdict, waits
 from tray.verdicts import Verdict, Wait, WaitKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tray.formats import minidump
     from tray.model import Captured, Report, Thread
     from tray.verdicts import Asked
 
@@ -43,8 +44,7 @@ def at_once(file: BinaryIO, captured: Captured) -> Why | None:
     """
     try:
         with os.fdopen(os.dup(file.fileno()), "rb") as copy:
-            windows = captured.format == minidump.Minidump.format
-            read = minidump.Minidump(copy) if windows else core.Core(copy, whole=False)
+            read = _opened(copy, captured.format)
             told = {thread.tid: thread for thread in captured.threads}
             found = _waits(read, told, captured.asked, time.monotonic() + PATIENCE)
             if found is None:
@@ -56,6 +56,15 @@ def at_once(file: BinaryIO, captured: Captured) -> Why | None:
         return None
 
 
+def _opened(file: BinaryIO, kind: str) -> core.Core | minidump.Minidump:
+    """The dump's reader; that of the other system's dumps is not even imported."""
+    if kind == core.Core.format:
+        return core.Core(file, whole=False)
+    from tray.formats import minidump
+
+    return minidump.Minidump(file)
+
+
 def _waits(
     read: core.Core | minidump.Minidump,
     told: Mapping[int, Thread],
@@ -65,6 +74,8 @@ def _waits(
     """Who waits for what, in a dump of either format; None for a minidump whose libraries are not here."""
     if isinstance(read, core.Core):
         return waits.find(read.snapshot, read.memory, told, limit)
+    from tray.reports import windows_calls, windows_waits
+
     with windows_calls.Names(tuple(read.modules()), read.times) as names:
         return windows_waits.find(read, names, told, asked, limit) if names.tell() else None
 
@@ -107,7 +118,7 @@ def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     if found is None:
         return (dump.verdict, dump.verdict.chain) if dump and dump.verdict else None
     window = dump.target.window if dump else None
-    main = window.thread or 0 if window and report.format == minidump.Minidump.format else 0
+    main = window.thread or 0 if window and report.format != core.Core.format else 0
     threads = _main_first(report.snapshot.threads, main)
     said = verdict.verdict(found, threads, told, stuck, own.places(report.stacks))
     known = dump.verdict if dump else None

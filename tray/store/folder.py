@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import shutil
 import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tray import sizes
 from tray.errors import StoreFull, StoreUnusable, TrayError
@@ -159,6 +158,24 @@ def _refuse_existing(path: Path) -> None:
             raise StoreUnusable(f"{taken} exists already.", hint="Give another --output, or remove it first.")
 
 
+class Room(NamedTuple):
+    """How many bytes a disk has, and how many of them we may use."""
+
+    total: int
+    free: int
+
+
+def room(folder: Path) -> Room:
+    """Of the disk that a folder is on; ``shutil`` would do, but brings in compression libraries with it."""
+    if sys.platform != "win32":
+        found = os.statvfs(folder)
+        return Room(found.f_frsize * found.f_blocks, found.f_frsize * found.f_bavail)
+    import shutil
+
+    usage = shutil.disk_usage(folder)
+    return Room(usage.total, usage.free)
+
+
 def check_space(folder: Path, need: int) -> None:
     """See that ``need`` bytes and a reserve are free; no objection where nobody can tell.
 
@@ -166,7 +183,7 @@ def check_space(folder: Path, need: int) -> None:
         StoreFull: They are not.
     """
     try:
-        usage = shutil.disk_usage(folder)
+        usage = room(folder)
     except OSError as error:
         log.debug("free space of %s is unknown: %s", folder, error)
         return

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
 from typing import TYPE_CHECKING
 
 from tray.sizes import shown
+from tray.store import folder as folders
 from tray.store.folder import OTHERS, RESERVE, owner
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _to_be_made(folder: Path) -> tuple[bool, str, str]:
 def _space(folder: Path, found: str) -> tuple[bool, str, str]:
     """The same, with the free space."""
     try:
-        free = shutil.disk_usage(folder).free
+        free = folders.room(folder).free
     except OSError:
         return True, found, ""
     if free < RESERVE:
