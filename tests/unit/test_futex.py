@@ -145,8 +145,8 @@ def test_a_lock_that_a_writer_holds(base: int) -> None:
 def test_a_lock_that_readers_hold() -> None:
     """Readers are only counted."""
     words = {-8: 1 << 3 | 2, -4: 0, 0: 2}
-    assert told(words, BITSET, 2).words == "a reader-writer lock that a reader held"
-    assert told({**words, -8: 2 << 3 | 2}, BITSET, 2).words == "a reader-writer lock that 2 readers held"
+    assert told(words, BITSET, 2).words == "a reader-writer lock that a reader holds"
+    assert told({**words, -8: 2 << 3 | 2}, BITSET, 2).words == "a reader-writer lock that 2 readers hold"
     assert told({**words, -8: 3 << 3 | 2}, BITSET, 2).kind is not WaitKind.RWLOCK
 
 
@@ -165,3 +165,34 @@ def test_a_semaphore() -> None:
     assert told({4: 1}, BITSET, 0).kind is WaitKind.SEMAPHORE
     for words in ({4: 9}, {4: 1, 8: 5}, {0: 1, 4: 1}, {}):
         assert told(words, BITSET, 0).kind is WaitKind.FUTEX
+
+
+def musl(kind: int = 1, waiters: int = 1, owner: int = 72) -> dict[int, int]:
+    """The words of a mutex of musl: kind, owner with a flag, how many wait."""
+    return {-4: kind, 0: owner | 1 << 31, 4: waiters}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [(1, "a recursive mutex"), (2, "a mutex"), (0x81, "a recursive mutex")]
+)
+def test_a_mutex_of_musl(kind: int, words: str) -> None:
+    """Recursive and error-checking ones hold their owner in the word."""
+    lock = told(musl(kind), value=72 | 1 << 31)
+    assert (lock.kind, lock.owner, lock.words, lock.address) == (WaitKind.MUTEX, 72, words, AT - 4)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        musl(kind=0),
+        musl(kind=3),
+        musl(kind=0x101),
+        musl(waiters=0),
+        musl(waiters=99),
+        musl(owner=99),
+        musl(71),
+    ],
+)
+def test_no_mutex_of_musl(words: dict[int, int]) -> None:
+    """A plain one does not know its owner; and nobody waits for what he holds himself."""
+    assert told(words, value=words[0]).owner is None

@@ -120,6 +120,8 @@ def file(link: str, number: int, end: str = "") -> str:
         return f"the terminal {link}"
     if link.startswith("anon_inode:"):
         return f"{link.removeprefix('anon_inode:').strip('[]')} (descriptor {number})"
+    if link and end == OWN:
+        return f"{link}, which no other program has open"
     return (link or f"descriptor {number}") + (f" ({end})" if link and end else "")
 
 

@@ -29,6 +29,8 @@ _TID = 0x3FFFFFFF
 _KINDS = 0x3FF
 _ROBUST, _PI = 0x10, 0x20
 _RECURSIVE, _ERRORCHECK = 1, 2
+_MUSL_WAITED, _MUSL_FLAGS = 1 << 31, 0x84
+"""Somebody waits; robust, and shared by processes."""
 _CONTENDED = 2
 _LARGEST_TID = 1 << 22
 _COUNTS = range(1, _LARGEST_TID)
@@ -106,7 +108,7 @@ def lock(call: Call, threads: Threads, memory: Callable[[int, int], bytes]) -> L
         memory: Gives up to that many bytes of the dump.
     """
     around = _Around(call.address, memory)
-    for known in (_join, _priority, _robust, _mutex, _stream, _rwlock, _condition, _semaphore):
+    for known in (_join, _priority, _robust, _musl, _mutex, _stream, _rwlock, _condition, _semaphore):
         if found := known(call, threads, around):
             return found
     return Lock(WaitKind.FUTEX, "a lock or event that names no owner", call.address)
@@ -179,6 +181,24 @@ def _robust(call: Call, _threads: Threads, around: _Around) -> Lock | None:
     return _owned(call, kind, owner, "a robust mutex")
 
 
+def _musl(call: Call, threads: Threads, around: _Around) -> Lock | None:
+    """A mutex of musl that knows its owner, recursive or error-checking; its plain ones know only that they are held.
+
+    Its kind stands before the word, the number of those who wait after it.
+    Source: musl ``src/internal/pthread_impl.h``, ``src/thread/pthread_mutex_timedlock.c``.
+    """
+    word, kind, waiters = around.word(), around.word(-4), around.word(4)
+    if call.operation != WAIT or word is None or word != call.value or not word & _MUSL_WAITED:
+        return None
+    if kind is None or kind & ~_MUSL_FLAGS not in (_RECURSIVE, _ERRORCHECK):
+        return None
+    owner = word & _TID
+    if owner == call.tid or owner not in threads or waiters is None or not 0 < waiters <= len(threads.blocks):
+        return None
+    words = "a recursive mutex" if kind & 3 == _RECURSIVE else "a mutex"
+    return Lock(WaitKind.MUTEX, words, call.address - 4, owner)
+
+
 def _mutex(call: Call, threads: Threads, around: _Around) -> Lock | None:
     """Any other mutex; also one whose owner is not in the process, as after a fork or a thread's end.
 
@@ -224,8 +244,8 @@ def _rwlock(call: Call, threads: Threads, around: _Around) -> Lock | None:
         count = readers >> 3
         waits = readers & (_WRITE_PHASE | _WRITE_LOCKED) == _WRITE_LOCKED
         if not owner and waits and 0 < count <= len(threads.blocks):
-            who = "a reader" if count == 1 else f"{count} readers"
-            return Lock(WaitKind.RWLOCK, f"a reader-writer lock that {who} held", address)
+            who = "a reader holds" if count == 1 else f"{count} readers hold"
+            return Lock(WaitKind.RWLOCK, f"a reader-writer lock that {who}", address)
     return None
 
 
