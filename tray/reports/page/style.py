@@ -193,7 +193,7 @@ footer p { border-top: 1px solid var(--line); padding-top: 1.25rem; }
   .calls li { padding: .08rem 0; }
   th, td { padding-top: .3rem; padding-bottom: .3rem; }
   h2, h3, summary { break-after: avoid; }
-  figure, tr, .calls li, .debugger, .facts { break-inside: avoid; }
+  figure, tr, .memory table, .calls li, .debugger, .facts { break-inside: avoid; }
   .pictures figure { border: 1px solid var(--line); }
   details::details-content { content-visibility: visible; block-size: auto; opacity: 1; }
   details.folded-on-paper::details-content { content-visibility: hidden; block-size: 0; }
