@@ -365,7 +365,7 @@ def test_what_cannot_be_read_here(capsys, tmp_path: Path):
     """Elsewhere than on Windows the reader says what is lacking, and so does the report."""
     dbgeng_reader.main(str(tmp_path / "a.dmp"))
     told = reader.told(capsys.readouterr().out.encode(), "")
-    assert told.lacks[0].startswith("The debugger engine of Windows, dbgeng.dll, cannot be used here: ")
+    assert told.lacks[0].startswith("The debugger engine of Windows, dbgeng.dll, cannot be used here (")
     assert reader.unwind_minidump(tmp_path / "a.dmp").lacks == (reader.ELSEWHERE,)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import random
+import struct
 import subprocess
 import sys
 import time
@@ -16,6 +19,7 @@ from synth_wow64 import wide
 
 from tray import reports
 from tray.capture.windows import WindowsCapture
+from tray.errors import BadDump
 from tray.formats import minidump
 from tray.model import Report, Stack, Trigger, Trust
 from tray.modes import MODES
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 
     from windows_programs import Inside
 
+HEADS = 20_000
+"""Bytes at the beginning of a dump, where damage hurts most: its streams, and some of the memory."""
+NUMBERS = [0, 1, 0xFFFF, 2**31 - 1, 2**32 - 1, 2**63, 2**64 - 1]
 PATIENCE = 60.0
 """Seconds that a loaded machine may take for what is quick by itself."""
 WIDTHS = [64, 32]
@@ -224,6 +231,10 @@ def test_a_program_that_is_gone(program, dumped, tmp_path: Path, another: bool):
         place = next(number for number, frame in enumerate(stack.frames) if last(frame.module) == "gone.exe")
         assert all(frame.trust is Trust.FRAME_POINTER for frame in stack.frames[place + 1 :])
         assert not any(frame.function for frame in stack.frames if last(frame.module) == "gone.exe")
+    (path.parent / "gone.exe").write_bytes(built("deadlock", 64).read_bytes())
+    beside = read(path)
+    assert "take_second" in [frame.function for stack in beside.stacks for frame in stack.frames]
+    assert "Not found" not in "".join(beside.lacks)
 
 
 @pytest.mark.parametrize("count", SECONDS)
@@ -277,6 +288,45 @@ def test_what_is_no_dump(tmp_path: Path):
     told = reader.unwind_minidump(path)
     assert not told.ended
     assert told.lacks[0].startswith("The debugger engine of Windows does not read this dump")
+
+
+def mutated(whole: bytes, chance: random.Random) -> bytes:
+    """A dump with some bytes, or whole numbers, of its streams changed, or cut off."""
+    found = bytearray(whole)
+    for _ in range(chance.randint(1, 8)):
+        position = chance.randrange(min(HEADS, len(found)) - 8)
+        if chance.random() < 0.5:
+            found[position] = chance.randrange(256)
+        else:
+            struct.pack_into("<Q", found, position & ~3, chance.choice(NUMBERS))
+    return bytes(found[: chance.randrange(len(found))] if chance.random() < 0.1 else found)
+
+
+def test_damaged_dumps(program, dumped):
+    """500 mutations of a real one (10,000 of a made one: ``tests/live``): a report or a clear error, nothing else."""
+    path, chance, clear = dumped(program("deadlock")), random.Random(70), 0
+    whole = path.read_bytes()
+    for _ in range(500):
+        path.write_bytes(mutated(whole, chance))
+        try:
+            report = reports.make(path, None)
+            render.text(report)
+            json.dumps(render.as_json(report))
+        except BadDump:
+            clear += 1
+    assert 50 < clear < 450, "the damage was too small or too great to tell anything"
+
+
+def test_damaged_dumps_in_the_engine(program, dumped):
+    """Whatever it makes of them, the report is made, or the error is clear; nothing hangs."""
+    path, chance = dumped(program("deadlock")), random.Random(71)
+    whole, told = path.read_bytes(), []
+    for _ in range(12):
+        path.write_bytes(mutated(whole, chance))
+        told.append(reader.unwind_minidump(path))
+    assert all(one.stacks or one.lacks or one.ended for one in told)
+    assert not any("was ended after" in one.ended for one in told)
+    assert any(one.stacks for one in told)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])

@@ -354,7 +354,9 @@ def code(error: OSError) -> int:
 def _words(code: int) -> str:
     """The system's own words for an error."""
     if sys.platform == "win32":
-        return ctypes.FormatError(code - (1 << 32) if code >> 31 else code).strip().rstrip(".")
+        words = ctypes.FormatError(code - (1 << 32) if code >> 31 else code).strip().rstrip(".")
+        if words != "<no description>":
+            return words
     return f"error {code:#x}" if code >> 16 else f"error {code}"
 
 

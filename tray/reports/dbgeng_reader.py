@@ -39,19 +39,23 @@ SYMBOLS = (
     | dbgeng.SYMOPT_NO_PROMPTS
 )
 
+INSTEAD = "Each thread shows only where it stood; WinDbg may tell more."
+
 
 def main(path: str) -> None:
     """Read the file and tell what is found."""
     try:
         engine = dbgeng.Engine()
     except OSError as error:
-        tell({"lack": f"The debugger engine of Windows, dbgeng.dll, cannot be used here: {error.strerror}."})
+        what = f"The debugger engine of Windows, dbgeng.dll, cannot be used here ({error.strerror or error})"
+        tell({"lack": f"{what}. {INSTEAD}"})
         return
     prepare(engine, Path(path))
     try:
         engine.open(path, PATIENCE)
     except OSError as error:
-        tell({"lack": f"The debugger engine of Windows does not read this dump: {error.strerror}."})
+        what = f"The debugger engine of Windows does not read this dump ({error.strerror or error})"
+        tell({"lack": f"{what}. {INSTEAD}"})
         return
     read(engine)
     sys.stdout.flush()
