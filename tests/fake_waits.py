@@ -20,6 +20,7 @@ class FakeWaits(Waits):
         nodes: Thread id → its wait chain; None for a Windows that has no such thing.
         shown: Window → process and thread.
         hangs: Waited for where wait chains are asked for, if set.
+        duplicated: Handles that were looked at.
         open: How many handles and sessions are open.
     """
 
@@ -28,6 +29,7 @@ class FakeWaits(Waits):
     nodes: dict[int, list[Node]] | None = None
     shown: dict[int, tuple[int, int]] = field(default_factory=dict)
     hangs: object = None
+    duplicated: list[int] = field(default_factory=list)
     open: int = 0
 
     def times(self):
@@ -38,7 +40,8 @@ class FakeWaits(Waits):
         return [(handle, kinds.index(str(what[0]))) for handle, what in self.objects.items()]
 
     def duplicate(self, process, handle):
-        if handle not in self.objects:
+        self.duplicated.append(handle)
+        if handle not in self.objects or self.objects[handle][0] == "EtwRegistration":
             raise failure(ERROR_INVALID_HANDLE, "DuplicateHandle")
         self.open += 1
         return handle

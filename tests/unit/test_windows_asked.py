@@ -84,6 +84,15 @@ def test_many_handles(ask, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [party.tid for party in parties] == [1, 2, 3, 0, 0, 0, 0, 0]
 
 
+def test_handles_that_nobody_may_look_at(ask) -> None:
+    """There may be thousands of one kind: after a few they are let be, and the others still have their turn."""
+    told = FakeWaits(
+        objects={4 * n: ("EtwRegistration",) for n in range(1, 900)} | {0x8000: ("Thread", APP, B)}
+    )
+    assert ask(told)[0].handles == {0x8000: Party("Thread", APP, B, "app.exe")}
+    assert len(told.duplicated) < 10
+
+
 def test_windows(ask) -> None:
     """Whose each one is; one that has gone is left out."""
     assert ask(FakeWaits(shown={0x30052: (APP, A)}))[0].windows == {
@@ -142,9 +151,13 @@ def test_a_system_that_takes_its_time(ask, monkeypatch: pytest.MonkeyPatch) -> N
     """The dump does not wait for it; what it might still say is not used."""
     monkeypatch.setattr(windows_asked, "PATIENCE", 0.05)
     hangs = threading.Event()
-    told = FakeWaits(objects={0x10: ("Thread", APP, B)}, nodes={}, hangs=hangs)
+    told = FakeWaits(objects={0x10: ("Thread", APP, B)}, nodes={A: []}, hangs=hangs)
     assert ask(told)[0] == Asked()
+    monkeypatch.setattr(told, "chain", lambda *_: pytest.fail("it asks on"))
     hangs.set()
+    for thread in threading.enumerate():
+        if thread.name == "asks":
+            thread.join(10)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ PATIENCE = 1.0
 """Seconds that the system may take to answer."""
 MOST_THREADS, MOST_OBJECTS, MOST_WINDOWS = 256, 4096, 8192
 """Of more than these no more is asked."""
+_REFUSALS = 3
+"""Objects of one kind that the system does not let us look at, as a program's registrations for tracing, are many."""
 _LOOKED_INTO = ("Thread", "Process", "Mutant")
 _TICKS = 1e7
 """Units of CPU time in a second."""
@@ -89,7 +92,8 @@ class Asking:
         both = now.times.keys() & self._before.times.keys()
         resting = frozenset(tid for tid in both if now.times[tid] == self._before.times[tid])
         burned = {tid: now.times[tid].cpu - self._before.times[tid].cpu for tid in both.intersection(tids)}
-        look = self._look if not self._thread.is_alive() else None
+        self._look.stopped = self._thread.is_alive()
+        look = None if self._look.stopped else self._look
         window = self._target.window
         asked = Asked(
             look.handles if look else {},
@@ -108,6 +112,7 @@ class _Look:
         handles: See `Asked`.
         windows: Likewise.
         chains: Likewise.
+        stopped: Set from outside when nobody waits for the answers any more.
     """
 
     def __init__(self, system: System, waits: Waits, process: int, pid: int) -> None:
@@ -116,6 +121,7 @@ class _Look:
         self.handles: dict[int, Party] = {}
         self.windows: dict[int, Party] = {}
         self.chains: dict[int, Party] = {}
+        self.stopped = False
 
     def main(self) -> None:
         """Ask for everything."""
@@ -135,20 +141,24 @@ class _Look:
     def _ask_handles(self) -> None:
         """The kind of each handle, and for those that lead to somebody, to whom."""
         kinds: dict[int, str] = {}
+        refused: Counter[int] = Counter()
         left = MOST_OBJECTS
         for handle, number in self._waits.handles(self._process, self._pid):
+            if self.stopped:
+                return
             kind = kinds.get(number)
-            if kind is None or (kind in _LOOKED_INTO and left):
-                left -= 1
-                self._ask_handle(handle, number, kinds)
-            else:
+            if kind is not None and (kind not in _LOOKED_INTO or left <= 0):
                 self.handles[handle] = Party(kind)
+            elif refused[number] < _REFUSALS:
+                left -= 1
+                refused[number] += not self._ask_handle(handle, number, kinds)
 
-    def _ask_handle(self, handle: int, number: int, kinds: dict[int, str]) -> None:
+    def _ask_handle(self, handle: int, number: int, kinds: dict[int, str]) -> bool:
+        """Ask for one object; gives whether the system let us."""
         try:
             ours = self._waits.duplicate(self._process, handle)
         except OSError:
-            return
+            return False
         try:
             kind = kinds.setdefault(number, self._waits.kind(ours))
             self.handles[handle] = Party(kind)
@@ -157,6 +167,7 @@ class _Look:
             pass
         finally:
             self._waits.close(ours)
+        return True
 
     def _object(self, ours: int, kind: str) -> Party:
         """Whom an object leads to."""
@@ -187,7 +198,8 @@ class _Look:
         session = self._waits.open_chains()
         try:
             for tid in tids:
-                self._ask_chain(session, tid)
+                if not self.stopped:
+                    self._ask_chain(session, tid)
         finally:
             self._waits.close_chains(session)
 
