@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tray.capture.linux_freeze import Freeze, Held
-    from tray.capture.linux_maps import Mapping, Pages
+    from tray.capture.linux_maps import Mappings, Pages
     from tray.ffi.linux import Kernel
 
 _NEAR = 64 << 20
@@ -58,7 +58,7 @@ class Clone:
     _before: bytes = b""
     _net_at: int = 0
 
-    def take(self, mappings: Sequence[Mapping], pages: Pages, code: linux_net.Code) -> None:
+    def take(self, mappings: Mappings, pages: Pages, code: linux_net.Code) -> None:
         """Take the clone.
 
         Raises:
@@ -96,9 +96,7 @@ class Clone:
             except (Astray, OSError):
                 continue
 
-    def _prepared(
-        self, mappings: Sequence[Mapping], pages: Pages, code: linux_net.Code
-    ) -> tuple[Held, linux_net.Net]:
+    def _prepared(self, mappings: Mappings, pages: Pages, code: linux_net.Code) -> tuple[Held, linux_net.Net]:
         """A thread that may be borrowed, and its net, which is in place."""
         for held in _candidates(self.freeze.held()):
             net = self._net_for(held, code)
@@ -128,11 +126,11 @@ class Clone:
         address = self.kernel.rseq(tid)
         return bool(address) and any(self._read(address + _RSEQ_SECTION_AT, 8))
 
-    def _fits(self, held: Held, net: linux_net.Net, mappings: Sequence[Mapping], pages: Pages) -> bool:
+    def _fits(self, held: Held, net: linux_net.Net, mappings: Mappings, pages: Pages) -> bool:
         """Whether the net lies in the thread's own stack, where that has been in use already."""
         registers = struct.unpack("<27Q", held.registers)
         pointer, block = registers[ffi.RSP], registers[ffi.FS_BASE]
-        place = next((mapping for mapping in mappings if mapping.start <= pointer < mapping.end), None)
+        place = mappings.at(pointer)
         if place is None or place.inode or place.access != "rw-p":
             return False
         if place.path != "[stack]" and not pointer < block < min(place.end, pointer + _NEAR):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import array
 import errno
 import os
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
     from tray.model import Gap, Mode, Target
 
+_MODEST = 10
+"""How much nicer than the target what copies its clone is."""
 _TOLD = ("stat", "status", "cmdline", "auxv")
 """Files of /proc about the target that a dump quotes."""
 
@@ -171,7 +174,8 @@ class Run:
         self._copy_parts(live=True)
 
     def _copy_clone(self, snapshot: Snapshot, files: Files) -> None:
-        """The same from the clone, while the target runs."""
+        """The same from the clone, while the target runs: it goes first, for what it writes now costs it more."""
+        _step_back()
         try:
             with self.shot.opened() as (memory, pages):
                 self.plan = self.shot.plan(self._mapped, self.mode.include, pages, files)
@@ -199,7 +203,9 @@ class Run:
                 self._fingerprint, self._mapped = before, flags.set_on(mapped)
             files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
             window = self.target.window
-            self.shot.consider(self.how, flags, mapped, files, pages, hung=bool(window and window.hung))
+            self.shot.consider(
+                self.how, flags, self._mapped or mapped, files, pages, hung=bool(window and window.hung)
+            )
         return flags
 
     def _from_file(self, mapping: Mapping) -> bool:
@@ -306,6 +312,12 @@ class Run:
         mapping = self._mapped.at(start)
         path = mapping.path if mapping else ""
         return f"{start:x}-{end:x} {path}".rstrip()
+
+
+def _step_back() -> None:
+    """Let others have the processor first, from now on and on this thread and those it starts."""
+    if sys.platform != "win32":
+        os.nice(_MODEST)
 
 
 def _file_mappings(mappings: Iterable[Mapping], target: Target) -> list[Region]:

@@ -15,13 +15,13 @@ from tray.model import Gap
 from tray.modes import How
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray.capture import Progress
     from tray.capture.linux_code import Found
     from tray.capture.linux_files import Files
     from tray.capture.linux_freeze import Freeze
-    from tray.capture.linux_maps import Flags, Mapping, Pages
+    from tray.capture.linux_maps import Flags, Mapping, Mappings, Pages
     from tray.capture.linux_plan import FilePart, Plan
     from tray.ffi.linux import Kernel
     from tray.model import Include
@@ -42,6 +42,8 @@ class Shot:
         self._why_not = ""
         self._apart = linux_plan.Plan()
         self._early: list[FilePart] = []
+        self._known: Mappings | None = None
+        self._split: tuple[list[Mapping], list[Mapping]] = ([], [])
         self.aside = Aside()
         self.runs = array.array("Q")
         self._taken = False
@@ -59,7 +61,7 @@ class Shot:
         return f"stop and copy ({self._why_not})" if self._why_not else "stop and copy"
 
     def consider(  # noqa: PLR0913 - all that the decision needs
-        self, how: How, flags: Flags, mappings: Sequence[Mapping], files: Files, pages: Pages, *, hung: bool
+        self, how: How, flags: Flags, mappings: Mappings, files: Files, pages: Pages, *, hung: bool
     ) -> None:
         """Decide whether to take a clone, before the target is stopped."""
         pid = self._freeze.pid
@@ -74,10 +76,11 @@ class Shot:
                 self._why_not = f"its code cannot be read: {error.strerror}"
         if self._code:
             self._why_not = ""
+            self._known, self._split = mappings, _split(mappings)
 
     def take(  # noqa: PLR0913, PLR0917 - all that is open meets here
         self,
-        mappings: Sequence[Mapping],
+        mappings: Mappings,
         include: Include,
         pages: Pages,
         files: Files,
@@ -94,7 +97,8 @@ class Shot:
             return False
         try:
             self._check(mappings)
-            must = self._set_apart(mappings, include, pages, files)
+            lacking, sharing = self._split if mappings is self._known else _split(mappings)
+            must = self._set_apart(lacking, sharing, include, pages, files)
             self._clone.take(mappings, pages, self._code.code)
         except NoClone as reason:
             self._why_not = str(reason)
@@ -105,7 +109,7 @@ class Shot:
 
     def _check(self, mappings: Sequence[Mapping]) -> None:
         """What only the stopped target tells."""
-        if self._code is None or not self._code.holds(mappings):
+        if self._code is None or (mappings is not self._known and not self._code.holds(mappings)):
             raise NoClone("it has just loaded or unloaded a library")
         held = self._freeze.held()
         if self._freeze.gaps or any(
@@ -116,11 +120,14 @@ class Shot:
             raise NoClone("it is stopped")
 
     def _set_apart(
-        self, mappings: Sequence[Mapping], include: Include, pages: Pages, files: Files
+        self,
+        lacking: Sequence[Mapping],
+        sharing: Sequence[Mapping],
+        include: Include,
+        pages: Pages,
+        files: Files,
     ) -> array.array[int]:
         """Plan for what the clone lacks or shares; gives the runs of what it lacks."""
-        lacking = [one for one in mappings if one.flags & {linux_maps.NOT_INHERITED, linux_maps.WIPED}]
-        sharing = [one for one in mappings if not one.cloned and one not in lacking]
         lost = linux_plan.large(lacking, include, pages, files)
         shared = linux_plan.large(sharing, include, pages, files)
         changing = [part for plan in (lost, shared) for part in plan.parts if part.live]
@@ -177,6 +184,18 @@ class Shot:
         """End the clone and forget what was put aside. Never raises; callable twice."""
         self._clone.end()
         self.aside.close()
+
+
+def _split(mappings: Iterable[Mapping]) -> tuple[list[Mapping], list[Mapping]]:
+    """Those that a clone lacks, and those that it shares; in one pass, for there may be very many."""
+    lacking: list[Mapping] = []
+    sharing: list[Mapping] = []
+    for one in mappings:
+        if one.flags & {linux_maps.NOT_INHERITED, linux_maps.WIPED}:
+            lacking.append(one)
+        elif one.shared:
+            sharing.append(one)
+    return lacking, sharing
 
 
 def parts_reader(kernel: Kernel, parts: Sequence[FilePart]) -> Callable[[memoryview, int], int]:
