@@ -109,3 +109,25 @@ def test_a_thread_that_sleeps():
     """On this kernel: the one that asks has just run."""
     found = linux_facts.slept(Kernel(), os.getpid())
     assert not found or found[os.getpid()] < 60
+
+
+class Starved(Clock):
+    """A machine on which a thread stands in line; the kernel counts that only when its turn has come."""
+
+    def __init__(self, state: str, samples: list[int]) -> None:
+        super().__init__({1: (0, 0)})
+        self.state, self.samples = state, samples
+
+    def text(self, path: str) -> str:
+        if path.endswith("/stat"):
+            return f"1 (a) b) {self.state} 1 1"
+        if path.endswith("/1/schedstat") and self.samples:
+            self.ran[1] = (0, self.samples.pop(0))
+        return super().text(path)
+
+
+@pytest.mark.parametrize(("state", "share"), [("R", 1.0), ("S", 0.0)])
+def test_who_stands_in_line(state: str, share: float):
+    """Wants a CPU, too, even where it had no turn between the two samples; one that sleeps does not."""
+    starved = Starved(state, [0, 0, 10**12])
+    assert linux_facts.busy(starved, linux_facts.sample(starved, 70), 70) == {1: share}

@@ -26,6 +26,8 @@ SAMPLE = 0.02
 """Seconds that a sample of CPU time takes at least; the scheduler counts in ticks of up to 0.01."""
 MOST_THREADS = 256
 """With more threads than this nothing is sampled: reading the counters itself would take too long."""
+_READY, _TURN = 0.6, 0.1
+"""A thread that wants to run and had less of a CPU than this gets that many seconds to have its turn."""
 _MOST_FILES = 1024
 _NANO, _MILLI = 1e9, 1e3
 _NOTHING: dict[int, float] = {}
@@ -78,13 +80,29 @@ def busy(kernel: Kernel, before: Sample | None, pid: int) -> dict[int, float]:
     if before is None or before.pid != pid or not before.wanted:
         return {}
     time.sleep(max(0.0, before.at + SAMPLE - time.monotonic()))
-    now = sample(kernel, pid)
+    found = _shares(before, sample(kernel, pid))
+    if any(share < _READY and _stands_in_line(kernel, pid, tid) for tid, share in found.items()):
+        time.sleep(_TURN)
+        found = _shares(before, sample(kernel, pid))
+    return found
+
+
+def _shares(before: Sample, now: Sample) -> dict[int, float]:
+    """Share of one CPU between two samples."""
     span = now.at - before.at
     return {
         tid: min(1.0, (seconds - before.wanted[tid]) / span)
         for tid, seconds in now.wanted.items()
         if tid in before.wanted
     }
+
+
+def _stands_in_line(kernel: Kernel, pid: int, tid: int) -> bool:
+    """Whether a thread wants to run; how long it has stood in line is counted only when its turn comes."""
+    try:
+        return kernel.text(f"/proc/{pid}/task/{tid}/stat").rpartition(")")[2].split()[0] == "R"
+    except (OSError, IndexError):
+        return False
 
 
 def slept(kernel: Kernel, pid: int) -> dict[int, float]:
