@@ -59,7 +59,9 @@ class _Look:
         if registers[ffi.RAX] not in ffi.INTERRUPTED:
             return ""
         if number in LOCKING:
-            return self._named(self._lock_holders())
+            return self._named(
+                self._lock_holders() or self._lock_holders()
+            )  # others' locks come and go meanwhile
         if number in CHILDREN:
             only = argument if number == WAIT4 and 0 < argument < 1 << 31 else 0
             return self._named({only} if only else self._children(thread, number))
