@@ -34,11 +34,14 @@ static void handle_faults(void)
     }
 }
 
+static volatile int lent;
+
 static void *lends(void *unused)
 {
     pid_t parent = getpid();
     if (vfork() == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        lent = 1; /* in memory that it shares with us */
         while (getppid() == parent)
             usleep(10000);
         _exit(0);
@@ -50,9 +53,9 @@ int main(int argc, char **argv)
 {
     const char *rule = argc > 1 ? argv[1] : "";
     if (strcmp(rule, "vfork") == 0) {
-        pthread_t thread = start("lends", lends, NULL);
-        usleep(50000);
-        (void)thread;
+        start("lends", lends, NULL);
+        while (!lent)
+            usleep(1000);
     }
     if (strcmp(rule, "seccomp") == 0)
         filter_calls();
