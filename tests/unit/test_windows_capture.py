@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_system import ALL_RIGHTS, APP, LSASS, PROTECTED, STARTED, FakeSystem
 
-from tray.capture import windows, windows_target
+from tray.capture import windows, windows_run, windows_target
 from tray.capture.windows import WindowsCapture
 from tray.capture.windows_memory import sizes
 from tray.errors import (
@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def system() -> FakeSystem:
     return FakeSystem()
+
+
+@pytest.fixture(autouse=True)
+def _large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is more than a mini dump counts as large, so that its writing is ours."""
+    capture = WindowsCapture(system=FakeSystem())
+    monkeypatch.setattr(windows_run, "LARGE", capture.estimate(capture.target(APP), MODES["mini"]))
 
 
 @pytest.fixture
@@ -235,6 +242,29 @@ def test_a_failed_full_dump_becomes_smaller(system: FakeSystem, dump):
     assert len(system.dumped) == 3
     with dump.path.open("rb") as file:
         minidump.verify(file, 3)
+
+
+def test_progress_of_what_dbghelp_writes_itself(system: FakeSystem, dump, monkeypatch: pytest.MonkeyPatch):
+    """It is seen in the file's length, and may end it too."""
+    monkeypatch.setattr(windows_run, "LARGE", 1 << 40)
+    wait, told = threading.Event(), []
+    original = system._dump
+
+    def slow(pid: int, file: int, *rest: object) -> None:
+        os.write(file, bytes(70_000))
+        wait.wait(10)
+        original(pid, file, *rest)
+
+    def progress(done: int, _total: int) -> bool:
+        told.append(done)
+        if done == 70_000:
+            wait.set()
+        return done == 70_000
+
+    system._dump = slow
+    with pytest.raises(Cancelled):
+        dump("full", progress)
+    assert told[0] == 70_000
 
 
 def test_progress_does_not_go_back_for_a_smaller_dump(system: FakeSystem, dump):

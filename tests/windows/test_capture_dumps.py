@@ -141,7 +141,7 @@ def test_nothing_personal_for_strangers(dump, tmp_path: Path, mode: str):
 
 def test_progress_is_real(program, dump):
     """Many words while a large dump is written, ever growing."""
-    target = program("big_heap", 64, bits=WIDTH)
+    target = program("big_heap", 256, bits=WIDTH)
     told: list[tuple[int, int]] = []
     dump(target.pid, "full", lambda done, total: bool(told.append((done, total))))
     assert told == sorted(told)
@@ -170,7 +170,7 @@ def test_cancel(program, dump, mode: str):
 
 def test_cancel_halfway(program, dump):
     """Within the memory of a large one."""
-    target = program("big_heap", 64, bits=WIDTH)
+    target = program("big_heap", 256, bits=WIDTH)
     with pytest.raises(Cancelled):
         dump(target.pid, "full", lambda done, _total: done > 8 << 20)
     target.assert_unharmed()

@@ -95,6 +95,7 @@ class WindowsCapture:
         """Wait for the work; when dbghelp hangs, let the target's threads go and give up."""
         seen, since = -1, time.monotonic()
         while not work.ended(_TICK):
+            run.look()
             if run.moved != seen or not run.frozen:
                 seen, since = run.moved, time.monotonic()
             elif time.monotonic() - since > self._stall:

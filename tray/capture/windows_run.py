@@ -6,6 +6,7 @@ Source: learn.microsoft.com, "MiniDumpWriteDump function".
 from __future__ import annotations
 
 import errno
+import os
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
@@ -33,6 +34,10 @@ _32_BIT_VIEW = "the 32-bit view of its threads (in WinDbg: .load wow64exts, then
 _NO_32_BIT = "it is a 32-bit program, and there is no 32-bit Hangshot here"
 _NO_SHARED = "a snapshot has no memory that is shared with other programs"
 _ERRNOS = (errno.ENOSPC, errno.EFBIG, errno.EROFS)
+
+
+LARGE = 128 << 20
+"""Bytes that dbghelp writes before anybody would have cancelled."""
 
 
 class Run:
@@ -76,7 +81,23 @@ class Run:
     @property
     def moved(self) -> int:
         """Grows as long as dbghelp is alive."""
-        return self._answers.asked if self._answers else 0
+        return self._answers.asked + self._length() if self._answers else 0
+
+    def look(self) -> None:
+        """Tell the progress what dbghelp has written by itself, and obey it."""
+        if (
+            self.frozen
+            and self._answers
+            and not self._answers.done
+            and self._grow(self._length(), self._total)
+        ):
+            self.cancel()
+
+    def _length(self) -> int:
+        try:
+            return os.fstat(self.file.fileno()).st_size
+        except (OSError, ValueError):  # closed, since the dump is done or given up
+            return 0
 
     @property
     def lists_handles(self) -> bool:
@@ -168,15 +189,16 @@ class Run:
     def _fresh_answers(self, process: int, clone: Clone | None, total: int) -> Answers:
         """Answers for one attempt.
 
-        Writes are taken over for the large modes only: it brings progress and a
-        cancel within milliseconds, which a small dump is too quick to need.
+        Writes are taken over for large dumps only: that brings a cancel within
+        milliseconds, which others are too quick to need. It has its price, for dbghelp
+        then hands out pieces of some 50 kB; else it writes without asking anything.
         """
         handle = self.system.file_handle(self.file.fileno())
 
         def write(address: int, size: int, offset: int) -> None:
             self.system.write_at(handle, address, size, offset)
 
-        large = Include.HEAP in self.mode.include
+        large = total > LARGE
         answers = Answers(
             self._grow,
             total,
