@@ -165,6 +165,9 @@ class FakeSystem(System):
     def suspend_count(self, thread):
         return self._counts(thread)[self.handles[thread][1]]
 
+    def thread_states(self, pid):
+        return dict.fromkeys(self.listed[pid].threads, (5, 6)) if pid in self.listed else {}
+
     def resume(self, thread):
         counts, tid = self._counts(thread), self.handles[thread][1]
         counts[tid] -= 1

@@ -76,6 +76,8 @@ def test_every_value_is_read():
         ('hotkey = "a"\nmode = mini\n', 2, "invalid value"),
         ('\n\nhotkey = "a\nmode = "mini"', 3, "illegal character"),
         ("mode = ", 1, "invalid value"),
+        ('\nfolder = "C:\\Users\\ann"', 2, "single quotes, as in folder = 'C:\\Dumps'"),
+        ('folder = "D:\\dumps"', 1, "single quotes"),
         (
             '# a\nmode = "mni"',
             2,

@@ -90,6 +90,15 @@ def test_what_keeps_windows_up_is_refused_unopened(system: FakeSystem, pid: int)
         WindowsCapture(system=system).target(pid)
 
 
+@pytest.mark.parametrize("name", sorted(windows_target.KEEPERS))
+def test_keepers_are_refused_by_name(system: FakeSystem, name: str):
+    """However it is written, and whatever its pid; no handle is opened."""
+    system.open_process = None
+    system.listed[LSASS].name = name.title()
+    with pytest.raises(Refused, match="keeps passwords"):
+        WindowsCapture(system=system).target(LSASS)
+
+
 def test_ourselves(system: FakeSystem):
     """It would suspend the thread that calls it."""
     system.open_process = None
@@ -169,6 +178,7 @@ def test_write(system: FakeSystem, dump, mode: str):
     assert [(one.tid, one.name) for one in captured.threads] == [
         (tid, f"thread-{tid}") for tid in (71, 72, 73)
     ]
+    assert {(one.state, one.waits_in) for one in captured.threads} == {("S", "UserRequest")}
     assert (captured.format, captured.method, captured.gaps) == ("minidump", "stop and copy", ())
     assert "mode " + mode in system.comments[0]
     assert "taken by hotkey" in system.comments[0]

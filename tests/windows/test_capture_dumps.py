@@ -248,3 +248,11 @@ def test_bits(program):
         handle = system.open_process(windows_target.LEAST, program("deadlock", bits=bits).pid)
         assert windows_target.bits(system, handle) == bits
         system.close(handle)
+
+
+def test_what_threads_are_at(program):
+    """Every thread of a process, and of each what Windows knows: the layouts are right in both widths."""
+    target = program("deadlock", bits=WIDTH)
+    found = System().thread_states(target.pid)
+    assert set(found) == set(target.tids)
+    assert all(0 <= state <= 9 and 0 <= why < 64 for state, why in found.values()), found

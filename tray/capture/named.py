@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from psutil import Process
 
 _MOST_LISTED = 12
+_LIST = "the Task Manager" if sys.platform == "win32" else "'ps -e' or 'top'"
 
 
 def process(name: str) -> tuple[int, int | None]:
@@ -34,7 +36,7 @@ def process(name: str) -> tuple[int, int | None]:
         if process.pid != os.getpid() and wanted in _names(process.info)
     ]
     if not found:
-        raise NoTarget(f"No process is called {name!r}.", hint="Give its PID; 'ps -e' or 'top' shows it.")
+        raise NoTarget(f"No process is called {name!r}.", hint=f"Give its PID; {_LIST} shows it.")
     if len(found) > 1:
         raise NoTarget(_several(name, found), hint=f"Give one of the PIDs: hangshot dump {found[0].pid}")
     return found[0].pid, capture.started(found[0].pid)

@@ -72,6 +72,7 @@ class Run:
         self._answers: Answers | None = None
         self._captured: Captured | None = None
         self._gaps: list[Gap] = []
+        self._states: windows_threads.States = {}
         self._seconds = 0.0
         self._most = self._total = 0
         self._stretches: list[Stretch] = []
@@ -149,6 +150,7 @@ class Run:
         tids = self.system.threads(self.target.pid)
         total = windows_memory.estimate(found, len(tids), self.mode.include)
         self._asked, self._busy = asking.done(tids)
+        self._states = windows_threads.states(self.system, self.target.pid)
         answers = self._written(process, clone, ladder, total)
         self._tell(answers, ladder, clone)
 
@@ -245,7 +247,7 @@ class Run:
         answers.finish()
         self._captured = Captured(
             "minidump",
-            windows_threads.named(self.system, answers.threads, self._busy),
+            windows_threads.named(self.system, answers.threads, self._busy, self._states),
             clone.seconds if clone else self._seconds,
             "snapshot" if clone else "stop and copy",
             (*self._gaps, *ladder.gaps, *answers.gaps()),

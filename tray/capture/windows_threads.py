@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from tray.ffi import win32
@@ -12,13 +13,58 @@ if TYPE_CHECKING:
 
     from tray.ffi.win32 import System
 
+log = logging.getLogger(__name__)
+
 _MOST_RESUMES = 128
 """MAXIMUM_SUSPEND_COUNT is 127."""
 
 
-def named(system: System, tids: Iterable[int], busy: Mapping[int, float]) -> tuple[Thread, ...]:
-    """The threads with their names, where they have any and the system tells, and how busy each was."""
-    return tuple(Thread(tid, _name(system, tid), busy=busy.get(tid)) for tid in tids)
+_LETTERS = {1: "R", 2: "R", 3: "R", 4: "Z", 5: "S", 7: "R"}
+"""KTHREAD_STATE (ready, running, standby, terminated, waiting, deferred ready) → the letter of proc(5)."""
+_REASONS = (
+    ("Executive", "FreePage", "PageIn", "PoolAllocation", "DelayExecution", "Suspended", "UserRequest")
+    + ("WrExecutive", "WrFreePage", "WrPageIn", "WrPoolAllocation", "WrDelayExecution", "WrSuspended")
+    + (
+        "WrUserRequest",
+        "WrEventPair",
+        "WrQueue",
+        "WrLpcReceive",
+        "WrLpcReply",
+        "WrVirtualMemory",
+        "WrPageOut",
+    )
+    + ("WrRendezvous", "WrKeyedEvent", "WrTerminated", "WrProcessInSwap", "WrCpuRateControl")
+    + ("WrCalloutStack", "WrKernel", "WrResource", "WrPushLock", "WrMutex", "WrQuantumEnd", "WrDispatchInt")
+    + ("WrPreempted", "WrYieldExecution", "WrFastMutex", "WrGuardedMutex", "WrRundown")
+    + ("WrAlertByThreadId", "WrDeferredPreempt")
+)
+"""KWAIT_REASON, in the kernel's own words. Source: Windows Driver Kit ``wdm.h``."""
+
+States = dict[int, tuple[str, str]]
+"""Thread id → letter of its state, and the kernel's word for what it waits for."""
+
+
+def states(system: System, pid: int) -> States:
+    """What each thread is at, now: ask before it is stopped. Empty where Windows does not tell."""
+    try:
+        found = system.thread_states(pid)
+    except OSError as error:
+        log.debug("no states of threads: %s", error)
+        return {}
+    return {
+        tid: (letter, _REASONS[why] if letter == "S" and why < len(_REASONS) else "")
+        for tid, (state, why) in found.items()
+        if (letter := _LETTERS.get(state, ""))
+    }
+
+
+def named(
+    system: System, tids: Iterable[int], busy: Mapping[int, float], before: States
+) -> tuple[Thread, ...]:
+    """The threads with their names, where they have any and the system tells, what they were at, and how busy."""
+    return tuple(
+        Thread(tid, _name(system, tid), *before.get(tid, ("", "")), busy=busy.get(tid)) for tid in tids
+    )
 
 
 def _name(system: System, tid: int) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import enum
 import errno
+import struct
 import sys
 from ctypes import POINTER, c_int32, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -87,6 +88,14 @@ _PROCESS_PROTECTION_LEVEL = 7
 _THREAD_SUSPEND_COUNT = 35
 _TOKEN_ELEVATION = 20
 _LIST_MODULES_ALL = 3
+_SYSTEM_PROCESS_INFORMATION = 5
+_LENGTH_MISMATCH = 0xC0000004
+_WIDE = ctypes.sizeof(c_void_p) == 8  # noqa: PLR2004 - bytes
+_PROCESS_ROW = struct.Struct("<II72xQ" if _WIDE else "<II60xI")
+"""``SYSTEM_PROCESS_INFORMATION``, its beginning: bytes to the next, threads, pid."""
+_THREADS_AT = 0x100 if _WIDE else 0xB8
+_THREAD_ROW = struct.Struct("<48xQ12xII4x" if _WIDE else "<36xI12xII4x")
+"""``SYSTEM_THREAD_INFORMATION``: tid, state, reason to wait."""
 _JOB_EXTENDED_LIMITS = 9
 _JOB_KILL_ON_CLOSE = 0x2000
 _LONGEST_PATH = 32768
@@ -314,7 +323,11 @@ PROTOTYPES: dict[str, Prototype] = {
     ),
     **table("kernel32", Check.STATUS, c_int32, GetThreadDescription=(HANDLE, POINTER(c_void_p))),
     **table(
-        "ntdll", Check.STATUS, c_int32, NtQueryInformationThread=(HANDLE, c_int32, c_void_p, DWORD, c_void_p)
+        "ntdll",
+        Check.STATUS,
+        c_int32,
+        NtQueryInformationThread=(HANDLE, c_int32, c_void_p, DWORD, c_void_p),
+        NtQuerySystemInformation=(c_int32, c_void_p, DWORD, POINTER(DWORD)),
     ),
     **table(
         "advapi32",
@@ -603,6 +616,36 @@ class System:
         count = DWORD()
         self._call("NtQueryInformationThread", thread, _THREAD_SUSPEND_COUNT, ctypes.byref(count), 4, None)
         return count.value
+
+    def thread_states(self, pid: int) -> dict[int, tuple[int, int]]:
+        """KTHREAD_STATE and KWAIT_REASON of each thread of a process, by thread id."""
+        content, at = self._processes(), 0
+        while at + _THREADS_AT <= len(content):
+            following, count, found = _PROCESS_ROW.unpack_from(content, at)
+            if found == pid:
+                rows = content[at + _THREADS_AT : at + _THREADS_AT + count * _THREAD_ROW.size]
+                whole = rows[: len(rows) - len(rows) % _THREAD_ROW.size]
+                return {tid: (state, why) for tid, state, why in _THREAD_ROW.iter_unpack(whole)}
+            if not following:
+                break
+            at += following
+        return {}
+
+    def _processes(self) -> bytes:
+        """All that Windows tells of all processes, as it tells it."""
+        needed = DWORD(1 << 18)
+        while True:
+            buffer = ctypes.create_string_buffer(needed.value + (1 << 16))
+            try:
+                self._call(
+                    "NtQuerySystemInformation", _SYSTEM_PROCESS_INFORMATION,
+                    buffer, len(buffer), ctypes.byref(needed),
+                )  # fmt: skip
+            except OSError as error:
+                if code(error) != _LENGTH_MISMATCH or needed.value < len(buffer):
+                    raise
+                continue
+            return buffer.raw[: needed.value]
 
     def resume(self, thread: int) -> int:
         """Take back one suspension; gives how many there were."""

@@ -79,6 +79,8 @@ def parse(toml: str, path: Path) -> Settings:
         table = tomllib.loads(toml)
     except (ValueError, RecursionError) as error:  # also a number of 5000 digits, or 5000 brackets
         cause, line = _syntax(error, toml)
+        if _DOUBLE_QUOTED.search(toml.splitlines()[line - 1] if 0 < line <= len(toml.splitlines()) else ""):
+            cause = "a path with backslashes stands in single quotes, as in folder = 'C:\\Dumps'"
         raise _mistake(path, line, cause) from error
     reader = _Reader(toml, path)
     inner = reader.inner(table, "retention")
@@ -92,6 +94,10 @@ def parse(toml: str, path: Path) -> Settings:
     )
     unknown = [*reader.unknown(table, (*VALUES, "retention")), *reader.unknown(inner, RETENTION, "retention")]
     return Settings(**values, retention=retention, warnings=tuple(unknown))
+
+
+_DOUBLE_QUOTED = re.compile(r"""=\s*"[^"]*\\""")
+"""A value in double quotes, in which a backslash begins an escape."""
 
 
 def _mistake(path: Path, line: int | None, cause: str) -> BadSettings:
