@@ -21,23 +21,14 @@ _MOST_RESUMES = 128
 
 _LETTERS = {1: "R", 2: "R", 3: "R", 4: "Z", 5: "S", 7: "R"}
 """KTHREAD_STATE (ready, running, standby, terminated, waiting, deferred ready) → the letter of proc(5)."""
-_REASONS = (
-    ("Executive", "FreePage", "PageIn", "PoolAllocation", "DelayExecution", "Suspended", "UserRequest")
-    + ("WrExecutive", "WrFreePage", "WrPageIn", "WrPoolAllocation", "WrDelayExecution", "WrSuspended")
-    + (
-        "WrUserRequest",
-        "WrEventPair",
-        "WrQueue",
-        "WrLpcReceive",
-        "WrLpcReply",
-        "WrVirtualMemory",
-        "WrPageOut",
-    )
-    + ("WrRendezvous", "WrKeyedEvent", "WrTerminated", "WrProcessInSwap", "WrCpuRateControl")
-    + ("WrCalloutStack", "WrKernel", "WrResource", "WrPushLock", "WrMutex", "WrQuantumEnd", "WrDispatchInt")
-    + ("WrPreempted", "WrYieldExecution", "WrFastMutex", "WrGuardedMutex", "WrRundown")
-    + ("WrAlertByThreadId", "WrDeferredPreempt")
-)
+_WORDS = """
+Executive FreePage PageIn PoolAllocation DelayExecution Suspended UserRequest WrExecutive WrFreePage WrPageIn
+WrPoolAllocation WrDelayExecution WrSuspended WrUserRequest WrEventPair WrQueue WrLpcReceive WrLpcReply
+WrVirtualMemory WrPageOut WrRendezvous WrKeyedEvent WrTerminated WrProcessInSwap WrCpuRateControl WrCalloutStack
+WrKernel WrResource WrPushLock WrMutex WrQuantumEnd WrDispatchInt WrPreempted WrYieldExecution WrFastMutex
+WrGuardedMutex WrRundown WrAlertByThreadId WrDeferredPreempt
+"""
+_REASONS = tuple(_WORDS.split())
 """KWAIT_REASON, in the kernel's own words. Source: Windows Driver Kit ``wdm.h``."""
 
 States = dict[int, tuple[str, str]]
