@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tray.model import Snapshot, Thread
 
-_AT_ONCE = 256 << 10
+_AT_ONCE = 64 << 10
 """Bytes that are held until they are written."""
 
 

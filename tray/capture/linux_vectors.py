@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
 
-_HELD = 512 << 10
-"""Bytes that are held: those of some 200 threads."""
+_HELD = 128 << 10
+"""Bytes that are held: those of some 50 threads."""
 PLACE = 64 << 20
 """Where they go in the file: behind the notes of any number of threads that a process has."""
 
