@@ -181,9 +181,9 @@ class Told:
 
 
 @contextlib.contextmanager
-def target(name: str, *words: str) -> Iterator[tuple[Told, list[str]]]:
+def target(name: str, *words: str, bits: int = 64) -> Iterator[tuple[Told, list[str]]]:
     """A program to dump, and the words of its handshake."""
-    started = Told("Z:" + str(HOME / "targets64" / f"{name}.exe").replace("/", "\\"), *words)
+    started = Told("Z:" + str(HOME / f"targets{bits}" / f"{name}.exe").replace("/", "\\"), *words)
     try:
         yield started, started.wait_for("ready").split()
     finally:

@@ -30,6 +30,7 @@ from windows_outside import (
 )
 
 from tray import __version__
+from tray.formats import minidump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +119,18 @@ def assert_deadlock(dump: Path, tids: list[int]) -> None:
 def test_command_line(program: str):
     """Both widths start; and by the name that is typed."""
     assert told(BUILT / program, "--version").startswith("hangshot ")
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_each_app_in_its_own_width(tmp_path: Path, bits: int):
+    """A 32-bit app gets a 32-bit dump: the command line hands it over to the small program beside it."""
+    with target("deadlock", bits=bits) as (_, ready):
+        lines = told(BUILT / "hangshot-cli.exe", "dump", ready[1], "--output", f"{tmp_path}/", "--json")
+    last = json.loads(lines.splitlines()[-1])
+    assert (last["event"], last["gaps"]) == ("dumped", [])
+    [dump] = tmp_path.glob("*.dmp")
+    with minidump.read(dump) as held:
+        assert held.pointer * 8 == bits
 
 
 @pytest.fixture(scope="module")
