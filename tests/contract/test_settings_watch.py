@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from tray import settings
+from tray.patience import patiently
 
 
 def arrives(told, content):
@@ -36,19 +37,22 @@ class WatchContract:
         watch.close()
 
     def test_each_way_of_saving_is_seen(self, path, told):
-        """Written in place, put in its place, moved away and made anew, through change()."""
+        """Written in place, put in its place, moved away and made anew, through change().
+
+        Patiently, as editors do on Windows: whoever is told of a change reads the file, which is then held.
+        """
         path.write_text("one")
         assert arrives(told, "one")
         beside = path.with_name(".settings.swp")
         beside.write_text("two")
-        beside.replace(path)
+        patiently(lambda: beside.replace(path))
         assert arrives(told, "two")
-        path.rename(path.with_name("settings.toml~"))
+        patiently(lambda: path.rename(path.with_name("settings.toml~")))
         path.write_text("# three")
         assert arrives(told, "# three")
         settings.change(path, "mode", "heap")
         assert arrives(told, path.read_text())
-        path.unlink()
+        patiently(path.unlink)
         assert arrives(told, None)
 
     def test_what_changes_nothing_is_not_told(self, path, told):
