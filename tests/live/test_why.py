@@ -82,6 +82,8 @@ TABLE = [
     ("waits cond", "waiting", False, "Waiting: main waits for a condition variable"),
     ("waits sem", "waiting", False, "Waiting: main waits for a semaphore"),
     ("waits barrier", "waiting", False, "Waiting: main waits for a lock or event that names no owner"),
+    ("waits_cpp lookalike", "waiting", False, "Waiting: main waits for a lock or event that names no owner"),
+    ("waits_cpp hands-over", "waiting", False, "Waiting: main waits for a lock or event that names no owner"),
     ("waits_python", "waiting", False, "Waiting: .* waits for .*"),
     ("waits sleep", "idle", False, "Nothing wrong seen: main sleeps"),
     ("waits poll", "idle", False, "Nothing wrong seen: main waits for events"),

@@ -129,18 +129,22 @@ def programs(table: bytes) -> Iterator[Program]:
         yield Program(kind, flags, offset, vaddr, filesz, memsz, align)
 
 
+def own_programs(image: bytes) -> Iterator[Program]:
+    """The program headers of a loaded module, from its first page(s); none where those are no ELF file's."""
+    if len(image) < HEADER.size or not image.startswith(MAGIC[:5]):
+        return
+    _, _, _, _, _, offset, _, _, _, size, count, _, _, _ = HEADER.unpack_from(image)
+    if size == PROGRAM.size:
+        yield from programs(image[offset : offset + count * size])
+
+
 def build_id(image: bytes) -> str:
     """The GNU build id in the first page(s) of a loaded module, hexadecimal; empty if it is not there.
 
     Found by its place in the file, which those pages are the beginning of: the
     addresses of a program that is not relocatable do not begin at 0.
     """
-    if len(image) < HEADER.size or not image.startswith(MAGIC[:5]):
-        return ""
-    _, _, _, _, _, offset, _, _, _, size, count, _, _, _ = HEADER.unpack_from(image)
-    if size != PROGRAM.size:
-        return ""
-    for program in programs(image[offset : offset + count * size]):
+    for program in own_programs(image):
         if program.type == PT_NOTE:
             found = _build_id(image[program.offset : program.offset + program.filesz])
             if found:

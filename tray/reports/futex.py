@@ -48,6 +48,7 @@ class Call:
         op: Operation, with its flags.
         value: What the word was expected to hold.
         timed: Whether the wait has an end.
+        foreign: Whether the C library did not make it, so that nothing is known of what stands beside the word.
     """
 
     tid: int
@@ -55,6 +56,7 @@ class Call:
     op: int
     value: int
     timed: bool
+    foreign: bool = False
 
     @property
     def operation(self) -> int:
@@ -108,8 +110,10 @@ def lock(call: Call, threads: Threads, memory: Callable[[int, int], bytes]) -> L
         memory: Gives up to that many bytes of the dump.
     """
     around = _Around(call.address, memory)
-    for known in (_join, _priority, _robust, _musl, _mutex, _stream, _rwlock, _condition, _semaphore):
-        if found := known(call, threads, around):
+    if found := _priority(call, threads, around):  # the kernel's own layout, whoever asks
+        return found
+    for known in (_join, _robust, _musl, _mutex, _stream, _rwlock, _condition, _semaphore):
+        if not call.foreign and (found := known(call, threads, around)):
             return found
     return Lock(WaitKind.FUTEX, "a lock or event that names no owner", call.address)
 

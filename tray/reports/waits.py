@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
 from tray.reports import calls, futex, refused
+from tray.reports.callers import Code
 from tray.verdicts import Wait, WaitChain, WaitKind
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def _refused(process: _Process, wait: Wait, found: Sequence[Wait]) -> Wait:
         return wait
     [thread] = [one for one in process.threads if one.tid == wait.tid]
     if not refused.sleeps(thread.registers, process.memory):
+        return wait
+    if not process.code.is_library_alone(thread.registers, thread.registers[ffi.RDI]):
         return wait
     by_thread = {other.tid: other for other in found}
     for address, inside in refused.mutexes(thread.registers, process.memory):
@@ -135,6 +138,7 @@ class _Process:
 
     def __init__(self, snapshot: Snapshot, memory: Memory, told: Mapping[int, Thread]) -> None:
         self.memory = memory
+        self.code = Code(snapshot, memory)
         self.names = names(snapshot.threads, told)
         self.threads = [
             _Here(one.tid, struct.unpack("<27Q", one.registers), told.get(one.tid, one))
@@ -213,6 +217,7 @@ def _futex(process: _Process, thread: _Here) -> Wait | None:
         registers[ffi.RSI] & 0xFFFFFFFF,
         registers[ffi.RDX] & 0xFFFFFFFF,
         registers[ffi.R10] != 0,
+        process.code.is_foreign(registers),
     )
     if call.operation < 0:
         return None

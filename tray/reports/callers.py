@@ -1,0 +1,106 @@
+"""Whose code made a system call: locks of the C library are read only where the C library itself waits.
+
+Rust, ``std::atomic::wait`` and whatever has locks of its own wait on futexes too, and what
+stands beside those may look like the owner of a mutex, which would make a wrong deadlock.
+
+Source: x86-64 psABI; glibc ``sysdeps/unix/sysv/linux/x86_64/syscall.S``; musl ``src/misc/syscall.c``.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+import struct
+from typing import TYPE_CHECKING
+
+from tray.ffi import linux as ffi
+from tray.formats import elf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tray.model import Region, Snapshot
+
+    Reader = Callable[[int, int], bytes]
+
+_LIBRARY = re.compile(r"(libc|libpthread|ld|ld-musl)[-.].*")
+
+
+class Code:
+    """Which file the code of a process comes from.
+
+    Args:
+        snapshot: The process.
+        memory: Gives up to that many bytes of it.
+    """
+
+    def __init__(self, snapshot: Snapshot, memory: Reader) -> None:
+        self._read = memory
+        self._files = sorted(snapshot.mappings, key=lambda one: one.start)
+        self._starts = [one.start for one in self._files]
+        self._linked = any(_is_library(one.path) for one in self._files)
+        self._heads: dict[str, bytes] = {}
+
+    def is_foreign(self, registers: Sequence[int]) -> bool:
+        """Whether a thread's call is surely not the C library's own; False where that cannot be told."""
+        own = self.file(registers[ffi.RIP])
+        if own is None:
+            return False
+        if not self._linked:
+            return not self._is_c(registers[ffi.FS_BASE])
+        if not _is_library(own):
+            return True
+        # `syscall()` has no frame, and takes its last argument from above its return address.
+        caller, last = self._words(registers[ffi.RSP], 2) or (0, 0)
+        return last == registers[ffi.R9] and self._is_code_of_another(caller, own)
+
+    def is_library_alone(self, registers: Sequence[int], address: int) -> bool:
+        """Whether nobody but the C library stands on a thread's stack, up to an address of it."""
+        own = self.file(registers[ffi.RIP])
+        if own is None or not _is_library(own):
+            return False
+        stack = registers[ffi.RSP]
+        return not any(
+            self._is_code_of_another(word, own) for word in self._words(stack, max(0, address - stack) // 8)
+        )
+
+    def file(self, address: int) -> str | None:
+        """The file mapped there."""
+        found = self._mapping(address)
+        return found.path if found else None
+
+    def _mapping(self, address: int) -> Region | None:
+        place = bisect.bisect_right(self._starts, address) - 1
+        return self._files[place] if place >= 0 and address < self._files[place].end else None
+
+    def _is_code_of_another(self, address: int, file: str) -> bool:
+        """Whether a file other than this one has code there; also where the dump lacks that file's head."""
+        found = self._mapping(address)
+        if found is None or found.path == file:
+            return False
+        programs = list(elf.own_programs(self._head(found.path)))
+        return not programs or any(
+            one.offset - ffi.PAGE < found.offset < one.offset + one.filesz
+            for one in programs
+            if one.type == elf.PT_LOAD and one.flags & elf.PF_X
+        )
+
+    def _head(self, path: str) -> bytes:
+        """The first page of a file, as it is mapped."""
+        if path not in self._heads:
+            first = next((one.start for one in self._files if one.path == path and not one.offset), 0)
+            self._heads[path] = self._read(first, ffi.PAGE) if first else b""
+        return self._heads[path]
+
+    def _is_c(self, block: int) -> bool:
+        """Whether a thread block points at itself, as glibc's and musl's do; also where the dump lacks it."""
+        head = self._words(block, 1)
+        return bool(block) and (not head or head[0] == block)
+
+    def _words(self, address: int, count: int) -> tuple[int, ...]:
+        content = self._read(address, 8 * count) if count else b""
+        return struct.unpack(f"<{count}Q", content) if len(content) == 8 * count else ()
+
+
+def _is_library(path: str) -> bool:
+    return bool(_LIBRARY.fullmatch(path.rpartition("/")[2]))
