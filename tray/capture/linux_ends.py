@@ -34,6 +34,8 @@ WAIT4, WAITING_FOR_ANY, CHILDREN = 61, frozenset({61, 247}), frozenset({56, 57, 
 WRITING = frozenset({1, 18, 20, 44, 46, 307})
 """``write``, ``sendto`` and their like: those wait for a reader."""
 _MOST_NAMES = 2
+_TURN = 0.002
+"""Seconds between two looks."""
 _NO_FILE_SYSTEM = ("/dev/", "/proc/", "/sys/")
 
 
@@ -59,9 +61,7 @@ class _Look:
         if registers[ffi.RAX] not in ffi.INTERRUPTED:
             return ""
         if number in LOCKING:
-            return self._named(
-                self._lock_holders() or self._lock_holders()
-            )  # others' locks come and go meanwhile
+            return self._named(self._lock_holders(thread.tid))
         if number in CHILDREN:
             only = argument if number == WAIT4 and 0 < argument < 1 << 31 else 0
             return self._named({only} if only else self._children(thread, number))
@@ -114,8 +114,22 @@ class _Look:
                 return f"{kind} on {rest.split(' ', 1)[0]}"
         return ""
 
-    def _lock_holders(self) -> set[int]:
-        """Processes that hold a file lock which this one waits for."""
+    def _lock_holders(self, tid: int) -> set[int]:
+        """Processes that hold a file lock which this thread waits for.
+
+        To be stopped took it out of the line, in which it stands again only after its next turn:
+        on a crowded machine that is later than this look.
+        """
+        while True:
+            stands = self._text(f"task/{tid}/stat").rpartition(")")[2].split()[:1] == ["S"]
+            if holders := self._blocking() or (stands and self._blocking()):  # others' locks come and go
+                return holders
+            if stands or time.monotonic() > self.limit:
+                return set()
+            time.sleep(_TURN)
+
+    def _blocking(self) -> set[int]:
+        """Processes that hold a file lock for which this process stands in line at this moment."""
         holders: dict[str, int] = {}
         found = set()
         for line in self._text("../locks").splitlines():
