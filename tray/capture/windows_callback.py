@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 50
 """Stretches of unreadable memory that are told one by one; of more, the sum is told."""
+SMALL = 8 << 20
+"""Bytes that are written before anybody could cancel; a cancel is obeyed at the end."""
 _TOLD_EVERY = 0.05
 """Seconds between two words to the progress, which costs more than a small write."""
 
@@ -52,7 +54,8 @@ class Answers:
         """
         Args:
             progress: Told of what is written, and asked whether to stop.
-            total: About how many bytes there will be.
+            total: About how many bytes there will be. Of a dump with less than `SMALL`
+                dbghelp asks but once whether to go on; else after each piece that it reads.
             write: Takes address, size and file offset of each piece of the dump;
                 None leaves writing to dbghelp, which then tells nothing of it.
             snapshot: Whether the dump is of a clone, not of the process itself.
@@ -65,10 +68,13 @@ class Answers:
         self.asked = 0
         self.done = 0
         self._progress, self._total, self._write = progress, total, write
+        self._whole = total
         self._snapshot, self._pointed = snapshot, pointed
-        self._told = 0.0
+        self._next = 0.0
         self._failures: list[tuple[int, int]] = []
         self._more_failures = self._more_bytes = 0
+        self._questions: dict[int, d.MINIDUMP_CALLBACK_INPUT] = {}
+        self._places: dict[int, d.MINIDUMP_CALLBACK_OUTPUT] = {}
         self._answers: dict[int, Callable[[Any, Any], None]] = {
             d.IsProcessSnapshotCallback: self._is_snapshot,
             d.IncludeThreadCallback: self._include_thread,
@@ -81,16 +87,28 @@ class Answers:
             d.ReadMemoryFailureCallback: self._failure,
         }
 
-    def __call__(self, _parameter: int | None, question: Any, answer: Any) -> int:  # noqa: ANN401 - ctypes pointers
-        """Answer one question; always TRUE, for FALSE leaves out threads and modules."""
+    def __call__(self, _parameter: int | None, question: int, answer: int) -> int:
+        """Answer one question; always TRUE, for FALSE leaves out threads and modules.
+
+        The target stands still meanwhile, and of hundreds of questions nearly all are
+        whether to go on; so a question is looked at in its place, with no new object.
+        """
+        self.asked += 1
         try:
-            self.asked += 1
-            act = self._answers.get(question.contents.CallbackType)
+            asked = self._questions.get(question) or self._question(question)
+            act = self._answers.get(asked.CallbackType)
             if act:
-                act(question.contents, answer.contents)
+                act(asked, self._places.get(answer) or self._place(answer))
         except BaseException as error:  # noqa: BLE001 - raised again by whoever called dbghelp
             self.error = self.error or error
         return 1
+
+    def _question(self, address: int) -> d.MINIDUMP_CALLBACK_INPUT:
+        """A question's place; dbghelp uses some twenty of them again and again."""
+        return self._questions.setdefault(address, d.MINIDUMP_CALLBACK_INPUT.from_address(address))
+
+    def _place(self, address: int) -> d.MINIDUMP_CALLBACK_OUTPUT:
+        return self._places.setdefault(address, d.MINIDUMP_CALLBACK_OUTPUT.from_address(address))
 
     def gaps(self) -> list[Gap]:
         """Memory that could not be read."""
@@ -112,19 +130,13 @@ class Answers:
 
     def _stop(self) -> bool:
         """Whether to stop, by the progress' wish or an error of ours."""
-        if self.error is None and not self.cancelled:
-            self._tell()
+        if self.error is None and not self.cancelled and (now := time.monotonic()) >= self._next:
+            self._next = now + _TOLD_EVERY
+            self._total = max(self._total, self.done)
+            self.cancelled = bool(self._progress(self.done, self._total)) or self.cancelled
         if self.cancelled and self.error is None:
             self.error = Cancelled("The dump was stopped.")
         return self.error is not None
-
-    def _tell(self) -> None:
-        now = time.monotonic()
-        if now - self._told < _TOLD_EVERY:
-            return
-        self._told = now
-        self._total = max(self._total, self.done)
-        self.cancelled = bool(self._progress(self.done, self._total)) or self.cancelled
 
     def _is_snapshot(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
         answer.Status = d.S_FALSE if self._snapshot else d.S_OK
@@ -144,8 +156,8 @@ class Answers:
         answer.MemoryBase, answer.MemorySize = stretch or (0, 0)
 
     def _cancel(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
-        answer.CheckCancel = 1
-        answer.Cancel = int(self._stop())
+        answer.CheckCancel = self._whole >= SMALL
+        answer.Cancel = self._stop()
 
     def _io_start(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
         answer.Status = d.S_FALSE if self._write else d.S_OK

@@ -193,9 +193,9 @@ class MINIDUMP_USER_STREAM_INFORMATION(ctypes.Structure):
 
 
 MINIDUMP_CALLBACK_ROUTINE = getattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE)(
-    c_int32, c_void_p, ctypes.POINTER(MINIDUMP_CALLBACK_INPUT), ctypes.POINTER(MINIDUMP_CALLBACK_OUTPUT)
+    c_int32, c_void_p, c_void_p, c_void_p
 )
-"""``stdcall`` on 32-bit Windows; elsewhere there is but one convention."""
+"""``stdcall`` on 32-bit Windows; elsewhere there is but one convention. Input and output come as plain addresses."""
 
 
 class MINIDUMP_CALLBACK_INFORMATION(ctypes.Structure):
