@@ -8,7 +8,7 @@ import platform
 import time
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 from tray import __version__, packed, reports
 from tray.capture import started
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
+    from types import TracebackType
     from typing import BinaryIO
 
     from tray.capture import Capture, Progress
@@ -31,9 +32,54 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Unfinished(Protocol):
+    """A dump while it is written, as `tray.store.Partial` is one."""
+
+    file: BinaryIO
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The id of the dump to be."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def scratch(self) -> BinaryIO:
+        """A private file without a name."""
+        ...
+
+    def sync(self) -> None:
+        """Bring what was written to the disk."""
+        ...
+
+    def finish(self, describe: Callable[[int, int], Dump]) -> Dump:
+        """Give it its name."""
+        ...
+
+
+class Keeper(Protocol):
+    """Where dumps are written: a `tray.store.Store`, or one that belongs to somebody else."""
+
+    def begin(  # noqa: PLR0913 - a name is made of all this
+        self,
+        target: Target,
+        mode: Mode,
+        suffix: str,
+        taken: datetime,
+        *,
+        need: int,
+        output: Path | str | None = None,
+    ) -> Unfinished:
+        """Open the unfinished file of a new dump."""
+        ...
+
+
 def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     capture: Capture,
-    store: Store,
+    store: Keeper,
     target: Target,
     mode: Mode,
     trigger: Trigger,
@@ -43,7 +89,6 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     progress: Progress,
     output: Path | str | None = None,
     compress: str = packed.KINDS[0],
-    settled: Callable[[Target, float], Target] | None = None,
 ) -> Dump:
     """Take a dump of ``target``, verified and on the disk under its own name.
 
@@ -58,8 +103,6 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
         progress: Told while memory is copied.
         output: A folder or file instead of the store's own folder.
         compress: How to pack it, once the target runs again; one of `packed.KINDS`.
-        settled: Gives the target as the sidecar shall tell it, when all else is done; it may wait.
-            Also gets how many seconds it was frozen.
 
     Raises:
         TrayError: Any of its family. The target runs on and no file is left.
@@ -78,7 +121,6 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
             if packing:
                 packed.pack(file, partial.file)
             partial.sync()
-            target = settled(target, captured.frozen) if settled else target
 
         def describe(size: int, allocated: int) -> Dump:
             return Dump(
@@ -132,28 +174,16 @@ def explain(path: Path) -> tuple[Report, Path]:
 
 
 def _asked(dump: Dump) -> Dump:
-    """The dump with its Python calls, where only the app itself can tell them, and hangs on."""
-    from tray.reports import py_spy, python_calls
+    """The dump with its Python calls, where only the app itself still has them, and hangs on."""
+    from tray.reports import python_calls
 
-    modes, ask = {
-        "elf-core": (("mini",), python_calls.of_process),  # the others hold what pystack reads
-        "minidump": (("mini", "heap", "full"), py_spy.of_process),
-    }[dump.format]
-    if dump.calls or dump.mode not in modes or not _lives(dump.target):
+    if dump.calls or dump.mode != "mini" or not _lives(dump.target):
         return dump
     if not python_calls.is_python(reports.make(dump.path, None).modules):
         return dump
-    calls, missing = ask(dump.target.pid)
-    if not _lives(dump.target):
-        return dump
-    return replace(dump, calls=calls, calls_after=_since(dump), calls_missing=missing)
-
-
-def _since(dump: Dump) -> float:
-    """Seconds since the end of a capture; 0 if the clock was set back meanwhile."""
-    from datetime import UTC, datetime
-
-    return max(0.0, (datetime.now(UTC) - dump.taken).total_seconds() - dump.seconds)
+    calls, why = python_calls.of_process(dump.target.pid)
+    log.debug("asked for its Python calls: %s", why or len(calls))
+    return replace(dump, calls=calls) if _lives(dump.target) else dump
 
 
 def _lives(target: Target) -> bool:

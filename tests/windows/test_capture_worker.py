@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
-import queue
 import struct
 import subprocess
 import sys
@@ -13,72 +11,18 @@ from pathlib import Path
 
 import pytest
 from judges_windbg import accepted, stacks, windbg
+from windows_worker import ROOT, STALLED, Asked, files, with_32
 
-from tray import capture
-from tray.worker import LAST, Worker, command
+from tray.worker import LAST, command
 
 WIDTH = ctypes.sizeof(ctypes.c_void_p) * 8
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60
 I386 = 0
-WITH_32 = """
-import sys
-from tray import cli, worker
-worker.narrow = lambda: [{python!r}, "-m", "tray"]
-sys.exit(cli.main(sys.argv[1:]))
-"""
-"""Our program as it is with a 32-bit one beside it."""
-
-
-def python32() -> str:
-    """The 32-bit interpreter of the test bed."""
-    return str(Path(os.environ["HANGSHOT_TESTBED"]) / "python32" / "python.exe")
 
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is started finds our package."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-
-
-class Asked:
-    """A worker that was asked for a dump of one process into a folder."""
-
-    def __init__(self, folder: Path, words: list[str] | None = None) -> None:
-        self.folder = folder
-        self.events: queue.SimpleQueue[dict] = queue.SimpleQueue()
-        self.worker = Worker(self.events.put, words=words)
-
-    def ask(self, pid: int, mode: str) -> None:
-        """Hand it the request."""
-        self.worker.ask(
-            {
-                "pid": pid,
-                "started": capture.started(pid),
-                "mode": mode,
-                "trigger": "hotkey",
-                "folder": str(self.folder),
-                "retention": {"count": 0, "days": 0, "size": 0},
-            }
-        )
-
-    def until(self, *names: str) -> dict:
-        """The next event of such a name."""
-        while True:
-            event = self.events.get(timeout=PATIENCE)
-            if event["event"] in names:
-                return event
-            assert event["event"] not in LAST, event
-
-
-def files(folder: Path) -> list[str]:
-    """What a worker left in its folder."""
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def with_32() -> list[str]:
-    """A 64-bit worker with a 32-bit one beside it."""
-    return [sys.executable, "-c", WITH_32.format(python=python32()), "dump", "--json", "--request"]
 
 
 def test_dumps(program, tmp_path: Path):
@@ -129,23 +73,6 @@ def machine(dump: Path) -> int:
         if kind == 7:
             return struct.unpack_from("<H", content, place)[0]
     raise AssertionError("no system stream")
-
-
-STALLED = """
-import ctypes, sys, threading
-from tray import cli
-from tray.capture import windows
-from tray.ffi import win32
-windows.STALL = windows.WindowsCapture.__init__.__kwdefaults__["stall"] = 0.5
-write = win32.System.write_dump
-def write_dump(self, process, pid, file, flags, streams, callback):
-    for tid in self.threads(pid):
-        ctypes.WinDLL("kernel32").SuspendThread(self.open_thread(win32.THREAD_SUSPEND_RESUME, tid))
-    threading.Event().wait()
-win32.System.write_dump = write_dump
-sys.exit(cli.main(sys.argv[1:]))
-"""
-"""Our program on a Windows whose dbghelp hangs, with all threads suspended."""
 
 
 @pytest.mark.parametrize("mode", ["mini", "full"])
@@ -237,80 +164,6 @@ def test_without_a_32_bit_worker(program, tmp_path: Path, expected_warnings):
         assert event["error"] == "CaptureFailed"
         assert files(asked.folder) == []
     target.assert_unharmed()
-
-
-UAC = """
-import subprocess, sys
-from tray import cli
-from tray.ffi import elevation, win32
-def start(self, program, parameters, folder):
-    if {answer}:
-        nothing = subprocess.DEVNULL
-        words = f'"{{program}}" {{parameters}}'
-        return subprocess.Popen(words, cwd=folder, stdin=nothing, stdout=nothing, stderr=nothing)._handle.Detach()
-    raise win32.failure(win32.ERROR_CANCELLED, "ShellExecuteExW")
-elevation.Elevation.start = start
-sys.exit(cli.main(sys.argv[1:]))
-"""
-"""Our program on a Windows that asks before it starts something as administrator; Wine never asks."""
-
-
-def as_administrator(answer: str) -> list[str]:
-    """A worker that has the work done by one with more rights, if the user says yes."""
-    code = UAC.format(answer=answer)
-    return [sys.executable, "-c", code, "dump", "--json", "--request", "--as-administrator"]
-
-
-def test_as_administrator(program, tmp_path: Path):
-    """Request there, events back, through pipes; the files are the user's own."""
-    target = program("deadlock", bits=WIDTH)
-    asked = Asked(tmp_path / "dumps", as_administrator("True"))
-    asked.ask(target.pid, "mini")
-    event = asked.until("dumped")
-    assert set(accepted(Path(event["path"]))) == set(target.tids)
-    assert len(files(asked.folder)) == 2
-
-
-def test_wine_starts_as_administrator(program, tmp_path: Path):
-    """``runas`` itself: Wine does it without asking."""
-    target = program("deadlock", bits=WIDTH)
-    words = [sys.executable, "-m", "tray", "dump", "--json", "--request", "--as-administrator"]
-    asked = Asked(tmp_path / "dumps", words)
-    asked.ask(target.pid, "mini")
-    assert accepted(Path(asked.until("dumped")["path"]))
-
-
-def test_cancel_as_administrator(program, tmp_path: Path):
-    """It is passed on, and obeyed as by any worker."""
-    target = program("big_heap", 512, bits=WIDTH)
-    asked = Asked(tmp_path / "dumps", as_administrator("True"))
-    asked.ask(target.pid, "full")
-    asked.until("progress")
-    asked.worker.cancel()
-    assert asked.until(*LAST)["error"] == "Cancelled"
-    assert files(asked.folder) == []
-    target.assert_unharmed()
-
-
-def test_not_as_administrator(program, tmp_path: Path):
-    """A no is no failure."""
-    asked = Asked(tmp_path / "dumps", as_administrator("False"))
-    asked.ask(program("deadlock", bits=WIDTH).pid, "mini")
-    event = asked.until(*LAST)
-    assert (event["error"], event["message"]) == (
-        "Cancelled",
-        "Windows was not allowed to start Hangshot as administrator.",
-    )
-    assert files(asked.folder) == []
-
-
-def test_a_worker_that_never_opens_its_pipes(program, tmp_path: Path, expected_warnings):
-    """As when an antivirus ends it: it is said, and nobody waits for ever."""
-    words = as_administrator("True")
-    words[2] = words[2].replace("{parameters}", "-c pass")
-    asked = Asked(tmp_path / "dumps", words)
-    asked.ask(program("deadlock", bits=WIDTH).pid, "mini")
-    assert asked.until(*LAST)["error"] == "CaptureFailed"
 
 
 def test_command():

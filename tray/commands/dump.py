@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray.commands.orders import CANCEL, Orders, Ping
+from tray.commands.orders import CANCEL, Orders
 from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
 from tray.packed import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tray.commands.lent import Lent
     from tray.interrupts import Held
     from tray.model import Dump, Target
     from tray.settings import Settings
@@ -55,6 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without-handles", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--as-administrator", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--pipes", metavar="NAME", help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs=2, type=int, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         return elevated.go_between(Orders())
     if arguments.request:
-        return _worker(arguments.pipes)
+        return _worker(arguments.pipes, arguments.only)
     if arguments.foreground:
         from tray.commands import foreground
 
@@ -102,13 +106,18 @@ def _chosen(process: str, started: int | None) -> tuple[int, int | None]:
     return named.process(process)
 
 
-def _worker(pipes: str | None) -> int:
-    """Wait for one request on standard input or a pipe, then dump; end silently if none comes."""
-    orders = Orders()
+def _worker(pipes: str | None, only: list[int] | None) -> int:
+    """Wait for one request on standard input or a pipe, then dump; end silently if none comes.
+
+    Args:
+        pipes: Where to join them, for a worker that may do more than who asks.
+        only: The pid and start time that such a one may be asked for.
+    """
+    orders, lender = Orders(), None
     if pipes:
         from tray.commands import elevated
 
-        orders = elevated.opened(pipes)
+        orders, lender = elevated.joined(pipes)
     _prepare()
     from tray.settings import Settings
 
@@ -129,9 +138,12 @@ def _worker(pipes: str | None) -> int:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"The request makes no sense: {error!r}.") from error
+    if lender and only != [*whom]:
+        raise BadUsage("The user was asked about another app.")
     if sys.platform == "win32":  # elsewhere a signal does it
         orders.obey(interrupt_main)
     request["pid"], request["started"] = whom
+    request["lender"] = lender or request.get("lender")
     if sys.platform != "win32":
         time.tzset()  # it may have waited since before a journey
     return _take(request, trigger, wanted, as_json=True, orders=orders)
@@ -169,16 +181,17 @@ def _take(
 
     taken = datetime.now(UTC)
     output, packing = request.get("output"), _packing(request.get("compress") or wanted.compress)
-    store = Store(wanted.folder, wanted.retention)
-    ping = Ping(orders) if orders and request.get("pinged") else None
+    store: Store | Lent = Store(wanted.folder, wanted.retention)
     with Held() as held:
         with held.interruptible():
+            if orders and request.get("lender"):
+                from tray.commands import lent
+
+                store = lent.Lent(int(request["lender"]), orders, _say)
             mode = _mode(request.get("mode") or wanted.mode)
             request["mode"] = mode.name
             here = capture(
-                How(request.get("capture") or wanted.capture),
-                handles=request.get("handles", True),
-                hung=ping.hung if ping else None,
+                How(request.get("capture") or wanted.capture), handles=request.get("handles", True)
             )
             target = here.target(request["pid"], request["started"], _window(request.get("window")))
             if sys.platform == "win32":
@@ -194,7 +207,6 @@ def _take(
                 dump = flow.dump(
                     here, store, target, mode, trigger, taken,
                     held=held, progress=reporter, output=output, compress=packing,
-                    settled=ping.settled if ping else None,
                 )  # fmt: skip
         except Stalled:
             if request.get("handles", True):
@@ -202,18 +214,15 @@ def _take(
 
                 handover.again(request, target, orders, as_json=as_json)
             raise
-        _done(dump, store, request, held, as_json=as_json)
+        if isinstance(store, Store):  # else who lent the files does it
+            _done(dump, store, request, held, as_json=as_json)
     return 0
 
 
 def _done(dump: Dump, store: Store, request: dict[str, Any], held: Held, *, as_json: bool) -> None:
-    """Do what follows a dump: give it to its owner, remove old ones, tell about it."""
+    """Do what follows a dump: remove old ones, tell about it."""
     from tray import flow
 
-    if owner := request.get("owner"):
-        from tray.commands import elevated
-
-        elevated.give(dump, owner)
     removed = [] if request.get("output") else flow.prune(store)
     if as_json:
         _say(dumped(dump, removed))
@@ -256,7 +265,7 @@ def dumped(dump: Dump, removed: list[Path]) -> dict[str, Any]:
     return {"event": "dumped", **fields, "removed": [str(path) for path in removed]}
 
 
-def _say(event: dict[str, Any]) -> None:
+def _say(event: Mapping[str, Any]) -> None:
     print(json.dumps({"schema": SCHEMA, **event}), flush=True)
 
 

@@ -99,10 +99,19 @@ def _told(process: subprocess.Popen[bytes], request: dict[str, Any], orders: Ord
     """Hand over the request, and pass on a cancel."""
     if orders:
         _write(process, json.dumps(request))
-        orders.obey(lambda: _write(process, CANCEL))
+        orders.obey(lambda: _write(process, CANCEL), lambda line: _answer(process, line))
     yield
     with suppress(OSError):
         if process.stdin:
+            process.stdin.close()
+
+
+def _answer(process: subprocess.Popen[bytes], line: str) -> None:
+    """Pass on what is no cancel; empty is the end."""
+    if line:
+        _write(process, line)
+    elif process.stdin:
+        with suppress(OSError):
             process.stdin.close()
 
 

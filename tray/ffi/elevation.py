@@ -1,4 +1,4 @@
-"""What Windows is asked for to work as administrator for a while: ``runas``, named pipes, owners of files.
+"""What Windows is asked for to work as administrator for a while: ``runas``, named pipes, handles of others.
 
 Source: Windows SDK headers; learn.microsoft.com/windows/win32.
 """
@@ -14,14 +14,16 @@ from tray.ffi.win32 import (
     BOOL,
     DWORD,
     ERROR_CANCELLED,
+    ERROR_INVALID_HANDLE,
     ERROR_NO_DATA,
     ERROR_PIPE_CONNECTED,
     HANDLE,
-    TOKEN_ADJUST_PRIVILEGES,
+    PROCESS_DUP_HANDLE,
     TOKEN_QUERY,
     Check,
     Libraries,
     code,
+    failure,
     table,
 )
 
@@ -36,8 +38,11 @@ _PIPE_REJECT_REMOTE_CLIENTS = 8
 _BUFFER = 1 << 16
 _TOKEN_USER = 1
 _SDDL_REVISION_1 = 1
-_SE_FILE_OBJECT, _OWNER_SECURITY_INFORMATION = 1, 1
-_SE_PRIVILEGE_ENABLED = 2
+_DACL_SECURITY_INFORMATION = 4
+_GENERIC_READ, _GENERIC_WRITE, _OPEN_EXISTING = 0x80000000, 0x40000000, 3
+_SECURITY_SQOS_PRESENT, _SECURITY_IDENTIFICATION = 0x00100000, 0x00010000
+_DUPLICATE_SAME_ACCESS, _FILE_TYPE_DISK = 2, 1
+_PROCESS_ALL_ACCESS = 0x1FFFFF
 _INFINITE = 0xFFFFFFFF
 
 
@@ -73,16 +78,6 @@ class SECURITY_ATTRIBUTES(ctypes.Structure):
     )
 
 
-class TOKEN_PRIVILEGES(ctypes.Structure):
-    """``TOKEN_PRIVILEGES`` with one privilege."""
-
-    _fields_: ClassVar[Sequence[Any]] = (
-        ("PrivilegeCount", c_uint32),
-        ("Luid", c_uint32 * 2),
-        ("Attributes", c_uint32),
-    )
-
-
 PROTOTYPES = {
     **table(
         "kernel32",
@@ -91,11 +86,20 @@ PROTOTYPES = {
         CloseHandle=(HANDLE,),
         ConnectNamedPipe=(HANDLE, c_void_p),
         GetExitCodeProcess=(HANDLE, POINTER(DWORD)),
+        GetNamedPipeServerProcessId=(HANDLE, POINTER(DWORD)),
+        PeekNamedPipe=(HANDLE, c_void_p, DWORD, c_void_p, c_void_p, c_void_p),
+        DuplicateHandle=(HANDLE, HANDLE, HANDLE, POINTER(HANDLE), DWORD, BOOL, DWORD),
     ),
-    **table("kernel32", Check.TRUE, HANDLE, LocalFree=(c_void_p,)),
+    **table("kernel32", Check.TRUE, HANDLE, LocalFree=(c_void_p,), OpenProcess=(DWORD, BOOL, DWORD)),
     **table("kernel32", Check.NONE, HANDLE, GetCurrentProcess=()),
-    **table("kernel32", Check.NONE, DWORD, WaitForSingleObject=(HANDLE, DWORD)),
-    **table("kernel32", Check.HANDLE, HANDLE, CreateNamedPipeW=(c_wchar_p, *(DWORD,) * 6, c_void_p)),
+    **table("kernel32", Check.NONE, DWORD, WaitForSingleObject=(HANDLE, DWORD), GetFileType=(HANDLE,)),
+    **table(
+        "kernel32",
+        Check.HANDLE,
+        HANDLE,
+        CreateNamedPipeW=(c_wchar_p, *(DWORD,) * 6, c_void_p),
+        CreateFileW=(c_wchar_p, DWORD, DWORD, c_void_p, DWORD, DWORD, HANDLE),
+    ),
     **table("shell32", Check.TRUE, BOOL, ShellExecuteExW=(c_void_p,)),
     **table(
         "advapi32",
@@ -104,13 +108,8 @@ PROTOTYPES = {
         OpenProcessToken=(HANDLE, DWORD, POINTER(HANDLE)),
         GetTokenInformation=(HANDLE, c_int32, c_void_p, DWORD, POINTER(DWORD)),
         ConvertSidToStringSidW=(c_void_p, POINTER(c_void_p)),
-        ConvertStringSidToSidW=(c_wchar_p, POINTER(c_void_p)),
         ConvertStringSecurityDescriptorToSecurityDescriptorW=(c_wchar_p, DWORD, POINTER(c_void_p), c_void_p),
-        LookupPrivilegeValueW=(c_wchar_p, c_wchar_p, c_void_p),
-        AdjustTokenPrivileges=(HANDLE, BOOL, c_void_p, DWORD, c_void_p, c_void_p),
-    ),
-    **table(
-        "advapi32", Check.CODE, DWORD, SetNamedSecurityInfoW=(c_wchar_p, c_int32, DWORD, *(c_void_p,) * 4)
+        SetKernelObjectSecurity=(HANDLE, DWORD, c_void_p),
     ),
 }
 
@@ -156,12 +155,7 @@ class Elevation:
         Raises:
             OSError: Somebody has made one of that name before.
         """
-        descriptor = c_void_p()
-        who = f"D:P(A;;GA;;;{user})(A;;GA;;;BA)(A;;GA;;;SY)"
-        self._call(
-            "ConvertStringSecurityDescriptorToSecurityDescriptorW",
-            who, _SDDL_REVISION_1, ctypes.byref(descriptor), None,
-        )  # fmt: skip
+        descriptor = self._descriptor(f"D:P(A;;GA;;;{user})(A;;GA;;;BA)(A;;GA;;;SY)")
         try:
             rule = SECURITY_ATTRIBUTES(ctypes.sizeof(SECURITY_ATTRIBUTES), descriptor, 0)
             way = _PIPE_ACCESS_INBOUND if inbound else _PIPE_ACCESS_OUTBOUND
@@ -173,6 +167,35 @@ class Elevation:
             )  # fmt: skip
         finally:
             self._free(descriptor)
+
+    def _descriptor(self, rules: str) -> c_void_p:
+        """A security descriptor from its text; free it."""
+        found = c_void_p()
+        self._call(
+            "ConvertStringSecurityDescriptorToSecurityDescriptorW",
+            rules, _SDDL_REVISION_1, ctypes.byref(found), None,
+        )  # fmt: skip
+        return found
+
+    def join(self, name: str, *, inbound: bool) -> int:
+        """The other end of somebody's pipe; whoever that is learns who we are, and may never act as us."""
+        way = _GENERIC_READ if inbound else _GENERIC_WRITE
+        as_whom = _SECURITY_SQOS_PRESENT | _SECURITY_IDENTIFICATION
+        return int(self._call("CreateFileW", name, way, 0, None, _OPEN_EXISTING, as_whom, None))
+
+    def server(self, pipe: int) -> int:
+        """Who has made a pipe whose other end is ours: a process id."""
+        found = c_uint32()
+        self._call("GetNamedPipeServerProcessId", pipe, ctypes.byref(found))
+        return found.value
+
+    def see_open(self, pipe: int) -> None:
+        """See that somebody still has the other end of a pipe that we read.
+
+        Raises:
+            OSError: Nobody has.
+        """
+        self._call("PeekNamedPipe", pipe, None, 0, None, None, None)
 
     def connected(self, pipe: int) -> None:
         """Wait until the other end of a pipe is opened."""
@@ -208,36 +231,36 @@ class Elevation:
             self._call("CloseHandle", token)
             self._free(text)
 
-    def set_owner(self, path: str, user: str) -> None:
-        """Make a file a user's own."""
-        self._allow("SeRestorePrivilege")
-        sid = c_void_p()
-        self._call("ConvertStringSidToSidW", user, ctypes.byref(sid))
+    def lend_to_administrators(self, user: str) -> None:
+        """Let administrators take handles of ours, whoever they are; without it only those of our own account may."""
+        rules = f"D:(A;;{_PROCESS_ALL_ACCESS:#x};;;{user})(A;;{_PROCESS_ALL_ACCESS:#x};;;SY)"
+        descriptor = self._descriptor(f"{rules}(A;;{PROCESS_DUP_HANDLE:#x};;;BA)")
         try:
-            self._call(
-                "SetNamedSecurityInfoW",
-                path,
-                _SE_FILE_OBJECT,
-                _OWNER_SECURITY_INFORMATION,
-                sid,
-                None,
-                None,
-                None,
-            )
+            ourselves = self._call("GetCurrentProcess")
+            self._call("SetKernelObjectSecurity", ourselves, _DACL_SECURITY_INFORMATION, descriptor)
         finally:
-            self._free(sid)
+            self._free(descriptor)
 
-    def _allow(self, name: str) -> None:
-        """Switch on a privilege that we have; nothing if we have it not."""
-        token = c_void_p()
-        rights = TOKEN_QUERY | TOKEN_ADJUST_PRIVILEGES
-        self._call("OpenProcessToken", self._call("GetCurrentProcess"), rights, ctypes.byref(token))
-        try:
-            wanted = TOKEN_PRIVILEGES(PrivilegeCount=1, Attributes=_SE_PRIVILEGE_ENABLED)
-            self._call("LookupPrivilegeValueW", None, name, ctypes.byref(wanted.Luid))
-            self._call("AdjustTokenPrivileges", token, 0, ctypes.byref(wanted), 0, None, None)
-        finally:
-            self._call("CloseHandle", token)
+    def lender(self, pid: int) -> int:
+        """A process whose handles we may take."""
+        return int(self._call("OpenProcess", PROCESS_DUP_HANDLE, False, pid))
+
+    def borrowed(self, lender: int, handle: int) -> int:
+        """A file that another process has open, with the rights that it has there; close it.
+
+        Raises:
+            OSError: It has none of that number, or something else than a file on a disk.
+        """
+        found = c_void_p()
+        ourselves = self._call("GetCurrentProcess")
+        self._call(
+            "DuplicateHandle", lender, handle, ourselves, ctypes.byref(found), 0, 0, _DUPLICATE_SAME_ACCESS
+        )
+        ours = int(found.value or 0)
+        if self._call("GetFileType", ours) != _FILE_TYPE_DISK:
+            self.close(ours)
+            raise failure(ERROR_INVALID_HANDLE, "GetFileType")
+        return ours
 
     def _free(self, block: c_void_p) -> None:
         try:
