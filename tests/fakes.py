@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray.capture import Hold
 from tray.desktop import Desktop, Health, Toast
 from tray.desktop.hotkey import parse
 from tray.errors import Cancelled, HotkeyTaken, NoTarget, TargetGone
@@ -234,6 +235,7 @@ class FakeCapture:
         steps: How often `write` tells its progress.
         pause: Seconds between two steps.
         gaps: What the dumps lack.
+        held: Pids of those that somebody has hold of.
     """
 
     format = "elf-core"
@@ -246,6 +248,13 @@ class FakeCapture:
         self.steps = 4
         self.pause = 0.0
         self.gaps: tuple[Gap, ...] = ()
+        self.held: list[int] = []
+
+    def hold(self, pid: int) -> Hold:
+        """As `tray.capture.hold`."""
+        found = Hold(self.started(pid), lambda: self.held.remove(pid))
+        self.held.append(pid)
+        return found
 
     def started(self, pid: int) -> int:
         """As `tray.capture.started`."""
@@ -285,21 +294,16 @@ class FakeWorker:
 
     Attributes:
         requests: What it was asked.
-        answers: What it was told of the ping.
         cancelled: How often it was asked to stop.
     """
 
     def __init__(self, told) -> None:
         self._told = told
         self.requests: list[dict] = []
-        self.answers: list[bool | None] = []
         self.cancelled = 0
 
     def ask(self, request) -> None:
         self.requests.append(dict(request))
-
-    def answered(self, hung: bool | None) -> None:  # noqa: FBT001
-        self.answers.append(hung)
 
     def cancel(self) -> None:
         self.cancelled += 1
@@ -312,9 +316,6 @@ class FakeWorker:
         """Tell that the dump is done."""
         request = self.requests[-1]
         target = {"pid": request["pid"], "started": request["started"], "name": "editor"}
-        window = request["window"]
-        if request["pinged"]:
-            window = {**window, "hung": self.answers[0] if self.answers else True}
         done = {
             "id": Path(path).stem,
             "path": path,
@@ -327,7 +328,6 @@ class FakeWorker:
             "seconds": 0.3,
             "frozen_seconds": 0.18,
             "target": {**target, "executable": "/usr/bin/editor"},
-            "window": window,
             "gaps": [],
             "removed": [],
         }

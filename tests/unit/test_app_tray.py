@@ -20,7 +20,7 @@ from tray.app import tray as app_tray
 from tray.app.tray import App, Places
 from tray.errors import BadDump, CaptureFailed, Unsupported
 from tray.model import Target
-from tray.shot import aim
+from tray.shot import aim, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,8 +59,6 @@ class Tray:
         self.desktop.show(pid)
         self.desktop.press()
         wait_until(lambda: len(self.workers.made) > before and self.workers.last.requests, "a request")
-        if self.app.shot.early and pid not in self.desktop.dead:
-            wait_until(lambda: self.workers.last.answers, "the answer of the window")
 
     def toast(self, title: str):
         """The newest toast with this title, once it is there."""
@@ -107,6 +105,7 @@ def tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tray]:
     """A tray that has not started yet; it has been greeted before, so it starts in silence."""
     processes = FakeCapture(EDITOR, BROWSER)
     monkeypatch.setattr(capture, "started", processes.started)
+    monkeypatch.setattr(capture, "hold", processes.hold)
     monkeypatch.setattr(capture, "capture", lambda: processes)
     monkeypatch.setattr(aim, "_name", lambda pid: processes.processes[pid].name)
     monkeypatch.setattr(help_page, "health", lambda: "all is well")
@@ -139,14 +138,12 @@ def tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tray]:
 # ---- a press
 
 
-@pytest.mark.parametrize("early", [True, False])
-def test_press_asks_for_a_dump(tray: Tray, early) -> None:
-    """A press names the process in front, the mode and the trigger; where that is told first, that it hangs."""
+def test_press_asks_for_a_dump(tray: Tray) -> None:
+    """A press names the process in front, that it hangs, the mode and the trigger."""
     tray.desktop.dead.add(70)
-    tray.app.shot.early = early
     tray.start()
     tray.press()
-    window = {"pid": 70, "title": "", "hung": None if early else True, "thread": None}
+    window = {"pid": 70, "title": "", "hung": True, "thread": None}
     assert tray.workers.last.requests == [
         {
             "schema": 1,
@@ -157,7 +154,6 @@ def test_press_asks_for_a_dump(tray: Tray, early) -> None:
             "compress": "none",
             "trigger": "hotkey",
             "window": window,
-            "pinged": early,
             "output": None,
             "folder": str(tray.app.settings.folder),
             "retention": {"count": 20, "days": 30, "size": 10 << 30},
@@ -165,10 +161,30 @@ def test_press_asks_for_a_dump(tray: Tray, early) -> None:
     ]
 
 
-@pytest.mark.parametrize("early", [True, False])
-def test_worker_starts_before_the_ping_ends(tray: Tray, early) -> None:
-    """The interpreter starts while the window is still being asked; the dump too, where it can do without."""
-    tray.app.shot.early = early
+def test_the_app_is_held_from_the_press_to_the_end(tray: Tray) -> None:
+    """Its pid cannot come to mean another process meanwhile; a press that comes to nothing lets go at once."""
+    tray.start()
+    tray.press()
+    assert tray.capture.held == [70]
+    tray.desktop.press()
+    tray.settle()
+    assert [toast.title for toast in tray.desktop.toasts] == [words.busy("editor", 0)]
+    assert tray.capture.held == [70]
+    tray.workers.last.tell("error", error="Cancelled")
+    tray.settle()
+    assert tray.capture.held == []
+    tray.workers.failure = CaptureFailed("The worker could not be started: Out of memory.")
+    tray.desktop.press()
+    tray.settle()
+    assert tray.capture.held == []
+    tray.app.loop.post(lambda: setattr(tray.app, "_quitting", True))
+    tray.desktop.press()
+    tray.settle()
+    assert tray.capture.held == []
+
+
+def test_worker_starts_before_the_ping_ends(tray: Tray) -> None:
+    """The interpreter starts while the window is still being asked."""
     asked, answer = threading.Event(), threading.Event()
 
     def hung(window, patience: float = 0.25) -> bool:
@@ -181,48 +197,9 @@ def test_worker_starts_before_the_ping_ends(tray: Tray, early) -> None:
     tray.desktop.show(70)
     tray.desktop.press()
     assert asked.wait(10)
-    worker = wait_until(lambda: tray.workers.made, "a worker")[0]
-    if early:
-        wait_until(lambda: worker.requests, "a request before the answer")
-        assert worker.answers == []
-    else:
-        assert worker.requests == []
-        tray.settle()
-        answer.set()
-        wait_until(lambda: worker.requests, "a request")
+    assert wait_until(lambda: tray.workers.made, "a worker")[0].requests == []
     answer.set()
-
-
-def test_a_frozen_window_is_asked_again(tray: Tray) -> None:
-    """It cannot answer while its app is frozen: it is pinged until it does, and that is told once."""
-    tray.app.shot.early = True
-    tray.desktop.dead.add(70)
-    tray.start()
-    tray.press()
-    wait_until(lambda: tray.app.shot.running.hung, "the first ping")
-    assert tray.workers.last.answers == []
-    tray.desktop.dead.remove(70)
-    wait_until(lambda: tray.workers.last.answers, "the answer")
-    tray.settle()
-    assert tray.workers.last.answers == [False]
-    tray.workers.last.dumped()
-    assert "not responding" not in tray.toast("Dump saved — editor (70)").body
-
-
-@pytest.mark.parametrize("said", [None, OSError(5, "the display is lost")])
-def test_a_ping_that_tells_nothing(tray: Tray, said, expected_warnings) -> None:
-    """Where nobody can tell whether the window hangs, the worker does not wait for it."""
-    tray.app.shot.early = True
-
-    def hung(window, patience: float = 0.25) -> None:
-        if said:
-            raise said
-
-    tray.desktop.hung = hung
-    tray.start()
-    tray.press()
-    tray.settle()
-    assert tray.workers.last.answers == [None]
+    wait_until(lambda: tray.workers.last.requests, "a request")
 
 
 def test_icon_tells_that_a_dump_runs(tray: Tray) -> None:

@@ -25,7 +25,7 @@ from tray.desktop import Toast
 from tray.errors import BadSettings, Cancelled, TrayError, Unsupported
 from tray.model import Target, Trigger, Window
 from tray.shot import Answer, Event, Explain, Shot, Worker, asked
-from tray.shot.aim import aimed
+from tray.shot.aim import aimed, caught
 from tray.shot.loop import Loop
 from tray.shot.words import percent
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray.app.fresh import Look as Fresh
+    from tray.capture import Hold
     from tray.desktop import Desktop
     from tray.desktop import Look as IconLook
 
@@ -223,12 +224,12 @@ class App:
     def _pressed(self) -> None:
         """The hotkey went down; on the desktop's thread: what is in front must be told now."""
         try:
-            target = aimed(self._desktop.foreground())
+            target, hold = caught(self._desktop.foreground())
         except Exception as error:  # noqa: BLE001 - handed to the barrier
             problem = error
             self.loop.post(lambda: self._failed(problem))
         else:
-            self.loop.post(lambda: self.fire(target, Trigger.HOTKEY))
+            self.loop.post(lambda: self.fire(target, Trigger.HOTKEY, hold=hold))
 
     def fire(
         self,
@@ -236,14 +237,17 @@ class App:
         trigger: Trigger,
         mode: str | None = None,
         answer: Answer | None = None,
+        hold: Hold | None = None,
     ) -> None:
-        """Dump this process, in the mode of the settings unless another is asked for."""
+        """Dump this process, in the mode of the settings unless another is asked for; ``hold`` is let go then."""
         if self._quitting:
+            if hold:
+                hold.close()
             if answer:
                 answer(Cancelled("The tray is being closed.").event())
             return
         chosen = mode or self.settings.mode
-        self.shot.fire(target, chosen, trigger, self.settings, answer=answer)
+        self.shot.fire(target, chosen, trigger, self.settings, answer=answer, hold=hold)
 
     def report(self, path: Path) -> None:
         """Show what a dump tells, in the browser; called on any thread."""
@@ -254,12 +258,12 @@ class App:
 
         def begin(mode: str | None, answer: Answer) -> None:
             try:
-                target = aimed(self._desktop.foreground())
+                target, hold = caught(self._desktop.foreground())
             except TrayError as error:
                 problem = error
                 self.loop.post(lambda: self.shot.fail(problem, answer))
             else:
-                self.loop.post(lambda: self.fire(target, Trigger.HOTKEY, mode, answer))
+                self.loop.post(lambda: self.fire(target, Trigger.HOTKEY, mode, answer, hold))
 
         return asked.answer(request, self.keys.label, begin)
 

@@ -69,15 +69,12 @@ class Capture(Protocol):
         """
 
 
-def capture(
-    how: How = How.AUTO, *, handles: bool = True, hung: Callable[[], bool | None] | None = None
-) -> Capture:
+def capture(how: How = How.AUTO, *, handles: bool = True) -> Capture:
     """The back end for this system.
 
     Args:
         how: How to read memory, where it has the choice.
         handles: Whether to list what the target has open, where that may hang (Windows).
-        hung: Tells whether the target's window hangs, where that is found out meanwhile (Linux).
 
     Raises:
         Unsupported: There is none.
@@ -85,7 +82,7 @@ def capture(
     if sys.platform == "linux":
         from tray.capture.linux import LinuxCapture
 
-        return LinuxCapture(how, hung=hung)
+        return LinuxCapture(how)
     if sys.platform == "win32":
         from tray.capture.windows import WindowsCapture
 
@@ -114,6 +111,44 @@ def started(pid: int) -> int:
 
         return windows_target.started(System(), pid)
     raise Unsupported(f"Hangshot cannot look at processes on {sys.platform} yet.")
+
+
+class Hold:
+    """A process whose pid means no other one, until `close`.
+
+    Attributes:
+        started: Its start time, for `Target.started`.
+    """
+
+    def __init__(self, started: int, let_go: Callable[[], None] = lambda: None) -> None:
+        self.started = started
+        self._let_go: Callable[[], None] | None = let_go
+
+    def close(self) -> None:
+        """Let its pid be reused once it has ended; nothing the second time."""
+        let_go, self._let_go = self._let_go, None
+        if let_go:
+            let_go()
+
+
+def hold(pid: int) -> Hold:
+    """Take hold of a process; close what this gives.
+
+    On Windows a handle keeps the pid from being reused, even after the process has ended.
+    Nothing does that on Linux (a pidfd keeps the process known, and not its number):
+    there only the start time tells a later one, and numbers come round after millions.
+
+    Raises:
+        NoTarget: There is no such process.
+        AccessDenied: The system does not even let us look.
+        Unsupported: This system cannot tell.
+    """
+    if sys.platform == "win32":
+        from tray.capture import windows_target
+        from tray.ffi.win32 import System
+
+        return Hold(*windows_target.hold(System(), pid))
+    return Hold(started(pid))
 
 
 def remembered(pid: int) -> Callable[[], int]:

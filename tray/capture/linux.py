@@ -18,8 +18,6 @@ from tray.model import Include
 from tray.modes import How
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tray.capture import Progress
     from tray.model import Captured, Mode, Target, Trigger, Window
 
@@ -35,17 +33,12 @@ class LinuxCapture:
     format = "elf-core"
     suffix = ".core"
 
-    def __init__(
-        self,
-        how: How = How.AUTO,
-        kernel: Kernel | None = None,
-        hung: Callable[[], bool | None] | None = None,
-    ) -> None:
+    def __init__(self, how: How = How.AUTO, kernel: Kernel | None = None) -> None:
         if platform.machine() != "x86_64":
             raise Unsupported(
                 f"Hangshot cannot dump processes on {platform.machine()} yet.", hint="It needs x86-64."
             )
-        self._how, self._hung = how, hung
+        self._how = how
         self._kernel = kernel or Kernel()
         self._sample: linux_facts.Sample | None = None
 
@@ -86,7 +79,7 @@ class LinuxCapture:
         every traced thread when the tracing thread ends, however that comes about.
         """
         run = Run(self._kernel, target, mode, file, progress)
-        run.sample, run.how, run.hung = self._sample, self._how, self._hung
+        run.sample, run.how = self._sample, self._how
         work = Apart(run.main, "capture")
         try:
             _join(work, run)

@@ -15,6 +15,8 @@ from tray.ffi.win32 import code
 from tray.model import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tray.ffi.win32 import System
     from tray.model import Window
 
@@ -71,6 +73,21 @@ def started(system: System, pid: int) -> int:
         return system.created(handle)
     finally:
         system.close(handle)
+
+
+def hold(system: System, pid: int) -> tuple[int, Callable[[], None]]:
+    """Creation time of a process, and what lets go of the handle that keeps its pid from being reused.
+
+    Raises:
+        NoTarget: There is no such process.
+        AccessDenied: The system does not even tell this.
+    """
+    handle = _opened(system, pid)
+    try:
+        return system.created(handle), lambda: system.close(handle)
+    except BaseException:
+        system.close(handle)
+        raise
 
 
 def opened(system: System, target: Target) -> tuple[int, int]:

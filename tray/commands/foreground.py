@@ -56,11 +56,11 @@ def _asked(desktop: Desktop, mode: str | None) -> Event | None:
 def _alone(desktop: Desktop, wanted: Settings, arguments: argparse.Namespace) -> Event:
     """Dump what is in front, toast and all, without a tray."""
     from tray.shot import Shot
-    from tray.shot.aim import aimed
+    from tray.shot.aim import caught
     from tray.shot.loop import Loop
     from tray.worker import Worker
 
-    target = aimed(desktop.foreground())
+    target, hold = caught(desktop.foreground())
     ended: list[Event] = []
     failed: list[Exception] = []
 
@@ -84,6 +84,7 @@ def _alone(desktop: Desktop, wanted: Settings, arguments: argparse.Namespace) ->
             wanted,
             output=None if arguments.output is None else str(Path(arguments.output).absolute()),
             answer=answered,
+            hold=hold,
         )
     )
     loop.run()

@@ -7,22 +7,22 @@ way. It holds no dump code: the worker does that, in a process of its own.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tray.errors import AccessDenied, Busy, TrayError
 from tray.shot import toasts, words
+from tray.shot.aim import held
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tray.capture import Hold
     from tray.desktop import Desktop, Toast
-    from tray.model import Target, Trigger, Window
+    from tray.model import Target, Trigger
     from tray.settings import Settings
     from tray.shot.loop import Loop
 
@@ -37,18 +37,12 @@ Start = Callable[[Callable[[Event], None]], "Worker"]
 Answer = Callable[[Event], None]
 """Gets the last event of a shot, or why there was no shot."""
 
-PATIENCE = 0.2
-"""Seconds that a window has to answer, each time that it is asked."""
-
 
 class Worker(Protocol):
     """The worker process, as far as a shot needs it (see `tray.worker.Worker`)."""
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """Hand it the request it waits for."""
-
-    def answered(self, hung: bool | None) -> None:  # noqa: FBT001 - three states, as `Window.hung`
-        """Tell it what the ping has shown, if the request said that the window is being pinged."""
 
     def cancel(self) -> None:
         """Ask it to stop."""
@@ -65,12 +59,13 @@ class Running:
         wanted: The settings in force when the key went down.
         answer: Who else wants to know how it ends.
         output: A folder or file instead of the store's own folder.
-        hung: Whether the window left a ping unanswered; None also as long as that is not known.
+        hung: Whether the window left a ping unanswered.
         estimate: Bytes the dump may take; 0 until the worker has told.
         done: Bytes read.
         total: Bytes to read; 0 until the worker has told.
         elevated: Whether its worker may do more than we.
         cancelled: Whether the user has asked to stop.
+        hold: Keeps the target's pid from being reused as long as this runs.
         since: When the key went down, on the monotonic clock.
     """
 
@@ -88,6 +83,7 @@ class Running:
     elevated: bool = False
     cancelled: bool = False
     timer: int | None = None
+    hold: Hold | None = None
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -129,9 +125,6 @@ class Shot:
         """Makes a worker that may do more than we; None where there is no way to."""
         self.last = ""
         """How the latest dump ended, one line for a tooltip."""
-        self.early = sys.platform != "win32"
-        """Whether the worker begins while the window is still being pinged: a hung one never answers, and
-        every moment spent on waiting shows less of what it was at. On Windows the answer goes into the dump."""
 
     def fire(  # noqa: PLR0913 - what a request holds, and who waits for it
         self,
@@ -143,6 +136,7 @@ class Shot:
         output: str | None = None,
         answer: Answer | None = None,
         start: Start | None = None,
+        hold: Hold | None = None,
     ) -> None:
         """Start a dump; while one runs, only say so.
 
@@ -154,12 +148,15 @@ class Shot:
             output: A folder or file instead of the store's own folder.
             answer: Gets the last event, on the loop's thread.
             start: Makes the worker, in the place of the usual one.
+            hold: Of the target, from when the key went down; closed here, at the end of the dump.
         """
         if self.running:
+            if hold:
+                hold.close()
             self._refuse(self.running, answer)
             return
         running = self.running = self._latest = Running(target, mode, trigger, wanted, answer, output)
-        running.elevated = start is not None
+        running.elevated, running.hold = start is not None, hold or held(target)
         try:
             # At once: the interpreter starts while the window is still being pinged.
             running.worker = (start or self._start)(
@@ -168,13 +165,10 @@ class Shot:
         except TrayError as error:
             self._finish(running, error.event())
             return
-        if self.early or not target.window:
-            running.worker.ask(request(running, pinged=target.window is not None))
-        if target.window:
-            threading.Thread(target=self._ping, args=(running,), name="shot-ping", daemon=True).start()
         log.info("dumping %s (%d), %s, by %s", target.name, target.pid, mode, trigger)
         self._changed()
         running.timer = self._loop.after(wanted.notify_after, lambda: self._still(running))
+        threading.Thread(target=self._ping, args=(running,), name="shot-ping", daemon=True).start()
 
     def fail(self, error: TrayError, answer: Answer | None = None) -> None:
         """Say why there is nothing to dump."""
@@ -197,35 +191,19 @@ class Shot:
             answer(Busy(words.busy(running.target.name, running.so_far) + ".").event())
 
     def _ping(self, running: Running) -> None:
-        """Ask the window for a sign of life, again while the dump runs: it cannot answer while it is frozen.
+        """Ask the window for a sign of life, then let the worker begin. On a thread of its own."""
+        window, hung = running.target.window, None
+        if window:
+            try:
+                hung = self._desktop.hung(window)
+            except (TrayError, OSError):
+                log.exception("could not ping the window")
+        self._loop.post(lambda: self._ask(running, hung))
 
-        On a thread of its own.
-        """
-        hung: bool | None = True
-        while hung and running is self.running:
-            since = time.monotonic()
-            hung = self._unanswered(running.target.window)
-            self._loop.post(partial(self._pinged, running, hung))
-            if not self.early:
-                return
-            time.sleep(max(0.0, since + PATIENCE - time.monotonic()) if hung else 0.0)
-
-    def _unanswered(self, window: Window | None) -> bool | None:
-        try:
-            return self._desktop.hung(window, PATIENCE) if window else None
-        except (TrayError, OSError):
-            log.exception("could not ping the window")
-            return None
-
-    def _pinged(self, running: Running, hung: bool | None) -> None:  # noqa: FBT001 - three states
-        """Tell the worker, or let it begin. Of a window that has not answered it knows without us."""
+    def _ask(self, running: Running, hung: bool | None) -> None:  # noqa: FBT001 - three states
         running.hung = hung
-        if running.worker is None or running is not self.running or running.cancelled:
-            return
-        if not self.early:
+        if running.worker and not running.cancelled:
             running.worker.ask(request(running))
-        elif not hung:
-            running.worker.answered(hung)
 
     def _hear(self, running: Running, event: Event) -> None:
         """Take in one event of the worker."""
@@ -253,13 +231,13 @@ class Shot:
 
     def _finish(self, running: Running, event: Event) -> None:
         self.running = None
+        if running.hold:
+            running.hold.close()
         if running.timer is not None:
             self._loop.forget(running.timer)
         log.info(
             "%s after %.2f s: %s", event["event"], running.so_far, event.get("path") or event.get("error")
         )
-        if window := event.get("window"):
-            running.hung = window["hung"]
         toast = toasts.result(event, running, self._desktop, self._report, self._retry(event, running))
         self.last = toast.title
         self._say(toast)
@@ -298,14 +276,10 @@ class Shot:
         )
 
 
-def request(running: Running, *, pinged: bool = False) -> Event:
+def request(running: Running) -> Event:
     """The line the worker waits for.
 
     It carries the settings, for the file may just be being edited and have a mistake.
-
-    Args:
-        running: The dump.
-        pinged: Whether the window is being pinged, and what comes of it is told later.
     """
     target = running.target
     window = target.window and {
@@ -323,7 +297,6 @@ def request(running: Running, *, pinged: bool = False) -> Event:
         "compress": running.wanted.compress,
         "trigger": str(running.trigger),
         "window": window,
-        "pinged": pinged,
         "output": running.output,
         "folder": str(running.wanted.folder),
         "retention": asdict(running.wanted.retention),

@@ -16,7 +16,6 @@ from windows_outside import (
     PREFIX,
     RIGHT,
     ROOT,
-    Told,
     balloons,
     click,
     command,
@@ -132,19 +131,6 @@ def test_each_app_in_its_own_width(tmp_path: Path, bits: int):
     [dump] = tmp_path.glob("*.dmp")
     with minidump.read(dump) as held:
         assert held.pointer * 8 == bits
-
-
-def test_calls_of_python(tmp_path: Path):
-    """It brings along what asks an app for them."""
-    app = Told("python", "tests/targets/python_calls.py")
-    try:
-        pid = app.wait_for("ready").split()[1]
-        told(BUILT / "hangshot-cli.exe", "dump", pid, "--output", f"{tmp_path}/", "--json")
-        [dump] = tmp_path.glob("*.dmp")
-        told(BUILT / "hangshot-cli.exe", "explain", dump, "--json")
-    finally:
-        app.end(0)
-    assert "<module> at python_calls.py:34" in dump.with_suffix(".txt").read_text()
 
 
 @pytest.fixture(scope="module")
