@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tray.commands.demo import told, typed
+from tray.commands.demo import opening, told, typed
 from tray.store.reason import as_json
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
@@ -36,8 +36,7 @@ def test_told() -> None:
         "  280 kB, mini; the app stood still for 0.01 s.",
         "",
         "Open it:",
-        "  gdb /usr/bin/python3.11 '/home/ann/a b/hangshot-demo_70.core' -ex 'thread apply all bt'",
-        "  lldb /usr/bin/python3.11 --core '/home/ann/a b/hangshot-demo_70.core' -o 'thread backtrace all'",
+        *(f"  {line}" for line in opening("/usr/bin/python3.11", DUMPED["path"])),
         "  hangshot inspect last",
         "",
         "Deadlock: worker-1 ↔ worker-2.",
@@ -58,11 +57,34 @@ def test_gaps_are_told() -> None:
     )
 
 
+def test_how_to_open_it_on_linux() -> None:
+    """In gdb and lldb, with the program; paths with blanks are quoted as the shell wants them."""
+    assert opening("/usr/bin/python3.11", "/home/ann/a b/c.core", "linux") == [
+        "gdb /usr/bin/python3.11 '/home/ann/a b/c.core' -ex 'thread apply all bt'",
+        "lldb /usr/bin/python3.11 --core '/home/ann/a b/c.core' -o 'thread backtrace all'",
+    ]
+
+
+def test_how_to_open_it_on_windows() -> None:
+    """In WinDbg, with the names of Windows' own functions; a path with blanks is quoted as Windows does it."""
+    assert opening("x", r"C:\Users\Ann B\a.dmp", "win32") == [
+        r'windbg -z "C:\Users\Ann B\a.dmp" -c ".symfix; .reload; ~*k"'
+    ]
+
+
 def test_our_command_can_be_pasted_too(monkeypatch) -> None:
     """By its path where it is not on the PATH; by its name where it is, or was started as a module."""
     monkeypatch.setenv("PATH", "/nowhere")
-    assert typed("/home/ann/.local/bin/hangshot") == "/home/ann/.local/bin/hangshot"
-    assert typed("/home/a b/hangshot") == "'/home/a b/hangshot'"
-    assert typed("/usr/lib/python3/site-packages/tray/__main__.py") == "hangshot"
+    assert typed("/home/ann/.local/bin/hangshot", "linux") == "/home/ann/.local/bin/hangshot"
+    assert typed("/home/a b/hangshot", "linux") == "'/home/a b/hangshot'"
+    assert typed("/usr/lib/python3/site-packages/tray/__main__.py", "linux") == "hangshot"
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    assert typed("/home/ann/.local/bin/hangshot") == "hangshot"
+    assert typed("/home/ann/.local/bin/hangshot", "linux") == "hangshot"
+
+
+def test_our_command_on_windows(monkeypatch) -> None:
+    """By the path of whichever of our programs was started; the console finds the extension."""
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert typed(r"dist\hangshot\hangshot-cli", "win32") == r"dist\hangshot\hangshot-cli"
+    assert typed(r"C:\a b\hangshot.com", "win32") == r'"C:\a b\hangshot.com"'
+    assert typed(r"C:\Python311\python.exe", "win32") == "hangshot"

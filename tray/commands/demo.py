@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import select
+import queue
 import shlex
 import shutil
+import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from tray.errors import CaptureFailed, TrayError, Unsupported
+from tray.errors import CaptureFailed, TrayError
 from tray.model import Trigger, Window
 from tray.modes import MODES
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
     from tray.desktop import Desktop, Toast
@@ -45,8 +46,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; or, with ``--program``, be the program that it dumps."""
-    if sys.platform != "linux":
-        raise Unsupported(f"The demo cannot run on {sys.platform} yet.")
     if arguments.program is not None:
         from tray.demo import deadlock
 
@@ -85,17 +84,32 @@ def _program(hotkey: str) -> Iterator[_Program]:
 
     process = spawn(command("demo", "--program", hotkey))
     try:
+        _end_with_us(process)
         yield _ready(process)
     finally:
         process.kill()
         process.communicate()
 
 
+def _end_with_us(process: subprocess.Popen[str]) -> None:
+    """Nothing but our end closes the job; on Linux the program asks for this itself."""
+    if sys.platform == "win32":
+        from tray.ffi.win32 import System
+
+        system = System()
+        system.join_job(system.job(), process.pid)
+
+
 def _ready(process: subprocess.Popen[str]) -> _Program:
     """Read the line that the program says before it freezes."""
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
     out = process.stdout
-    said = out.readline() if out and select.select([out], [], [], _START)[0] else ""
-    words = said.split()
+    # On a thread of its own: Windows waits for no pipe with a time limit.
+    threading.Thread(target=lambda: told.put(out.readline() if out else ""), daemon=True).start()
+    try:
+        words = told.get(timeout=_START).split()
+    except queue.Empty:
+        words = []
     if words[:1] != ["ready"]:
         raise CaptureFailed(
             "The demo program did not start.", hint="Its own message is above, if it had one."
@@ -266,8 +280,7 @@ def told(dumped: dict[str, Any]) -> list[str]:
     from tray.sizes import shown
 
     target = dumped["target"]
-    path = shlex.quote(dumped["path"])
-    program = shlex.quote(target["executable"] or target["name"])
+    program = target["executable"] or target["name"]
     size = shown(dumped["allocated"] or dumped["size"])
     gaps = missing(dumped.get("gaps", ()))
     return [
@@ -277,18 +290,29 @@ def told(dumped: dict[str, Any]) -> list[str]:
         + (f" {gaps}." if gaps else ""),
         "",
         "Open it:",
-        f"  gdb {program} {path} -ex 'thread apply all bt'",
-        f"  lldb {program} --core {path} -o 'thread backtrace all'",
+        *(f"  {line}" for line in opening(program, dumped["path"])),
         f"  {typed(sys.argv[0])} inspect last",
         *_why(dumped.get("verdict")),
     ]
 
 
-def typed(started: str) -> str:
+def opening(program: str, path: str, system: str = sys.platform) -> list[str]:
+    """The commands that open a dump in a debugger, to be pasted as they are."""
+    if system == "win32":
+        return [subprocess.list2cmdline(["windbg", "-z", path, "-c", ".symfix; .reload; ~*k"])]
+    program, path = shlex.quote(program), shlex.quote(path)
+    return [
+        f"gdb {program} {path} -ex 'thread apply all bt'",
+        f"lldb {program} --core {path} -o 'thread backtrace all'",
+    ]
+
+
+def typed(started: str, system: str = sys.platform) -> str:
     """What to type for our own command, given how it was typed: its folder need not be on the PATH."""
-    if shutil.which(_NAME) or Path(started).stem != _NAME:
+    path = PureWindowsPath(started) if system == "win32" else PurePosixPath(started)
+    if shutil.which(_NAME) or path.stem.casefold() not in {_NAME, f"{_NAME}-cli"}:
         return _NAME
-    return shlex.quote(started)
+    return subprocess.list2cmdline([started]) if system == "win32" else shlex.quote(started)
 
 
 def _why(verdict: dict[str, Any] | None) -> list[str]:

@@ -14,7 +14,7 @@ import ctypes
 import errno
 import sys
 from ctypes import POINTER, Structure, c_int, c_long, c_size_t, c_ssize_t, c_void_p, c_wchar_p
-from ctypes.wintypes import ATOM, BOOL, DWORD, HANDLE, LPARAM, LPCWSTR, MSG, UINT, WCHAR, WPARAM
+from ctypes.wintypes import ATOM, BOOL, DWORD, HANDLE, LPARAM, LPCWSTR, MSG, RECT, UINT, WCHAR, WPARAM
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ ERROR_TIMEOUT = 1460
 
 WM_NULL = 0x0000
 WM_DESTROY = 0x0002
+WM_PAINT = 0x000F
 WM_CLOSE = 0x0010
 WM_QUIT = 0x0012
 WM_QUERYENDSESSION = 0x0011
@@ -45,7 +46,7 @@ WM_RBUTTONUP = 0x0205
 WM_POWERBROADCAST = 0x0218
 WM_WTSSESSION_CHANGE = 0x02B1
 WM_HOTKEY = 0x0312
-NIN_BALLOONUSERCLICK = 0x0405
+NIN_BALLOONTIMEOUT, NIN_BALLOONUSERCLICK = 0x0404, 0x0405
 WM_APP = 0x8000
 
 PBT_APMRESUMESUSPEND, PBT_APMRESUMEAUTOMATIC = 7, 18
@@ -58,12 +59,20 @@ GA_ROOTOWNER = 3
 SMTO_BLOCK, SMTO_ABORTIFHUNG = 1, 2
 EVENT_SYSTEM_FOREGROUND = 3
 WINEVENT_OUTOFCONTEXT, WINEVENT_SKIPOWNPROCESS = 0, 2
-PM_NOREMOVE = 0
-SM_CXSMICON = 49
+PM_NOREMOVE, PM_REMOVE = 0, 1
+SM_CXSCREEN, SM_CYSCREEN, SM_CXSMICON = 0, 1, 49
 DPI_AWARENESS_CONTEXT_PER_MONITOR_AWARE_V2 = -4
 LR_DEFAULTCOLOR = 0
 ICON_VERSION = 0x00030000
 WS_POPUP = 0x80000000
+WS_TITLED = 0x00CA0000
+"""``WS_CAPTION | WS_SYSMENU | WS_MINIMIZEBOX``."""
+SW_SHOWNORMAL = 1
+IDC_ARROW = 32512
+TRANSPARENT = 1
+DT_MIDDLE = 0x25
+"""``DT_CENTER | DT_VCENTER | DT_SINGLELINE``."""
+PAINTSTRUCT_SIZE = 72
 CF_UNICODETEXT = 13
 GMEM_MOVEABLE = 2
 DWMWA_CLOAKED = 14
@@ -130,6 +139,20 @@ PROTOTYPES: dict[str, _Row] = {
         (DWORD, LPCWSTR, LPCWSTR, DWORD, c_int, c_int, c_int, c_int, HANDLE, HANDLE, HANDLE, c_void_p),
         True,
     ),
+    "ShowWindow": ("user32", BOOL, (HANDLE, c_int), False),
+    "SetForegroundWindow": ("user32", BOOL, (HANDLE,), False),
+    "LoadCursorW": ("user32", HANDLE, (HANDLE, c_void_p), True),
+    "GetClientRect": ("user32", BOOL, (HANDLE, POINTER(RECT)), True),
+    "BeginPaint": ("user32", HANDLE, (HANDLE, c_void_p), True),
+    "EndPaint": ("user32", BOOL, (HANDLE, c_void_p), False),
+    "FillRect": ("user32", c_int, (HANDLE, POINTER(RECT), HANDLE), True),
+    "DrawTextW": ("user32", c_int, (HANDLE, LPCWSTR, c_int, POINTER(RECT), UINT), True),
+    "SetTextColor": ("gdi32", DWORD, (HANDLE, DWORD), False),
+    "SetBkMode": ("gdi32", c_int, (HANDLE, c_int), True),
+    "SelectObject": ("gdi32", HANDLE, (HANDLE, HANDLE), True),
+    "DeleteObject": ("gdi32", BOOL, (HANDLE,), False),
+    "CreateSolidBrush": ("gdi32", HANDLE, (DWORD,), True),
+    "CreateFontW": ("gdi32", HANDLE, (*(c_int,) * 5, *(DWORD,) * 8, LPCWSTR), True),
     "DestroyWindow": ("user32", BOOL, (HANDLE,), True),
     "DefWindowProcW": ("user32", LRESULT, (HANDLE, UINT, WPARAM, LPARAM), False),
     "PeekMessageW": ("user32", BOOL, (POINTER(MSG), HANDLE, UINT, UINT, UINT), False),
@@ -148,6 +171,7 @@ PROTOTYPES: dict[str, _Row] = {
     "MapVirtualKeyW": ("user32", UINT, (UINT, UINT), False),
     "GetSystemMetrics": ("user32", c_int, (c_int,), False),
     "GetSystemMetricsForDpi": ("user32", c_int, (c_int, UINT), True),
+    "GetDpiForSystem": ("user32", UINT, (), True),
     "GetDpiForWindow": ("user32", UINT, (HANDLE,), True),
     "SetThreadDpiAwarenessContext": ("user32", HANDLE, (HANDLE,), True),
     "CreateIconFromResourceEx": (

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from tray.model import Frame, Stack
 
 _RUNTIME = re.compile(
-    r"(libc|libpthread|libstdc\+\+|libc\+\+|libgcc_s|ld|libm|linux-vdso)[-.].*"
+    r"(libc|libffi|libpthread|libstdc\+\+|libc\+\+|libgcc_s|ld|libm|linux-vdso)[-.].*"
     r"|(lib)?python[\d.]+(\.so.*|dll)?|lib(jvm|jli|java|coreclr|clrjit|hostfxr|node|ruby|perl)\b.*"
-    r"|java|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*|ntdll\.dll|kernel(32|base)\.dll|(vcruntime|msvcp|msvcr)\w+\.dll|ucrtbased?\.dll|\[vdso\]",
+    r"|_ctypes\.pyd|java|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*|ntdll\.dll|kernel(32|base)\.dll|(vcruntime|msvcp|msvcr)\w+\.dll|ucrtbased?\.dll|\[vdso\]",
     re.IGNORECASE,
 )
 """How the files of a language's own library, or interpreter, are called; a module without a name is a JIT's,
