@@ -50,9 +50,8 @@ def test_hello() -> None:
     """The first toast names the hotkey and where the icon is, and says that dumps hold secrets."""
     assert words.hello("Ctrl+D", Path("/dumps"), icon=True) == (
         "Press Ctrl+D when an app freezes, and a dump of it is saved.\n"
-        "My icon is in the tray, perhaps behind its arrow; click it for the menu.\n"
-        "A dump holds the app's memory, so perhaps passwords. "
-        f"Dumps stay on this computer, readable by you alone, in {Path('/dumps')}."
+        "My icon is in the tray, perhaps behind its arrow: click it.\n"
+        f"Dumps hold memory, so perhaps passwords. Only you can read them:\n{Path('/dumps')}"
     )
     assert "Press" not in words.hello("", Path("/dumps"), icon=False)
 

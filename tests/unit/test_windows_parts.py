@@ -12,7 +12,7 @@ from PIL import Image
 from tray.desktop import Toast, windows_registry
 from tray.desktop.errands import Errands
 from tray.desktop.windows_instance import answered
-from tray.desktop.windows_picture import clipped, icon_bits, length, menu_text
+from tray.desktop.windows_picture import clipped, fitted, icon_bits, length, menu_text
 from tray.desktop.windows_registry import APPROVED, NAME, RUN, approved, command
 from tray.desktop.windows_toasts import Toasts
 from tray.ffi import user32
@@ -38,6 +38,23 @@ def test_clipped(text: str, units: int, shown: str):
     """Whole characters, in the units that Windows counts, with an ellipsis."""
     assert clipped(text, units) == shown
     assert length(shown) <= units
+
+
+@pytest.mark.parametrize("room", [255, 127, 63])
+def test_fitted(room: int):
+    """What is too long loses its middle: every line is still known by both of its ends."""
+    lines = [f"{number}{'😀x' * many}{number}" for number, many in enumerate((70, 3, 90))]
+    shown = fitted("\n".join(lines), room)
+    assert length(shown) <= room
+    assert room - length(shown) < 3
+    if room > 100:
+        assert [(line[0], line[-1]) for line in shown.split("\n")] == [("0", "0"), ("1", "1"), ("2", "2")]
+        assert shown.split("\n")[1] == lines[1]
+
+
+def test_what_fits_is_left_alone():
+    """Nothing is cut without need."""
+    assert fitted("x" * 30 + "\n" + "y" * 32, 63) == "x" * 30 + "\n" + "y" * 32
 
 
 def test_menu_text():
@@ -168,11 +185,12 @@ class FakeBalloons:
     def __init__(self) -> None:
         self.balloons: list[tuple[str, str]] = []
         self.clicked = None
+        self.gone = None
         self.removed = 0
 
-    def balloon(self, title: str, body: str, clicked: object) -> bool:
+    def balloon(self, title: str, body: str, clicked: object, gone: object) -> bool:
         self.balloons.append((title, body))
-        self.clicked = clicked
+        self.clicked, self.gone = clicked, gone
         return True
 
     def remove_balloon(self) -> None:
@@ -240,6 +258,19 @@ def test_balloon_where_windows_refuses(shown: Shown):
     shown.toasts.dismiss("dump")
     shown.toasts.dismiss("dump")
     assert shown.icon.removed == 1
+
+
+def test_a_balloon_is_brought_up_to_date(shown: Shown):
+    """As long as it is there and nothing else is: who has closed or used it is not told again."""
+    shown.notifier.failure = OSError("class not registered")
+    shown.toasts.toast(Toast("saved", ""))
+    shown.toasts.toast(Toast("saved", "Deadlock", update=True))
+    shown.icon.gone()
+    assert shown.toasts.toast(Toast("saved", "and more", update=True))
+    shown.toasts.toast(Toast("saved", ""))
+    shown.toasts.toast(Toast("hello", "", topic="hello"))
+    assert shown.toasts.toast(Toast("saved", "Deadlock", update=True))
+    assert shown.icon.balloons == [("saved", ""), ("saved", "Deadlock"), ("saved", ""), ("hello", "")]
 
 
 def test_neither(shown: Shown, expected_warnings):

@@ -50,10 +50,9 @@ def dumping(name: str, percent: str, *, cancelled: bool) -> str:
 def hello(hotkey: str, folder: Path, *, icon: bool) -> str:
     """The body of the toast of the very first start."""
     press = f"Press {hotkey} when an app freezes, and a dump of it is saved.\n" if hotkey else ""
-    secrets = "A dump holds the app's memory, so perhaps passwords."
-    kept = f"Dumps stay on this computer, readable by you alone, in {shortened(folder)}."
     place = f"{where(icon=True)}\n" if icon else ""  # else a toast of its own tells
-    return f"{press}{place}{secrets} {kept}"
+    secrets = "Dumps hold memory, so perhaps passwords. Only you can read them:"
+    return f"{press}{place}{secrets}\n{shortened(folder)}"
 
 
 def running_already(hotkey: str, *, icon: bool) -> str:
@@ -65,7 +64,7 @@ def running_already(hotkey: str, *, icon: bool) -> str:
 def where(*, icon: bool) -> str:
     """Where to find us."""
     if icon:
-        return "My icon is in the tray, perhaps behind its arrow; click it for the menu."
+        return "My icon is in the tray, perhaps behind its arrow: click it."
     return "There is no icon: nothing here shows tray icons."
 
 

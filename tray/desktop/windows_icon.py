@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from tray.desktop import picture
-from tray.desktop.windows_picture import clipped
+from tray.desktop.windows_picture import fitted
 from tray.desktop.windows_registry import taskbar_theme
 from tray.ffi import user32
 from tray.ffi.user32 import call
@@ -40,6 +40,7 @@ class WindowsIcon:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._clicked: Callable[[], None] | None = None
+        self._gone: Callable[[], None] = lambda: None
 
     @property
     def shown(self) -> bool:
@@ -62,18 +63,23 @@ class WindowsIcon:
         if menu is not None:
             icon.menu = menu
         with self._lock:
-            icon.title = clipped(tooltip, TOOLTIP)
+            icon.title = fitted(tooltip, TOOLTIP)
             if look != self._look:
                 self._look = look
                 icon.icon = self._image()
 
-    def balloon(self, title: str, body: str, clicked: Callable[[], None] | None) -> bool:
-        """Show a balloon, in the place of one before; False without an icon to hang it on."""
+    def balloon(
+        self, title: str, body: str, clicked: Callable[[], None] | None, gone: Callable[[], None]
+    ) -> bool:
+        """Show a balloon, in the place of one before; False without an icon to hang it on.
+
+        ``gone`` is called when it has been used or closed, or its time is over.
+        """
         icon = self._icon
         if icon is None:
             return False
-        self._clicked = clicked
-        icon.notify(clipped(body, BALLOON) or " ", clipped(title, BALLOON_TITLE))
+        self._clicked, self._gone = clicked, gone
+        icon.notify(fitted(body, BALLOON) or " ", fitted(title, BALLOON_TITLE))
         return True
 
     def remove_balloon(self) -> None:
@@ -109,7 +115,7 @@ class WindowsIcon:
             _see_every_pixel()
             from tray.desktop.windows_pystray import Icon
 
-            icon = Icon("hangshot", self._image(), clipped(tooltip, TOOLTIP), menu)
+            icon = Icon("hangshot", self._image(), fitted(tooltip, TOOLTIP), menu)
             icon.told = self._told
             icon.repaint = self._image
             icon.run(ready)
@@ -119,13 +125,14 @@ class WindowsIcon:
             self._begun.set()
 
     def _told(self, what: str) -> None:
-        """On the icon's thread: the pointer came, the menu opens, or the balloon was clicked."""
-        if what == "balloon":
-            clicked, self._clicked = self._clicked, None
-            if clicked is not None:
-                self._errands.post(clicked)
-        else:
+        """On the icon's thread: the pointer came, the menu opens, or the balloon was clicked or went."""
+        if what in {"near", "opening"}:
             self._errands.post(self._near)
+            return
+        self._errands.post(self._gone)
+        clicked, self._clicked = self._clicked, None
+        if what == "balloon" and clicked is not None:
+            self._errands.post(clicked)
 
     def _image(self) -> Image:
         """The icon for the size and colours that the taskbar has now."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+LEAST = 40
+"""UTF-16 units that are left of every line of a text that is too long."""
 ROW = 80
 """UTF-16 units of a menu row before its shortcut; longer ones make the menu as wide as the screen."""
 
@@ -36,6 +38,28 @@ def clipped(text: str, units: int) -> str:
     while length(text) > units - 1:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def fitted(text: str, units: int) -> str:
+    """Text in at most so many UTF-16 units: its longest lines lose their middle, a path so its folders."""
+    lines = text.split("\n")
+    while (over := length("\n".join(lines)) - units) > 0:
+        longest = max(range(len(lines)), key=lambda number: length(lines[number]))
+        have = length(lines[longest])
+        if have <= LEAST:
+            return clipped("\n".join(lines), units)
+        second = max((length(line) for line in lines if line != lines[longest]), default=0)
+        lines[longest] = _without_middle(lines[longest], max(have - over, min(second, have - 1), LEAST))
+    return "\n".join(lines)
+
+
+def _without_middle(text: str, units: int) -> str:
+    """A line cut to so many units; a third of them for its beginning."""
+    head = clipped(text, units // 3)
+    tail = text[-(units - length(head)) :]
+    while length(head) + length(tail) > units:
+        tail = tail[1:]
+    return head + tail
 
 
 def length(text: str) -> int:

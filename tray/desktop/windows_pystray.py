@@ -30,7 +30,7 @@ class Icon(_Stock):  # type: ignore[misc]  # pystray has no types
     """Adds what the stock one lacks; each method says what.
 
     Attributes:
-        told: Called on the icon's thread with ``near``, ``opening`` or ``balloon``.
+        told: Called on the icon's thread with ``near``, ``opening``, ``balloon`` (it was clicked) or ``gone``.
         repaint: Gives the picture for the size and colours of the taskbar now.
     """
 
@@ -56,6 +56,8 @@ class Icon(_Stock):  # type: ignore[misc]  # pystray has no types
             self._show_menu(first)
         elif second == user32.NIN_BALLOONUSERCLICK:
             self.told("balloon")
+        elif second == user32.NIN_BALLOONTIMEOUT:  # its time is over, or it was closed
+            self.told("gone")
         elif second == user32.WM_MOUSEMOVE and time.monotonic() - self._near > NEAR:
             self._near = time.monotonic()
             self.told("near")

@@ -30,8 +30,10 @@ FAILURES = (ImportError, OSError, RuntimeError, AttributeError, TimeoutError)
 class Balloons(Protocol):
     """What shows a balloon."""
 
-    def balloon(self, title: str, body: str, clicked: Callable[[], None] | None) -> bool:
-        """Show one, in the place of one before; False where it cannot be seen."""
+    def balloon(
+        self, title: str, body: str, clicked: Callable[[], None] | None, gone: Callable[[], None]
+    ) -> bool:
+        """Show one, in the place of one before; False where it cannot be seen. ``gone`` tells its end."""
 
     def remove_balloon(self) -> None:
         """Take it away."""
@@ -142,9 +144,14 @@ class Toasts:
         balloons = self._balloons()
         if balloons is None:
             return False
+        if toast.update and toast.topic != self._ballooned:
+            return True
         clicked = toast.clicked or next((act for _, act in toast.buttons), None)
         self._ballooned = toast.topic
-        return balloons.balloon(toast.title, toast.body, clicked)
+        return balloons.balloon(toast.title, toast.body, clicked, self._balloon_gone)
+
+    def _balloon_gone(self) -> None:
+        self._ballooned = ""
 
     def _take_away(self, topic: str) -> None:
         identifier, _ = self._shown.pop(topic, ("", False))

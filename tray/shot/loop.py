@@ -6,8 +6,11 @@ import heapq
 import itertools
 import queue
 import signal
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Act = Callable[[], None]
 
@@ -49,6 +52,10 @@ class Loop:
 
     def run(self) -> None:
         """Run acts until `stop`."""
+        with self._signals_wake():
+            self._serve()
+
+    def _serve(self) -> None:
         while True:
             try:
                 act = self._acts.get(timeout=self._patience())
@@ -65,6 +72,32 @@ class Loop:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), lambda *_: self.post(act))
+
+    @contextmanager
+    def _signals_wake(self) -> Iterator[None]:
+        """On Windows no signal ends a wait for the queue: have each send a byte too, and that end it."""
+        if sys.platform != "win32" or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        import socket
+
+        heard, sender = socket.socketpair()
+        sender.setblocking(False)
+
+        def listen() -> None:
+            with heard:
+                while heard.recv(1):
+                    self.post(lambda: None)
+
+        listener = threading.Thread(target=listen, name="signals", daemon=True)
+        listener.start()
+        before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            sender.close()
+            listener.join()
 
     def _patience(self) -> float | None:
         return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
