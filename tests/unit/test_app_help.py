@@ -19,7 +19,8 @@ def test_how_to_open_a_dump(monkeypatch: pytest.MonkeyPatch, system: str, opener
     monkeypatch.setattr(sys, "platform", system)
     page = help_page.page(FACTS, "all is well\n")
     assert opener in page
-    assert ("gdb" in page) == (system == "linux")
+    assert ("gdb" in page) == ("Wayland" in page) == (system == "linux")
+    assert ("--record" in page) == (system == "win32")
     assert page.endswith("(hangshot doctor)\nall is well\n")
 
 

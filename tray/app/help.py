@@ -24,8 +24,7 @@ while its memory is read, then goes on as before.
 
 You can also click the icon and choose an app under "Recent apps", or type
     hangshot dump NAME          one that you know by name
-    hangshot dump --foreground  the app in front; bind this to a key where
-                                Hangshot can take no hotkey itself (Wayland)
+{foreground}
 
 WHY IT HANGS
 "Show report" in the toast, or under "Last dumps" in the menu: a page in your
@@ -55,6 +54,13 @@ WHAT WORKS HERE (hangshot doctor)
 """
 
 
+_FOREGROUND = """\
+    hangshot dump --foreground  the app in front; bind this to a key where
+                                Hangshot can take no hotkey itself (Wayland)"""
+_FOREGROUND_ON_WINDOWS = """\
+    hangshot dump --foreground  the app in front, for a shortcut of your own
+    hangshot hotkey --record    choose another key by pressing it"""
+
 _OPENING = """\
     gdb PROGRAM DUMP.core       then: thread apply all bt
     lldb --core DUMP.core       then: thread backtrace all
@@ -81,6 +87,7 @@ def page(facts: Facts, health: str) -> str:
     hotkey = facts.hotkey or "the hotkey (none works right now, see below)"
     return _PAGE.format(
         hotkey=hotkey,
+        foreground=_FOREGROUND_ON_WINDOWS if sys.platform == "win32" else _FOREGROUND,
         opening=_OPENING_ON_WINDOWS if sys.platform == "win32" else _OPENING,
         folder=facts.folder,
         settings=facts.settings,

@@ -16,7 +16,9 @@ from windows_outside import (
     PREFIX,
     RIGHT,
     ROOT,
+    Told,
     balloons,
+    boxes,
     click,
     command,
     ended,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 BUILT = ROOT / "dist" / "hangshot"
 HALF_ROW = 12
 """Pixels from the edge of a menu to the middle of its first and last rows."""
+ROW, LAST_DUMPS = 17, 4.6
+"""Pixels of a row, and how many lie above the middle of "Last dumps"."""
 
 
 @dataclass
@@ -133,6 +137,16 @@ def test_each_app_in_its_own_width(tmp_path: Path, bits: int):
         assert held.pointer * 8 == bits
 
 
+def test_packed(tmp_path: Path):
+    """Packing and unpacking need a library that only the packed ask for."""
+    with target("deadlock") as (_, ready):
+        words = "--compress", "zstd", "--output", f"{tmp_path}/", "--json"
+        lines = told(BUILT / "hangshot-cli.exe", "dump", ready[1], *words)
+    assert json.loads(lines.splitlines()[-1])["path"].endswith("_mini.dmp.zst")
+    [dump] = tmp_path.glob("*.dmp.zst")
+    assert "RtlEnterCriticalSection" in told(BUILT / "hangshot-cli.exe", "inspect", dump)
+
+
 @pytest.fixture(scope="module")
 def files() -> dict[str, dict[str, Any]]:
     """What is in each of the built files, by its path."""
@@ -176,6 +190,71 @@ def test_a_press_saves_a_dump(tray: Tray):
         assert_deadlock(dump, [int(word) for word in ready[3:5]])
     sidecar = json.loads(dump.with_suffix(".json").read_text())
     assert (sidecar["trigger"], sidecar["window"]["title"]) == ("hotkey", "Deadlocked ü")
+
+
+def test_the_balloon_tells_why(tray: Tray, tmp_path: Path):
+    """A second or so later it is brought up to date by a process of its own, with the functions' names."""
+    with target("deadlock_window"):
+        xdotool("key", "ctrl+alt+shift+d")
+        dump = tray.dump()
+        wait_until(lambda: "explained after" in tray.log, "what the stacks tell", PATIENCE)
+        wait_until(balloons, "the balloon", PATIENCE)
+        screenshot(tmp_path / "balloon.png")
+    verdict = json.loads(dump.with_suffix(".json").read_text())["verdict"]
+    assert verdict["kind"] == "deadlock"
+    assert "take_second()" in verdict["sentence"]
+    assert verdict["sentence"] in dump.with_suffix(".txt").read_text()
+
+
+def test_the_demo(tray: Tray):
+    """README's first command: the tray hears the key over the hung window, and both tell the deadlock."""
+    demo = Told("Z:" + str(BUILT / "hangshot-cli.exe").replace("/", "\\"), "demo", "--seconds", "60")
+    try:
+        demo.wait_for("The tray that runs takes the key.")
+        demo.wait_for("Its window is frozen")
+        told("python", "tests/windows/outside/press.py")
+        saved = demo.wait_for("Saved: ")
+        assert "hangshot-cli_" in saved
+        demo.wait_for("Deadlock: worker-1 <-> worker-2")
+        demo.wait_for("  worker-2 waits for a critical section")
+        assert demo.process.wait(PATIENCE) == 0
+    finally:
+        demo.end(0)
+    assert [path.name for path in (tray.kept / "dumps").glob("*.dmp")] == [saved.rpartition("\\")[2]]
+
+
+@pytest.fixture
+def opened() -> Iterator[Path]:
+    """Where a browser of ours leaves the page that it was asked to show."""
+    page = PREFIX / "drive_c" / "opened.html"
+    page.unlink(missing_ok=True)
+    kind, extension = r"HKCR\hangshot-test-page", r"HKCR\.html"
+    told("reg", "add", extension, "/f", "/ve", "/d", "hangshot-test-page")
+    told("reg", "add", rf"{kind}\shell\open\command", "/f", "/ve", "/d", f'cmd /c copy "%1" C:\\{page.name}')
+    yield page
+    for key in (extension, kind):
+        told("reg", "delete", key, "/f")
+
+
+def hover(x: int, y: int) -> tuple[int, int]:
+    """Rest on a row of a menu; where its submenu has its first row."""
+    before = set(boxes("hangshot"))
+    xdotool("mousemove", x, y)
+    fresh = wait_until(
+        lambda: [box for box in boxes("hangshot") if box not in before and box[3] > ROW], "a menu", PATIENCE
+    )
+    return fresh[0][0] + 40, fresh[0][1] + HALF_ROW
+
+
+def test_the_menu_shows_a_report(tray: Tray, opened: Path):
+    """Last dumps, the newest, Show report: a page is made and handed to the browser."""
+    with target("deadlock") as (_, ready):  # not by the key: its balloon would lie over the menu
+        told(BUILT / "hangshot-cli.exe", "dump", ready[1], "--json")
+    left, top, *_ = tray.open_menu()
+    click(*hover(*hover(left + 40, top + int(LAST_DUMPS * ROW))))
+    wait_until(opened.exists, "the page in the browser", PATIENCE)
+    [page] = (tray.kept / "dumps").glob("deadlock_*.html")
+    assert "take_second" in page.read_text()
 
 
 def test_the_menu_dumps_and_quits(tray: Tray):
