@@ -174,16 +174,28 @@ def explain(path: Path) -> tuple[Report, Path]:
 
 
 def _asked(dump: Dump) -> Dump:
-    """The dump with its Python calls, where only the app itself still has them, and hangs on."""
-    from tray.reports import python_calls
+    """The dump with its Python calls, where only the app itself can tell them, and hangs on."""
+    from tray.reports import py_spy, python_calls
 
-    if dump.calls or dump.mode != "mini" or not _lives(dump.target):
+    modes, ask = {
+        "elf-core": (("mini",), python_calls.of_process),  # the others hold what pystack reads
+        "minidump": (("mini", "heap", "full"), py_spy.of_process),
+    }[dump.format]
+    if dump.calls or dump.mode not in modes or not _lives(dump.target):
         return dump
     if not python_calls.is_python(reports.make(dump.path, None).modules):
         return dump
-    calls, why = python_calls.of_process(dump.target.pid)
-    log.debug("asked for its Python calls: %s", why or len(calls))
-    return replace(dump, calls=calls) if _lives(dump.target) else dump
+    calls, missing = ask(dump.target.pid)
+    if not _lives(dump.target):
+        return dump
+    return replace(dump, calls=calls, calls_after=_since(dump), calls_missing=missing)
+
+
+def _since(dump: Dump) -> float:
+    """Seconds since the end of a capture; 0 if the clock was set back meanwhile."""
+    from datetime import UTC, datetime
+
+    return max(0.0, (datetime.now(UTC) - dump.taken).total_seconds() - dump.seconds)
 
 
 def _lives(target: Target) -> bool:

@@ -281,6 +281,8 @@ class Dump:
         verdict: Why the target hangs; None where it was not looked for or not found out.
         waits: What the verdict was made from.
         calls: Calls of its interpreter as the running process told, where the dump itself does not hold them.
+        calls_after: Seconds from the end of the capture until it was asked for them.
+        calls_missing: Why it did not tell them, as the end of a sentence; empty if it did or was not asked.
     """
 
     id: str
@@ -303,6 +305,8 @@ class Dump:
     verdict: Verdict | None = None
     waits: tuple[Wait, ...] = ()
     calls: tuple[Stack, ...] = ()
+    calls_after: float = 0.0
+    calls_missing: str = ""
 
     @property
     def sidecar(self) -> Path:

@@ -166,22 +166,23 @@ def make_forwarder(place: Path, bits: int) -> None:
     definition.unlink()
 
 
-def dependencies() -> list[str]:
-    """What pyproject.toml says that the program needs on Windows."""
+def dependencies(bits: int) -> list[str]:
+    """What pyproject.toml says that the program needs on Windows; its extra has nothing for 32 bits."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    return [need for need in project["dependencies"] if "'linux'" not in need]
+    extra = project["optional-dependencies"]["python"] if bits == 64 else []  # noqa: PLR2004 - bits
+    return [need for need in (*project["dependencies"], *extra) if "'linux'" not in need]
 
 
 def packages(bits: int) -> Path:
     """Where the packages are: another place for other needs, so that two checkouts do not undo each other's."""
-    return HOME / f"packages{bits}-{digest(PACKAGES, dependencies())}"
+    return HOME / f"packages{bits}-{digest(PACKAGES, dependencies(bits))}"
 
 
 def make_packages(place: Path, bits: int) -> None:
     """The program's dependencies and the tests', as Windows gets them."""
     options = ["--python-platform", TARGETS[bits], "--python-version", "3.11", "--only-binary", ":all:"]
     python = tools() / "python"
-    wanted = [*PACKAGES, *dependencies()]
+    wanted = [*PACKAGES, *dependencies(bits)]
     call(
         tools() / "uv", "pip", "install", "--quiet", *options, "--python", python, "--target", place, *wanted
     )
@@ -265,6 +266,6 @@ def provision_python(bits: int) -> None:
         return lambda place: make(place, bits)
 
     made(HOME / f"python{bits}", digest(PANDA, LAUNCHER, ENTRY, "packages.pth"), of(make_python))
-    made(packages(bits), digest(PACKAGES, dependencies()), of(make_packages))
+    made(packages(bits), digest(PACKAGES, dependencies(bits)), of(make_packages))
     made(HOME / f"debuggers{bits}", digest(PYKD), of(make_debuggers))
     made(HOME / f"engine{bits}", digest(PYKD, MAPPER, MAPPER_NAME), of(make_engine))

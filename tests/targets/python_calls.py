@@ -28,6 +28,7 @@ def load() -> None:
 
 threading.Thread(target=load, daemon=True).start()
 marker = ctypes.c_uint64(0x544F4853474E4148)
-ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
-print(f"ready {os.getpid()} {ctypes.addressof(marker):#x}", flush=True)
+if os.name == "posix":
+    ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+print(f"ready {os.getpid()} {ctypes.addressof(marker):#x} {threading.get_native_id()}", flush=True)
 Store()

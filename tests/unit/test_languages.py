@@ -72,6 +72,10 @@ def test_what_the_reader_says() -> None:
         (Frame(0, "wait", file="/usr/lib/python3.11/threading.py"), None),
         (Frame(0, "run", file="<frozen runpy>"), None),
         (Frame(0, "get", file="/x/lib/python3.11/site-packages/requests/api.py"), "get()"),
+        (Frame(0, "wait", file=r"C:\Python311\Lib\threading.py"), None),
+        (Frame(0, "run", file=r"C:\x\python312.zip\asyncio\base_events.py"), None),
+        (Frame(0, "get", file=r"C:\Python311\Lib\site-packages\requests\api.py"), "get()"),
+        (Frame(0, "save", file=r"D:\shop\lib\store.py"), "save()"),
     ],
 )
 def test_the_programs_own_python(frame: Frame, words: str | None) -> None:
@@ -145,7 +149,7 @@ def test_the_sidecar_keeps_what_the_process_told() -> None:
     """Python's calls survive the way through JSON, and take their places in the report."""
     made = report("/usr/bin/python3.11", mode="mini", stacks=(Stack(7, (TIME, LOOP, RUN)),))
     assert made.dump is not None
-    dump = replace(made.dump, calls=(calls(("inner", False), ("<module>", True)),))
+    dump = replace(made.dump, calls=(calls(("inner", False), ("<module>", True)),), calls_after=1.23)
     again = sidecar.read(sidecar.text(dump).encode(), dump.path)
     assert again == dump
     found = runtimes.added(replace(made, dump=again))
@@ -155,7 +159,7 @@ def test_the_sidecar_keeps_what_the_process_told() -> None:
         "<module>",
         "run_mod",
     ]
-    assert "a moment later" in found.lacks[0]
+    assert "1.2 s after the dump" in found.lacks[0]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from tray.frames import Trust
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 _RUNTIME = re.compile(
     r"(libc|libffi|libpthread|libstdc\+\+|libc\+\+|libgcc_s|ld|libm|linux-vdso)[-.].*"
-    r"|(lib)?python[\d.]+(\.so.*|dll)?|lib(jvm|jli|java|coreclr|clrjit|hostfxr|node|ruby|perl)\b.*"
-    r"|_ctypes\.pyd|java|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*|ntdll\.dll|kernel(32|base)\.dll|(vcruntime|msvcp|msvcr)\w+\.dll|ucrtbased?\.dll|\[vdso\]",
+    r"|(lib)?pythonw?[\d.]*(t|_d)?(\.so.*|\.?dll|\.?exe)?|lib(jvm|jli|java|coreclr|clrjit|hostfxr|node|ruby|perl)\b.*"
+    r"|(javaw?|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*)(\.exe)?|(_[a-z0-9_]+|select|unicodedata|pyexpat|winsound)\.pyd"
+    r"|(jvm|jli|java|coreclr|clr|clrjit|mscorwks|hostfxr|hostpolicy|libnode)\.dll"
+    r"|ntdll\.dll|kernel(32|base)\.dll|(vcruntime|msvcp|msvcr)\w+\.dll|ucrtbased?\.dll|\[vdso\]",
     re.IGNORECASE,
 )
 """How the files of a language's own library, or interpreter, are called; a module without a name is a JIT's,
@@ -30,8 +33,10 @@ HEADERS = (
     "\\VC\\Tools\\MSVC\\",
 )
 """Folders of sources that a compiler puts into programs."""
-_PYTHON = re.compile(r"/lib/python\d[\d.]*/(?!(site|dist)-packages/)|^<frozen ")
+_PYTHON = re.compile(r"/lib/python\d[\d.]*t?/(?!(site|dist)-packages/)|^<frozen ")
 """Python's own library, and what is frozen into its interpreter."""
+_PYTHON_ON_WINDOWS = re.compile(r"(\\lib\\|\\python3\d+\.zip\\)(\w+)(?=\.pyc?$|\\)", re.IGNORECASE)
+"""The same there, where the folder tells little: ``\\Lib\\`` and the name of one of its modules."""
 _SYSTEM = re.compile(
     r"(/usr)?/lib(64|/x86_64-linux-gnu)?/[^/]+|(/usr)?/lib/x86_64-linux-gnu/.*|[A-Z]:\\Windows\\.*",
     re.IGNORECASE,
@@ -76,8 +81,12 @@ def is_own(frame: Frame) -> bool:
 
 def language_folder(file: str) -> str:
     """The part of a source's path that tells it to be of the language's own; empty for the program's."""
-    python = _PYTHON.search(file)
-    return python[0] if python else next((one for one in HEADERS if one in file), "")
+    if python := _PYTHON.search(file):
+        return python[0]
+    windows = _PYTHON_ON_WINDOWS.search(file)
+    if windows and windows[2] in sys.stdlib_module_names:
+        return windows[1]
+    return next((one for one in HEADERS if one in file), "")
 
 
 def places(stacks: Iterable[Stack]) -> dict[int, str]:

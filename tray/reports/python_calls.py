@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 LIMIT = 5.0
 """Seconds for pystack; it takes a few hundredths."""
-_MODULE = re.compile(r"(lib)?python3[\d.]*[a-z]*(\.so.*)?")
-_LOOP = re.compile(r"_PyEval_EvalFrameDefault|_TAIL_CALL_\w+")
-"""The interpreter's loop; since 3.11 one run of it serves Python calls that call each other."""
+_MODULE = re.compile(r"(lib)?python3[\d.]*(_d|[a-z])*(\.so.*|\.dll)?", re.IGNORECASE)
+_LOOP = re.compile(r"_?PyEval_EvalFrameDefault|_TAIL_CALL_\w+")
+"""The interpreter's loop; since 3.11 one run of it serves Python calls that call each other. Windows'
+debugger engine leaves out the first letter."""
 _INSIDE = re.compile(
     r"_?Py(Eval|Object|Vectorcall|Function|Arg|Type)_?\w*|\w*vectorcall\w*|_?(slot_tp|cfunction|type|method|do_call)_\w+",
     re.IGNORECASE,
@@ -114,9 +115,15 @@ def _merged(native: Sequence[Frame], calls: Sequence[Frame]) -> tuple[Frame, ...
     for place, frame in enumerate(native):
         if place in following:
             found += following[place]
-        elif not (_MODULE.fullmatch(last(frame.module)) and _INSIDE.fullmatch(frame.function)):
+        elif not _is_step(frame):
             found.append(frame)
     return tuple(found)
+
+
+def _is_step(frame: Frame) -> bool:
+    """Whether this is the interpreter on its way to a call; without a name it tells nobody more than that."""
+    inside = not frame.function or _INSIDE.fullmatch(frame.function)
+    return bool(inside and _MODULE.fullmatch(last(frame.module)))
 
 
 def _runs(calls: Sequence[Frame]) -> Iterator[list[Frame]]:

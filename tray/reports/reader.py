@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import tray
 from tray.model import Frame, Stack, Trust
 from tray.program import command as our_own
-from tray.reports import advice
+from tray.reports import advice, py_spy
 from tray.reports.names import is_windows
 from tray.reports.stacks import Advice, Symbols, Told
 
@@ -107,8 +107,11 @@ def _engine_health() -> tuple[bool, str, str]:
         dbgeng.Engine()
     except OSError as error:
         return False, f"reports have no call stacks: {error.strerror}", "Dumps can be read in WinDbg."
-    named = "_NT_SYMBOL_PATH" in os.environ
-    return True, "read by Windows' debugger engine" + (", symbols by _NT_SYMBOL_PATH" if named else ""), ""
+    named = ", symbols by _NT_SYMBOL_PATH" if "_NT_SYMBOL_PATH" in os.environ else ""
+    found = f"read by Windows' debugger engine{named}"
+    if py_spy.place():
+        return True, f"{found}; calls of Python programs by py-spy", ""
+    return True, f"{found}; none of Python programs", "For their calls run 'pip install py-spy'."
 
 
 def _ask(path: Path, limit: float, command: Sequence[str], environment: Mapping[str, str]) -> Told:

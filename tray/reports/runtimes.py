@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tray.model import Report, Stack
 
-_LATER = "Its Python calls are not in the dump; the running app was asked for them a moment later."
+_MINUTE = 60
 _MINI = ("mini", "triage")
 """Modes whose dumps hold nothing of what an interpreter knows."""
 
@@ -69,13 +69,6 @@ RUNTIMES = (
         "llnode {exe} -c {dump} -o 'v8 bt'",
     ),
     Runtime(
-        "Python",
-        re.compile(r"python3\d+\.dll", _I),
-        "py-spy reads them as long as it hangs ('pip install py-spy')",
-        "py-spy dump --nonblocking --pid {pid}",
-        live=True,
-    ),
-    Runtime(
         "Ruby",
         re.compile(r"libruby[-.\d].*|ruby[\d.]*", _I),
         "rbspy reads them as long as it hangs",
@@ -83,6 +76,14 @@ RUNTIMES = (
         live=True,
     ),
 )
+PYTHON = Runtime(
+    "Python",
+    re.compile(r"(?!)"),
+    "py-spy reads them as long as it hangs ('pip install py-spy')",
+    "py-spy dump --nonblocking --pid {pid}",
+    live=True,
+)
+"""Of a minidump, from which nothing reads them."""
 GO = Runtime(
     "Go",
     re.compile(r"(?!)"),
@@ -96,7 +97,8 @@ _GO_FUNCTION = re.compile(
 
 def added(report: Report) -> Report:
     """The report with Python's calls, and what is lacking of other languages'."""
-    report = _with_python(report)
+    if python_calls.is_python(report.modules):
+        report = _with_python(report)
     found = [one for one in RUNTIMES if any(one.module.fullmatch(last(m.path)) for m in report.modules)]
     found += [GO] if _is_go(report.stacks) else []
     return replace(report, lacks=(*report.lacks, *(_lack(one, report) for one in found)))
@@ -104,21 +106,28 @@ def added(report: Report) -> Report:
 
 def _with_python(report: Report) -> Report:
     """Python's calls in their places: from the dump, or as the running process told."""
-    if report.format != "elf-core" or not python_calls.is_python(report.modules):
-        return report
-    calls, why = report.dump.calls if report.dump else (), ""
-    if not calls:
-        calls, why = python_calls.of_core(plain(report.path), report.modules[0].path)
+    if report.dump and report.dump.calls:
+        stacks = python_calls.merged(report.stacks, report.dump.calls)
+        return replace(report, stacks=stacks, lacks=(*report.lacks, _later(report.dump.calls_after)))
+    if report.format != "elf-core":
+        return replace(report, lacks=(*report.lacks, _lack(PYTHON, report)))
+    calls, why = python_calls.of_core(plain(report.path), report.modules[0].path)
     if calls:
-        report = replace(report, stacks=python_calls.merged(report.stacks, calls))
-        return replace(report, lacks=(*report.lacks, _LATER)) if report.dump and report.dump.calls else report
+        return replace(report, stacks=python_calls.merged(report.stacks, calls))
     return replace(report, lacks=(*report.lacks, _no_python(report, why)))
+
+
+def _later(seconds: float) -> str:
+    """That Python's calls are not of the very moment of the dump, and how much later they are."""
+    late = f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.0f} min"
+    return f"Its Python calls are those that the running app told, {late} after the dump."
 
 
 def _no_python(report: Report, why: str) -> str:
     """That Python's calls are missing, and what to do."""
     if _is_small(report):
-        return "Its Python calls are not shown, for a small dump does not hold them. Take one in heap mode."
+        more = f", and {report.dump.calls_missing}" if report.dump and report.dump.calls_missing else ""
+        return f"Its Python calls are not shown, for a small dump does not hold them{more}. Take one in heap mode."
     return f"Its Python calls are not shown: {why}."
 
 
@@ -135,8 +144,13 @@ def _lack(runtime: Runtime, report: Report) -> str:
     quote = subprocess.list2cmdline if sys.platform == "win32" else shlex.join
     exe = report.modules[0].path if report.modules else report.snapshot.name
     values = {"exe": quote([exe]), "dump": quote([str(report.path)]), "pid": report.snapshot.pid}
+    why = (
+        f": {report.dump.calls_missing}"
+        if runtime is PYTHON and report.dump and report.dump.calls_missing
+        else ""
+    )
     small = ", and a dump in heap mode has them" if _is_small(report) and not runtime.live else ""
     return (
-        f"Its {runtime.language} calls are not {'all ' * (runtime is GO)}in these stacks{small}. "
+        f"Its {runtime.language} calls are not {'all ' * (runtime is GO)}in these stacks{small}{why}. "
         f"{runtime.who}: {runtime.command.format(**values)}"
     )

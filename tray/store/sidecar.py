@@ -47,6 +47,8 @@ def as_json(dump: Dump) -> dict[str, Any]:
         "verdict": reason.as_json(dump.verdict),
         "waits": reason.waits_as_json(dump.waits),
         "calls": [_calls_as_json(stack) for stack in dump.calls],
+        "calls_after": dump.calls_after,
+        "calls_missing": dump.calls_missing,
         "version": dump.version,
         "system": dump.system,
     }
@@ -142,6 +144,8 @@ def _dump(mapping: Mapping[str, Any], path: Path) -> Dump:
         verdict=reason.from_json(mapping.get("verdict")),
         waits=reason.waits_from_json(mapping.get("waits", ())),
         calls=tuple(_calls(stack) for stack in mapping.get("calls", ())),
+        calls_after=_seconds(mapping.get("calls_after", 0.0)),
+        calls_missing=_text(mapping.get("calls_missing", "")),
     )
 
 
