@@ -9,8 +9,31 @@ from pathlib import Path
 import pefile
 
 WINDOWS = {
-    *("advapi32", "bcrypt", "comctl32", "crypt32", "gdi32", "iphlpapi", "kernel32", "ole32", "oleaut32"),
-    *("pdh", "powrprof", "psapi", "rpcrt4", "shell32", "user32", "version", "ws2_32"),
+    *(
+        "advapi32",
+        "bcrypt",
+        "bcryptprimitives",
+        "comctl32",
+        "crypt32",
+        "dbghelp",
+        "gdi32",
+        "iphlpapi",
+        "kernel32",
+    ),
+    *(
+        "ntdll",
+        "ole32",
+        "oleaut32",
+        "pdh",
+        "powrprof",
+        "psapi",
+        "rpcrt4",
+        "shell32",
+        "user32",
+        "version",
+        "winmm",
+    ),
+    "ws2_32",
 }
 """What every Windows has; beside the sets of ``api-ms-win-``."""
 IMPORTED = [pefile.DIRECTORY_ENTRY[f"IMAGE_DIRECTORY_ENTRY_{kind}"] for kind in ("IMPORT", "DELAY_IMPORT")]
@@ -39,7 +62,9 @@ def missing(folder: Path, path: Path, file: pefile.PE) -> list[str]:
 
 
 def manifest(file: pefile.PE) -> str:
-    """What the program asks of Windows."""
+    """What the program asks of Windows; empty for one that is not ours and asks nothing."""
+    if not hasattr(file, "DIRECTORY_ENTRY_RESOURCE"):
+        return ""
     for kind in file.DIRECTORY_ENTRY_RESOURCE.entries:
         if kind.id == MANIFEST:
             where = kind.directory.entries[0].directory.entries[0].data.struct
@@ -49,7 +74,8 @@ def manifest(file: pefile.PE) -> str:
 
 def strings(file: pefile.PE) -> dict[str, str]:
     """What Explorer shows as the program's details."""
-    tables = [table for one in file.FileInfo[0] if one.Key == b"StringFileInfo" for table in one.StringTable]
+    found = [one for several in getattr(file, "FileInfo", []) for one in several]
+    tables = [table for one in found if one.Key == b"StringFileInfo" for table in one.StringTable]
     return {key.decode(): value.decode() for table in tables for key, value in table.entries.items()}
 
 

@@ -147,6 +147,19 @@ def test_packed(tmp_path: Path):
     assert "RtlEnterCriticalSection" in told(BUILT / "hangshot-cli.exe", "inspect", dump)
 
 
+def test_calls_of_python(tmp_path: Path):
+    """It brings along what asks an app for them."""
+    app = Told("python", "tests/targets/python_calls.py")
+    try:
+        pid = app.wait_for("ready").split()[1]
+        told(BUILT / "hangshot-cli.exe", "dump", pid, "--output", f"{tmp_path}/", "--json")
+        [dump] = tmp_path.glob("*.dmp")
+        told(BUILT / "hangshot-cli.exe", "explain", dump, "--json")
+    finally:
+        app.end(0)
+    assert "<module> at python_calls.py:34" in dump.with_suffix(".txt").read_text()
+
+
 @pytest.fixture(scope="module")
 def files() -> dict[str, dict[str, Any]]:
     """What is in each of the built files, by its path."""
