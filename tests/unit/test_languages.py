@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,44 +106,87 @@ def report(
     )
 
 
+LINUX = [
+    ("/usr/lib/jvm/17/libjvm.so", "Java", "jhsdb jstack --exe '/opt/my exe' --core '/dumps/my app.core'"),
+    ("/usr/lib/dotnet/libcoreclr.so", ".NET", "dotnet-dump analyze '/dumps/my app.core' -c 'clrstack -all' -c exit"),
+    ("/usr/bin/node", "JavaScript", "llnode '/opt/my exe' -c '/dumps/my app.core' --batch -o 'v8 bt'"),
+    ("/usr/lib/libruby-3.1.so.3.1", "Ruby", "rbspy snapshot --pid 70"),
+]  # fmt: skip
+WINDOWS = [
+    (r"C:\Java\bin\server\jvm.dll", "Java", 'jhsdb jstack --exe "C:\\my exe" --core "/dumps/my app.core"'),
+    (r"C:\x\CoreCLR.dll", ".NET", 'dotnet-dump analyze "/dumps/my app.core" -c "clrstack -all" -c exit'),
+    (r"C:\Windows\clr.dll", ".NET Framework", 'windbg -z "/dumps/my app.core" -c ".loadby sos clr; ~*e !clrstack"'),
+    (r"C:\x\mscorwks.dll", ".NET Framework", 'windbg -z "/dumps/my app.core" -c ".loadby sos mscorwks; ~*e !clrstack"'),
+    (r"C:\node\node.exe", "JavaScript", "node inspect -p 70"),
+    (r"C:\Python\python312.dll", "Python", "py-spy dump --nonblocking --pid 70"),
+    (r"C:\Ruby\bin\x64-ucrt-ruby330.dll", "Ruby", "rbspy snapshot --pid 70"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("module", "language", "command"),
+    ("module", "language", "command", "style"),
+    [(*row, "elf-core") for row in LINUX] + [(*row, "minidump") for row in WINDOWS],
+)
+def test_other_languages(module: str, language: str, command: str, style: str) -> None:
+    """The language is named, with the command to paste into a shell of the dump's own system."""
+    exe = "/opt/my exe" if style == "elf-core" else r"C:\my exe"
+    [lack] = runtimes.added(report(exe, module, style=style, mode="full")).lacks
+    assert lack.startswith(f"Its {language} calls are not in these stacks. ")
+    assert slashes(lack).endswith(slashes(f": {command}"))
+
+
+def slashes(text: str) -> str:
+    """The same words, whether a path was joined here or there."""
+    return text.replace("\\", "/")
+
+
+@pytest.mark.parametrize(
+    ("module", "style", "mode", "wanted"),
     [
-        ("/usr/lib/jvm/17/libjvm.so", "Java", "jhsdb jstack --exe '/opt/my exe' --core '/dumps/my app.core'"),
-        (r"C:\Java\bin\server\jvm.dll", "Java", "jhsdb jstack --exe '/opt/my exe' --core '/dumps/my app.core'"),
-        ("/usr/lib/dotnet/libcoreclr.so", ".NET", "dotnet-dump analyze '/dumps/my app.core' -c 'clrstack -all'"),
-        (r"C:\Windows\clr.dll", ".NET Framework", "windbg -z '/dumps/my app.core' -c '.loadby sos clr; ~*e !clrstack'"),
-        ("/usr/bin/node", "JavaScript", "llnode '/opt/my exe' -c '/dumps/my app.core' -o 'v8 bt'"),
-        (r"C:\Python\python312.dll", "Python", "py-spy dump --nonblocking --pid 70"),
-        ("/usr/lib/libruby-3.1.so.3.1", "Ruby", "rbspy snapshot --pid 70"),
+        ("/libjvm.so", "elf-core", "mini", "heap"),
+        ("/libjvm.so", "elf-core", "heap", ""),
+        ("/jvm.dll", "minidump", "heap", "full"),
+        ("/jvm.dll", "minidump", "full", ""),
+        ("/coreclr.dll", "minidump", "triage", "heap"),
+        ("/usr/bin/node", "elf-core", "mini", "heap"),
+        ("/node.exe", "minidump", "mini", ""),
+        ("/ruby", "elf-core", "mini", ""),
     ],
-)  # fmt: skip
-def test_other_languages(module: str, language: str, command: str) -> None:
-    """The language is named, with the command to paste."""
-    [lack] = runtimes.added(report("/opt/my exe", module, style="minidump")).lacks
-    assert lack.startswith(f"Its {language} calls are not in these stacks.")
-    assert plain(lack).endswith(f": {command}")
-
-
-def plain(text: str) -> str:
-    """The same words, as a POSIX shell takes them."""
-    return text.replace('"', "'").replace("\\", "/")
-
-
-def test_small_dumps_hold_nothing_of_java() -> None:
+)
+def test_dumps_too_small_for_a_reader(module: str, style: str, mode: str, wanted: str) -> None:
     """What has to be taken anew is said; what asks the process itself needs no other dump."""
-    assert (
-        "a dump in heap mode has them" in runtimes.added(report("/java", "/libjvm.so", mode="mini")).lacks[0]
-    )
-    assert "heap" not in runtimes.added(report("/ruby", mode="mini")).lacks[0]
+    [lack] = runtimes.added(report("/app", module, style=style, mode=mode)).lacks
+    found = re.search(r"a dump in (\w+) mode has them", lack)
+    assert (found[1] if found else "") == wanted
+
+
+def test_packed_dumps_are_unpacked_first() -> None:
+    """No reader but ours knows them."""
+    made = report("/java", "/libjvm.so")
+    [lack] = runtimes.added(replace(made, path=Path("/dumps/my app.core.zst"))).lacks
+    assert "unpacked by zstd -d '/dumps/my app.core.zst': jhsdb" in slashes(lack)
+    assert lack.endswith("my app.core'")
 
 
 def test_go_is_known_by_its_runtime() -> None:
     """It has no library of its own."""
     stack = Stack(70, (Frame(1, "runtime.futex.abi0", "/app"), Frame(2, "runtime.mcall", "/app")))
     [lack] = runtimes.added(report("/app", stacks=(stack,))).lacks
-    assert "dlv core /app '/dumps/my app.core'" in plain(lack)
+    assert "| dlv core /app '/dumps/my app.core' --allow" in slashes(lack)
     assert runtimes.added(report("/app", "/lib/x86_64-linux-gnu/libc.so.6")).lacks == ()
+
+
+def test_go_is_known_by_its_mark(tmp_path: Path) -> None:
+    """A program without names, as each is on Windows, still has it; other programs do not."""
+    program = tmp_path / "app.exe"
+    program.write_bytes(b"MZ" + bytes(30) + b"\xff Go buildinf:\x08")
+    [lack] = runtimes.added(report(str(program), style="minidump", mode="heap")).lacks
+    assert "a dump in full mode has them" in lack
+    assert "by its 'goroutines -t 50': dlv core" in lack
+    for content in (b"", b"MZ" + bytes(99), b"MZ, and \xff Go buildinf: in a text"):
+        program.write_bytes(content)
+        assert runtimes.added(report(str(program))).lacks == ()
+    assert runtimes.added(report(str(tmp_path))).lacks == ()
 
 
 def test_the_sidecar_keeps_what_the_process_told() -> None:

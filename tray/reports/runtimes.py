@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray.packed import plain
+from tray.packed import SUFFIX, base, plain
 from tray.reports import python_calls
 from tray.reports.names import last
 
@@ -19,8 +20,23 @@ if TYPE_CHECKING:
     from tray.model import Report, Stack
 
 _MINUTE = 60
-_MINI = ("mini", "triage")
-"""Modes whose dumps hold nothing of what an interpreter knows."""
+_MODES = ("triage", "mini", "heap", "full")
+"""Each holds what the one before it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reads a language's calls.
+
+    Attributes:
+        who: What that is, and how it is got.
+        command: How; ``{exe}``, ``{dump}`` and ``{pid}`` are filled in.
+        mode: The smallest that holds what it reads; empty if it asks the running process and needs no dump.
+    """
+
+    who: str
+    command: str
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,69 +46,82 @@ class Runtime:
     Attributes:
         language: As in "Its Java calls".
         module: What a file of its interpreter is called.
-        who: What reads them, and how it is got.
-        command: How; ``{exe}``, ``{dump}`` and ``{pid}`` are filled in.
-        live: Whether that asks the running process and needs no dump.
+        core, minidump: What reads them from a dump of Linux, and from one of Windows.
     """
 
     language: str
     module: re.Pattern[str]
-    who: str
-    command: str
-    live: bool = False
+    core: Reading
+    minidump: Reading
 
 
 _I = re.IGNORECASE
+_NEVER = re.compile(r"(?!)")
+_JDK = "A JDK of the very version that ran it reads them"
+_DOTNET = "dotnet-dump reads them ('dotnet tool install -g dotnet-dump')"
+_RBSPY = Reading("rbspy reads them as long as it hangs", "rbspy snapshot --pid {pid}")
+_PY_SPY = Reading(
+    "py-spy reads them as long as it hangs ('pip install py-spy')", "py-spy dump --nonblocking --pid {pid}"
+)
+_DELVE = "dlv core {exe} {dump}"
+_GO = "Delve reads them, also of goroutines that no thread runs"
+
+
+def _framework(sos: str) -> Reading:
+    """WinDbg, for the .NET whose debugger extension lies beside this."""
+    return Reading("WinDbg reads them", f'windbg -z {{dump}} -c ".loadby sos {sos}; ~*e !clrstack"', "heap")
+
+
+# Which mode is enough was tried for Java, Node and Go on Linux, and for Go on Windows. There heap mode has
+# neither memory that is both written and run, as Java's compiled code is, nor the list that Delve looks for.
 RUNTIMES = (
     Runtime(
         "Java",
         re.compile(r"libjvm\.so|jvm\.dll", _I),
-        "A JDK of the very version that ran it reads them",
-        "jhsdb jstack --exe {exe} --core {dump}",
+        Reading(_JDK, "jhsdb jstack --exe {exe} --core {dump}", "heap"),
+        Reading(_JDK, "jhsdb jstack --exe {exe} --core {dump}", "full"),
     ),
     Runtime(
         ".NET",
         re.compile(r"libcoreclr\.so|coreclr\.dll", _I),
-        "dotnet-dump reads them ('dotnet tool install -g dotnet-dump')",
-        "dotnet-dump analyze {dump} -c 'clrstack -all'",
+        Reading(_DOTNET, "dotnet-dump analyze {dump} -c 'clrstack -all' -c exit", "heap"),
+        Reading(_DOTNET, 'dotnet-dump analyze {dump} -c "clrstack -all" -c exit', "heap"),
     ),
+    Runtime(".NET Framework", re.compile(r"clr\.dll", _I), _framework("clr"), _framework("clr")),
     Runtime(
-        ".NET Framework",
-        re.compile(r"clr\.dll|mscorwks\.dll", _I),
-        "WinDbg reads them",
-        "windbg -z {dump} -c '.loadby sos clr; ~*e !clrstack'",
+        ".NET Framework", re.compile(r"mscorwks\.dll", _I), _framework("mscorwks"), _framework("mscorwks")
     ),
     Runtime(
         "JavaScript",
         re.compile(r"node|nodejs|node\.exe|libnode\.(so|dll).*", _I),
-        "llnode reads them, of the versions of Node that it knows ('npm install -g llnode')",
-        "llnode {exe} -c {dump} -o 'v8 bt'",
+        Reading(
+            "llnode reads them, seen with Node 20 ('npm install -g llnode', with lldb and its headers)",
+            "llnode {exe} -c {dump} --batch -o 'v8 bt'",
+            "heap",
+        ),
+        Reading(
+            "Nothing reads them from a minidump; while it computes, Node's debugger shows them by 'pause' and 'bt'",
+            "node inspect -p {pid}",
+        ),
     ),
-    Runtime(
-        "Ruby",
-        re.compile(r"libruby[-.\d].*|ruby[\d.]*", _I),
-        "rbspy reads them as long as it hangs",
-        "rbspy snapshot --pid {pid}",
-        live=True,
-    ),
+    Runtime("Ruby", re.compile(r"libruby[-.\d].*|ruby[\d.]*(\.exe)?|.*-ruby\d+\.dll", _I), _RBSPY, _RBSPY),
 )
-PYTHON = Runtime(
-    "Python",
-    re.compile(r"(?!)"),
-    "py-spy reads them as long as it hangs ('pip install py-spy')",
-    "py-spy dump --nonblocking --pid {pid}",
-    live=True,
-)
+PYTHON = Runtime("Python", _NEVER, _PY_SPY, _PY_SPY)
 """Of a minidump, from which nothing reads them."""
 GO = Runtime(
     "Go",
-    re.compile(r"(?!)"),
-    "Delve reads them, also of goroutines that no thread runs, by its 'goroutines -t'",
-    "dlv core {exe} {dump}",
+    _NEVER,
+    Reading(_GO, f"echo 'goroutines -t 50' | {_DELVE} --allow-non-terminal-interactive=true", "heap"),
+    Reading(f"{_GO}, by its 'goroutines -t 50'", _DELVE, "full"),  # cmd and PowerShell echo differently
 )
 _GO_FUNCTION = re.compile(
     r"runtime\.(futex|mcall|gopark|goexit|mstart\d?|notesleep|findRunnable|epollwait)(\.abi0)?"
 )
+_GO_MARK = b"\xff Go buildinf:"
+"""In each program that Go built. Source: Go, ``debug/buildinfo``."""
+_ALIGNED = 16
+_MOST_SEARCHED = 256 << 20
+"""Bytes of a program in which the mark is looked for."""
 
 
 def added(report: Report) -> Report:
@@ -100,7 +129,7 @@ def added(report: Report) -> Report:
     if python_calls.is_python(report.modules):
         report = _with_python(report)
     found = [one for one in RUNTIMES if any(one.module.fullmatch(last(m.path)) for m in report.modules)]
-    found += [GO] if _is_go(report.stacks) else []
+    found += [GO] if _is_go(report) else []
     return replace(report, lacks=(*report.lacks, *(_lack(one, report) for one in found)))
 
 
@@ -125,32 +154,52 @@ def _later(seconds: float) -> str:
 
 def _no_python(report: Report, why: str) -> str:
     """That Python's calls are missing, and what to do."""
-    if _is_small(report):
+    if _lacks_mode(report, "heap"):
         more = f", and {report.dump.calls_missing}" if report.dump and report.dump.calls_missing else ""
         return f"Its Python calls are not shown, for a small dump does not hold them{more}. Take one in heap mode."
     return f"Its Python calls are not shown: {why}."
 
 
-def _is_small(report: Report) -> bool:
-    return report.dump is not None and report.dump.mode in _MINI
+def _lacks_mode(report: Report, mode: str) -> bool:
+    """Whether the dump is of a smaller mode than this; of another's dump nobody knows."""
+    known = report.dump.mode if report.dump else ""
+    return known in _MODES and mode in _MODES and _MODES.index(known) < _MODES.index(mode)
 
 
-def _is_go(stacks: Sequence[Stack]) -> bool:
+def _is_go(report: Report) -> bool:
+    return _has_go(report.stacks) or bool(report.modules and _is_built_by_go(report.modules[0].path))
+
+
+def _has_go(stacks: Sequence[Stack]) -> bool:
     return any(_GO_FUNCTION.fullmatch(frame.function) for stack in stacks for frame in stack.frames)
+
+
+def _is_built_by_go(path: str) -> bool:
+    """Whether Go left its mark in a program, where that lies on this machine: it may have no names in it."""
+    if path.startswith(("//", "\\\\")):  # another machine's
+        return False
+    try:
+        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            place = content.find(_GO_MARK, 0, _MOST_SEARCHED)
+    except (OSError, ValueError):  # it is not there, or empty, or no file
+        return False
+    return place >= 0 and place % _ALIGNED == 0
 
 
 def _lack(runtime: Runtime, report: Report) -> str:
     """That these calls are not in the native stacks, and the command that shows them."""
-    quote = subprocess.list2cmdline if sys.platform == "win32" else shlex.join
+    windows = report.format != "elf-core"
+    reading = runtime.minidump if windows else runtime.core
+    quote = subprocess.list2cmdline if windows else shlex.join
     exe = report.modules[0].path if report.modules else report.snapshot.name
-    values = {"exe": quote([exe]), "dump": quote([str(report.path)]), "pid": report.snapshot.pid}
-    why = (
-        f": {report.dump.calls_missing}"
-        if runtime is PYTHON and report.dump and report.dump.calls_missing
-        else ""
-    )
-    small = ", and a dump in heap mode has them" if _is_small(report) and not runtime.live else ""
+    values = {"exe": quote([exe]), "dump": quote([str(base(report.path))]), "pid": report.snapshot.pid}
+    command = reading.command.format(**values)
+    unpacked = reading.mode and report.path.suffix == SUFFIX
+    once = f", once it is unpacked by {quote(['zstd', '-d', str(report.path)])}" if unpacked else ""
+    small = f", and a dump in {reading.mode} mode has them" if _lacks_mode(report, reading.mode) else ""
+    if runtime is PYTHON and report.dump and report.dump.calls_missing:
+        small = f": {report.dump.calls_missing}"
     return (
-        f"Its {runtime.language} calls are not {'all ' * (runtime is GO)}in these stacks{small}{why}. "
-        f"{runtime.who}: {runtime.command.format(**values)}"
+        f"Its {runtime.language} calls are not {'all ' * (runtime is GO)}in these stacks{small}. "
+        f"{reading.who}{once}: {command}"
     )
