@@ -17,7 +17,7 @@ whole = st.integers(0, 2**64)
 seconds = st.floats(0, 1e6, allow_nan=False)
 # Names and titles come from the system: anything but NUL, also lone surrogates for foreign bytes.
 words = st.text(st.characters(exclude_characters="\0"), max_size=20)
-paths = st.builds(lambda name: Path("/opt/x" + name.replace("/", "_")), words)
+paths = st.builds(lambda name: Path("/opt/x" + name.translate(dict.fromkeys(b"/\\:", "_"))), words)
 windows = st.builds(Window, whole, words, st.sampled_from([True, False, None]), st.none() | whole)
 targets = st.builds(Target, whole, whole, words, st.none() | paths, st.none() | windows)
 dumps = st.builds(
