@@ -32,6 +32,7 @@ from tray.capture import (
 from tray.capture.copy import Copy, jobs
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
+from tray.capture.linux_output import Output
 from tray.capture.linux_snapshot import Shot, parts_reader
 from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
@@ -78,6 +79,7 @@ class Run:
         self.sample: linux_facts.Sample | None = None
         self.freeze = Freeze(kernel, target.pid, Vectors(kernel, file.fileno()))
         self.shot = Shot(kernel, self.freeze)
+        self.output = Output(kernel, file.fileno())
         self.threads: tuple[Thread, ...] = ()
         self.plan = linux_plan.Plan()
         self._gaps: list[Gap] = []
@@ -129,6 +131,7 @@ class Run:
         files = Files(self.kernel, pid)
         open_files.callback(files.close)
         open_files.callback(self.shot.end)
+        open_files.callback(self.output.close)
         flags = self._look_around(files, pages)
         self._busy = linux_facts.busy(self.kernel, self.sample, pid)
         self._slept = linux_facts.slept(self.kernel, pid)
@@ -271,6 +274,7 @@ class Run:
         place = core_write.layout(self.plan.memory, notes)
         self._offsets = place.offsets
         os.ftruncate(self.file.fileno(), place.size)
+        self.output.prepare(self.plan.size, hurry=self.frozen)
         for position, content in core_write.headers(self.plan.memory, place):
             view, at = memoryview(content), position
             while view:
@@ -278,7 +282,7 @@ class Run:
                 view, at = view[count:], at + count
 
     def _write(self, view: memoryview, place: int) -> int:
-        return self.kernel.write(self.file.fileno(), view, place)
+        return self.output.write(view, place)
 
     def _copy(self, runs: array.array[int], read: Callable[[memoryview, int], int]) -> None:
         """Copy runs of the target's address space to their places in the file."""

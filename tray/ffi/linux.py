@@ -309,6 +309,12 @@ class Kernel:
             return os.pwrite(descriptor, view, place)
         raise OSError(errno.ENOSYS, "no pwrite")
 
+    def open_direct(self, descriptor: int) -> int:
+        """A second descriptor of an open file, for writing past the page cache; closed on exec."""
+        if sys.platform == "linux":
+            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
+        raise OSError(errno.ENOSYS, "no O_DIRECT")
+
     def read_file(self, descriptor: int, buffer: memoryview, offset: int) -> int:
         """Fill ``buffer`` from ``offset`` of a file; EIO at or behind its end, where a mapping has no page either."""
         count = self.read_memory(descriptor, buffer, offset)
