@@ -23,6 +23,8 @@ def test_what_is_kept_is_found(tmp_path: Path) -> None:
         vectors = Vectors(Kernel(), file.fileno())
         pieces = [(vectors.keep(bytes([number % 251]) * 3000), number) for number in range(600)]
         assert vectors.content(vectors.keep(b"")) == b""
+        assert vectors.content(vectors.keep(b"wide" + bytes(3000))) == b"wide" + bytes(3000)
+        assert vectors.content(vectors.keep(bytes(3000))) == bytes(3000)
         assert file.seek(0, 2) > linux_vectors.PLACE
         for piece, number in pieces:
             assert vectors.content(piece) == bytes([number % 251]) * 3000

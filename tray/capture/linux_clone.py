@@ -34,6 +34,8 @@ _NEAR = 64 << 20
 _EVERY_FILE = 0xFFFFFFFF
 _RSEQ_SECTION_AT = 8
 _MOST_TRIED = 8
+_SHOWING = {struct.pack("<Q", ffi.MASK + 1 - 516): 1, struct.pack("<Q", ffi.EINTR): 2}
+"""What an interrupted call answers → how unfit its thread is."""
 
 
 class NoClone(Exception):
@@ -233,11 +235,11 @@ class Clone:
 def _candidates(held: Sequence[Held]) -> list[Held]:
     """Threads that might be borrowed, the best first: one that waits in a call that the kernel restarts."""
     fit = [one for one in held if one.stopped and one.registers and not one.deliver and one.was not in "Tt"]
-    return sorted(fit, key=lambda one: _unfitness(struct.unpack("<27Q", one.registers)))[:_MOST_TRIED]
+    return sorted(fit, key=_unfitness)[:_MOST_TRIED]
 
 
-def _unfitness(registers: Sequence[int]) -> int:
+def _unfitness(held: Held) -> int:
     """0 for the best, higher for what would show more if we died meanwhile."""
-    if registers[ffi.ORIG_RAX] >> 63:
+    if held.registers[8 * ffi.ORIG_RAX + 7] >> 7:
         return 3
-    return {ffi.MASK + 1 - 516: 1, ffi.EINTR: 2}.get(registers[ffi.RAX], 0)
+    return _SHOWING.get(held.registers[8 * ffi.RAX : 8 * ffi.RAX + 8], 0)

@@ -31,6 +31,8 @@ _READY, _TURN = 0.6, 0.1
 _MOST_FILES = 1024
 _NANO, _MILLI = 1e9, 1e3
 _NOTHING: dict[int, float] = {}
+_NO_ENDS: dict[int, tuple[str, int]] = {}
+_NO_END = ("", 0)
 
 ON_A_DESCRIPTOR = frozenset(
     {0, 1, 16, 17, 18, 19, 20, 42, 43, 44, 45, 46, 47, 72, 73, 74, 75, 232, 281, 288, 295, 299, 307, 441}
@@ -131,9 +133,13 @@ def _last_ran(kernel: Kernel, whom: str) -> float | None:
 
 
 def told(
-    threads: Iterable[Thread], busy: dict[int, float], pid: int, slept: dict[int, float] = _NOTHING
+    threads: Iterable[Thread],
+    busy: dict[int, float],
+    pid: int,
+    slept: dict[int, float] = _NOTHING,
+    ends: dict[int, tuple[str, int]] = _NO_ENDS,
 ) -> tuple[Thread, ...]:
-    """Stopped threads with these facts: what they burned, how long they slept, and the file that each waits on."""
+    """Stopped threads with these facts: what they burned, how long they slept, and what each waits on."""
     names: dict[int, str] = {}
     return tuple(
         replace(
@@ -141,6 +147,8 @@ def told(
             busy=busy.get(thread.tid),
             slept=slept.get(thread.tid),
             waits_on=_waits_on(thread, names, pid),
+            other_end=ends.get(thread.tid, _NO_END)[0],
+            back=ends.get(thread.tid, _NO_END)[1],
         )
         for thread in threads
     )

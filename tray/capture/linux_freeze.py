@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.5
 """Seconds that a thread may take to stop; one in uninterruptible sleep (D) may take for ever."""
+_RAX_AT = slice(8 * ffi.RAX, 8 * ffi.RAX + 8)
 _EINTR = struct.pack("<Q", ffi.EINTR)
 _ROUNDS = 100
 
@@ -59,8 +60,8 @@ class Held:
     waits_in: str = ""
     registers: bytes = b""
     rewind: bytes = b""
-    floating: Piece = (0, 0)
-    extended: Piece = (0, 0)
+    floating: Piece = (0, 0, 0)
+    extended: Piece = (0, 0, 0)
     signal: bytes = b""
 
 
@@ -88,6 +89,7 @@ class Freeze:
     stop_again: bool = False
     _held: dict[int, Held] = field(default_factory=dict)
     _seen: dict[int, Held] = field(default_factory=dict)
+    _stuck: list[Thread] = field(default_factory=list)
     _since: float = 0.0
 
     def stop(self) -> None:
@@ -118,7 +120,7 @@ class Freeze:
             Thread(held.tid, held.name, held.was, held.waits_in, held.registers, signal=held.signal)
             for held in self._seen.values()
         ]
-        found += self._stuck_seen()
+        found += self._stuck
         found.sort(key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
         return tuple(found)
 
@@ -129,9 +131,9 @@ class Freeze:
             return replace(thread, floating=floating, extended=extended)
         return thread
 
-    def _stuck_seen(self) -> list[Thread]:
-        """Threads that did not stop, with the registers that their call began with."""
-        return [thread for one in self.stuck() if (thread := linux_stuck.seen(self.kernel, self.pid, one))]
+    def seen(self) -> list[Held | Thread]:
+        """Every thread that `read` has seen, cheaply."""
+        return [*self._seen.values(), *self._stuck]
 
     def read(self) -> None:
         """Read the registers of every stopped thread.
@@ -144,11 +146,13 @@ class Freeze:
             if held.stopped:
                 self._read(held)
         self._seen = {held.tid: held for held in self._held.values() if held.registers}
-        if not self._seen and not self._stuck_seen():
+        stuck = (linux_stuck.seen(self.kernel, self.pid, one) for one in self.stuck())
+        self._stuck = [thread for thread in stuck if thread]  # with the registers that their call began with
+        if not self._seen and not self._stuck:
             if linux_target.ending(self.kernel, self.pid):
                 raise TargetGone(f"Process {self.pid} ended while it was being read.")
-            if stuck := self.stuck():
-                raise linux_stuck.failure(self.pid, stuck)
+            if unstopped := self.stuck():
+                raise linux_stuck.failure(self.pid, unstopped)
             raise CaptureFailed(f"No thread of process {self.pid} could be read.")
 
     def held(self) -> list[Held]:
@@ -281,12 +285,12 @@ class Freeze:
                 hint="Use gdb's gcore for it; Hangshot reads 64-bit ones.",
             )
         held.registers = registers
-        held.rewind = self._rewound(held, registers)
-        self._rewind(held)
-        held.extended = self._kept(held.tid, ffi.NT_X86_XSTATE, "AVX registers")
-        place, size = held.extended
+        if registers[_RAX_AT] == _EINTR:
+            held.rewind = self._rewound(held, registers)
+            self._rewind(held)
+        held.extended = place, kept, size = self._kept(held.tid, ffi.NT_X86_XSTATE, "AVX registers")
         # The area begins with what the older request gives.
-        held.floating = (place, ffi.FLOATING_SIZE)
+        held.floating = (place, min(kept, ffi.FLOATING_SIZE), ffi.FLOATING_SIZE)
         if size < ffi.FLOATING_SIZE:
             held.floating = self._kept(held.tid, ffi.NT_PRFPREG, "floating-point registers")
         if held.deliver:
@@ -317,7 +321,7 @@ class Freeze:
         call has done nothing, so it is entered again. Not if a signal is about
         to be handled, or was: then the program must see its EINTR.
         """
-        if registers[8 * ffi.RAX : 8 * ffi.RAX + 8] != _EINTR:
+        if registers[_RAX_AT] != _EINTR:
             return b""
         values = list(struct.unpack("<27Q", registers))
         if values[ffi.ORIG_RAX] not in ffi.NOT_RESTARTED:

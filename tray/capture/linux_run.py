@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import array
 import errno
+import gc
 import os
 import sys
 from contextlib import ExitStack
@@ -85,6 +86,7 @@ class Run:
         self._gaps: list[Gap] = []
         self._busy: dict[int, float] = {}
         self._slept: dict[int, float] = {}
+        self._ends: dict[int, tuple[str, int]] = {}
         self._offsets = array.array("Q")
         self._mapped = linux_maps.Mappings()
         self._triage: linux_triage.Triage | None = None
@@ -135,6 +137,8 @@ class Run:
         flags = self._look_around(files, pages)
         self._busy = linux_facts.busy(self.kernel, self.sample, pid)
         self._slept = linux_facts.slept(self.kernel, pid)
+        collecting = gc.isenabled()
+        gc.disable()  # it would look through all of us while the target stands still
         try:
             self.frozen = True
             self.freeze.stop()
@@ -145,6 +149,8 @@ class Run:
         finally:
             self.freeze.release()
             self.frozen = False
+            if collecting:
+                gc.enable()
         if self.shot.pid:
             self._copy_clone(self._snapshot(), files)
         self._copy_parts(live=False)
@@ -225,11 +231,10 @@ class Run:
 
     def _read_target(self, memory: int, flags: linux_maps.Flags) -> None:
         """Everything about the stopped target, but its memory, that may be another once it runs."""
-        pid, window = self.target.pid, self.target.window
+        pid = self.target.pid
         self.freeze.read()
-        threads = self.freeze.threads(window.thread if window else None)
         read = linux_shared.reading(self.kernel, memory)
-        self.threads = linux_shared.told(self.kernel, threads, read, pid)
+        self._ends = linux_shared.ends(self.kernel, self.freeze.seen(), read, pid)
         self._mapped = self._mappings(flags)
         for name in _TOLD:
             self._told_of[name] = self.kernel.bytes(f"/proc/{pid}/{name}")
@@ -249,8 +254,9 @@ class Run:
 
     def _snapshot(self) -> Snapshot:
         """Everything about the target but its memory."""
-        pid = self.target.pid
-        self.threads = linux_facts.told(self.threads, self._busy, pid, self._slept)
+        pid, window = self.target.pid, self.target.window
+        threads = self.freeze.threads(window.thread if window else None)
+        self.threads = linux_facts.told(threads, self._busy, pid, self._slept, self._ends)
         stat, status, words = (os.fsdecode(self._told_of[name]) for name in ("stat", "status", "cmdline"))
         fields = stat[stat.rindex(")") + 2 :].split()
         return Snapshot(

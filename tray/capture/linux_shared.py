@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
+    from tray.capture.linux_freeze import Held
     from tray.ffi.linux import Kernel
     from tray.model import Thread
 
@@ -28,12 +29,16 @@ _TID, _LARGEST_TID = 0x3FFFFFFF, 1 << 22
 _PRIVATE, _OPERATIONS = 0x80, 0x7F
 _WAITS, _PRIORITY = (0, 9), (6, 13)
 """FUTEX_WAIT and its like; FUTEX_LOCK_PI and its like, whose word is the owner."""
+_NUMBER_AT = slice(8 * ffi.ORIG_RAX, 8 * ffi.ORIG_RAX + 8)
+_FUTEX = struct.pack("<Q", ffi.FUTEX)
 _MOST = 64
 _PARTS = 6
 
 
-def told(kernel: Kernel, threads: Iterable[Thread], read: Read, pid: int) -> tuple[Thread, ...]:
-    """Threads, those that wait for another process's lock with that process's name.
+def ends(
+    kernel: Kernel, threads: Iterable[Held | Thread], read: Read, pid: int
+) -> dict[int, tuple[str, int]]:
+    """Of each thread that waits for another process's lock: `Thread.other_end` and `Thread.back`.
 
     Args:
         kernel: Reads /proc.
@@ -41,18 +46,19 @@ def told(kernel: Kernel, threads: Iterable[Thread], read: Read, pid: int) -> tup
         read: Gives up to that many bytes of the target's memory.
         pid: The target.
     """
-    known = tuple(threads)
-    ours = {thread.tid for thread in known}
-    outside = {thread.tid: owner for thread in known if (owner := _owner(thread, read)) and owner not in ours}
+    known = {thread.tid: thread for thread in threads}
+    outside = {
+        tid: owner
+        for tid, thread in known.items()
+        if thread.registers[_NUMBER_AT] == _FUTEX and (owner := _owner(thread, read)) and owner not in known
+    }
     if not outside or len(outside) > _MOST or not _counts_as_we_do(pid):
-        return known
-    return tuple(
-        _with_owner(kernel, thread, outside[thread.tid], ours, read) if thread.tid in outside else thread
-        for thread in known
-    )
+        return {}
+    found = {tid: _end(kernel, known[tid], owner, known.keys(), read) for tid, owner in outside.items()}
+    return {tid: end for tid, end in found.items() if end[0]}
 
 
-def _owner(thread: Thread, read: Read) -> int:
+def _owner(thread: Held | Thread, read: Read) -> int:
     """Who may hold the mutex that a thread waits for; 0 if it waits for none that processes share."""
     registers = struct.unpack("<27Q", thread.registers)
     if registers[ffi.ORIG_RAX] != ffi.FUTEX or registers[ffi.RAX] not in ffi.INTERRUPTED:
@@ -75,15 +81,17 @@ def _holder(address: int, operation: int, read: Read) -> int:
     return int(owner) if 0 < owner < _LARGEST_TID else 0
 
 
-def _with_owner(kernel: Kernel, thread: Thread, owner: int, ours: set[int], read: Read) -> Thread:
-    """The thread with the name of the owner's process, and the thread of ours that the owner waits for."""
+def _end(
+    kernel: Kernel, thread: Held | Thread, owner: int, ours: AbstractSet[int], read: Read
+) -> tuple[str, int]:
+    """The owner's process, and the thread of ours that the owner waits for; empty if there is no such process."""
     process, name = _process(kernel, owner)
     if not process:
-        return thread
+        return "", 0
     back = _waits_for(kernel, process, owner)
     # Held again after it was seen to wait for us, who stand still: it holds this one until we go on.
     proven = back in ours and _owner(thread, read) == owner
-    return replace(thread, other_end=f"{name} ({process})", back=back if proven else 0)
+    return f"{name} ({process})", back if proven else 0
 
 
 def _process(kernel: Kernel, tid: int) -> tuple[int, str]:

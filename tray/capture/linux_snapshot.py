@@ -146,9 +146,11 @@ class Shot:
 
     def _put_aside(self, runs: array.array[int], memory: int, progress: Progress) -> None:
         """Read what cannot wait."""
-        gaps = self.aside.keep(
-            runs, lambda buffer, address: self._kernel.read_memory(memory, buffer, address), progress
-        )
+        gaps: list[Gap] = []
+        if runs:
+            gaps += self.aside.keep(
+                runs, lambda buffer, address: self._kernel.read_memory(memory, buffer, address), progress
+            )
         if self._early:
             edges = array.array("Q", (edge for part in self._early for edge in (part.start, part.end)))
             gaps += self.aside.keep(edges, parts_reader(self._kernel, self._early), progress)

@@ -135,8 +135,11 @@ class Kernel:
     """
 
     def __init__(self) -> None:
-        self._regset_buffer = ctypes.create_string_buffer(16384)
-        self._regset_address = ctypes.addressof(self._regset_buffer)
+        # Made once: an app with many threads stands still while all their registers are read.
+        regset = ctypes.create_string_buffer(16384)
+        self._regset = memoryview(regset)
+        self._regset_vector = _Iovec(ctypes.addressof(regset), len(regset))
+        self._regset_at = ctypes.addressof(self._regset_vector)
         self._scan_vector = array.array("Q", bytes(8 * 3 * 8192))
         self._ptrace = None
         if sys.platform == "linux":
@@ -151,9 +154,9 @@ class Kernel:
         """
         if not self._ptrace:
             raise OSError(errno.ENOSYS, "no ptrace")
-        ctypes.set_errno(0)
-        result = int(self._ptrace(request, tid, address, value))
-        if result == -1 and (number := ctypes.get_errno()):
+        result: int = self._ptrace(request, tid, address, value)
+        if result == -1:  # no request of ours has that for an answer
+            number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
         return result
 
@@ -178,9 +181,10 @@ class Kernel:
 
     def regset(self, tid: int, kind: int) -> bytes:
         """One register set of a stopped thread."""
-        vector = _Iovec(self._regset_address, len(self._regset_buffer))
-        self.ptrace(PTRACE_GETREGSET, tid, kind, ctypes.addressof(vector))
-        return ctypes.string_at(self._regset_address, vector.length)
+        vector = self._regset_vector
+        vector.length = len(self._regset)
+        self.ptrace(PTRACE_GETREGSET, tid, kind, self._regset_at)
+        return self._regset[: vector.length].tobytes()
 
     def set_regset(self, tid: int, kind: int, value: bytes) -> None:
         """Change one register set of a stopped thread."""
