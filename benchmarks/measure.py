@@ -36,6 +36,10 @@ FILLED = 180.0
 PEERS = ("gcore", "lldb")
 LLDB = next((name for name in ("lldb-19", "lldb") if shutil.which(name)), "lldb-19")
 
+SCRIPT = Path(sys.executable).with_name("hangshot")
+OURS = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "tray"]
+"""Our command as it is installed, where it is."""
+
 # A small process that starts the tool: a child's peak memory counts what its parent had at the fork.
 MEASURED = """
 import json, os, subprocess, sys, time
@@ -234,15 +238,15 @@ def words(tool: str, pid: int, output: str) -> list[str]:
         save = f"process save-core --style full {output}.lldb"
         return [LLDB, "--batch", "-p", str(pid), "-o", save, "-o", "process detach"]
     mode, *options = tool.split()
-    dump = ["dump", str(pid), "--mode", mode, *options, "--output", f"{output}.core", "--json"]
-    return [sys.executable, "-m", "tray", *dump]
+    return [*OURS, "dump", str(pid), "--mode", mode, *options, "--output", f"{output}.core", "--json"]
 
 
 def measured(command: list[str], limit: float) -> tuple[dict, bool]:
     """What a command took, and whether it had to be stopped."""
+    environment = installed() if command[: len(OURS)] == OURS else None
     words = [sys.executable, "-I", "-S", "-c", MEASURED, *command]
     stopped = False
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:
         group = int(process.stdout.readline())
         try:
             said, _ = process.communicate(timeout=limit or None)
@@ -254,6 +258,15 @@ def measured(command: list[str], limit: float) -> tuple[dict, bool]:
     if used["code"] and not stopped:
         raise SystemExit(f"{' '.join(command)} failed:\n{used['talk']}")
     return used, stopped
+
+
+def installed() -> dict[str, str]:
+    """The environment of a program that is installed: compiled once, by whoever ran it first."""
+    compiled = {"PYTHONPYCACHEPREFIX": str(ROOT / ".venv" / "compiled")}
+    return {
+        **{key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
+        **compiled,
+    }
 
 
 def warm(size: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import functools
 import json
 import logging
 import os
@@ -75,8 +76,9 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     name = next((word for word in words if not word.startswith("-")), None)
     if name is not None and name not in commands.NAMES + commands.HIDDEN:
         raise _unknown(name)
-    all_of_them = commands.NAMES if {"-h", "--help"} & {*words} else ()
-    arguments = parser([name] if name else all_of_them).parse_args(words)
+    helps = bool({"-h", "--help"} & {*words})
+    all_of_them = commands.NAMES if helps else ()
+    arguments = parser([name] if name else all_of_them, helps=helps).parse_args(words)
     if arguments.command is None:
         raise BadUsage("There is no command.")
     return arguments
@@ -98,14 +100,20 @@ class _Parser(argparse.ArgumentParser):
         raise BadUsage(f"{message[:1].upper()}{message[1:]}.", hint=hint)
 
 
-def parser(names: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser with these commands; only their modules are imported."""
+def parser(names: Sequence[str], *, helps: bool = True) -> argparse.ArgumentParser:
+    """The parser with these commands; only their modules are imported.
+
+    Args:
+        names: Of the commands.
+        helps: Whether it may have to print help; finding out how wide the terminal is takes its time.
+    """
+    form = functools.partial(argparse.RawDescriptionHelpFormatter, width=None if helps else 80)
     whole = _Parser(
         prog="hangshot",
         usage="%(prog)s [-h] [--version] [-v] [COMMAND] …",
         description=DESCRIPTION,
         epilog=exit_codes(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=form,
         allow_abbrev=False,
     )
     whole.add_argument("--version", action="version", version=f"hangshot {__version__}")
@@ -113,7 +121,8 @@ def parser(names: Sequence[str]) -> argparse.ArgumentParser:
     places = whole.add_subparsers(title="commands", dest="command", metavar="COMMAND", prog="hangshot")
     for name in names:
         module = commands.command(name)
-        place = places.add_parser(name, help=module.HELP, description=_sentence(module.HELP))
+        described = _sentence(module.HELP)
+        place = places.add_parser(name, help=module.HELP, description=described, formatter_class=form)
         _add_verbose(place, default=argparse.SUPPRESS)
         module.add(place)
         whole.command = f" {name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
+import sys
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -142,7 +142,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
                 verdict=found.verdict if found else None,
                 waits=found.waits if found else (),
                 version=__version__,
-                system=f"{platform.system()} {platform.release()} {platform.machine()}",
+                system=_system(),
             )
 
         return partial.finish(describe)
@@ -204,6 +204,16 @@ def _lives(target: Target) -> bool:
         return started(target.pid) == target.started
     except (TrayError, OSError):
         return False
+
+
+def _system() -> str:
+    """What this runs on, for the sidecar."""
+    if sys.platform != "win32":
+        here = os.uname()
+        return f"{here.sysname} {here.release} {here.machine}"
+    import platform  # which takes its time to load
+
+    return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
 def prune(store: Store) -> list[Path]:

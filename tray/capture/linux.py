@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 import time
@@ -34,10 +33,8 @@ class LinuxCapture:
     suffix = ".core"
 
     def __init__(self, how: How = How.AUTO, kernel: Kernel | None = None) -> None:
-        if platform.machine() != "x86_64":
-            raise Unsupported(
-                f"Hangshot cannot dump processes on {platform.machine()} yet.", hint="It needs x86-64."
-            )
+        if sys.platform != "win32" and (machine := os.uname().machine) != "x86_64":
+            raise Unsupported(f"Hangshot cannot dump processes on {machine} yet.", hint="It needs x86-64.")
         self._how = how
         self._kernel = kernel or Kernel()
         self._sample: linux_facts.Sample | None = None

@@ -10,8 +10,8 @@ Source: clone(2), prctl(2), cgroups(7), proc(5); Linux ``mm/memory.c``,
 from __future__ import annotations
 
 import os
-import platform
 import re
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ SMALL, FEW = 16 << 20, 200
 """With less memory of its own, and fewer threads, a process is copied within 10 ms, about as fast as it is cloned."""
 _KERNEL = (6, 5)
 """From this release on a clone cannot divert a direct read that is under way, and odd callers can be told."""
-_RELEASE = platform.release()
+_RELEASE = ""
+if sys.platform != "win32":
+    _RELEASE = os.uname().release
 _SPARE_MEMORY = 64 << 20
 _SPARE_PROCESSES = 32
 _USERFAULTS = frozenset({"um", "uw", "ui"})

@@ -34,9 +34,7 @@ _LINKS_AT = (0x280, 0x340)
 """Where in glibc's ``struct pthread`` its list node has been, 2.17 to 2.40."""
 _MOST_THREADS = 20_000
 _DELETED_LIMIT = 4 << 20
-_C_LIBRARY = re.compile(
-    r"(libc|ld|ld-linux-x86-64|libpthread|ld-musl-x86_64|libc\.musl-x86_64)[-.].*so.*|libc\.so.*"
-)
+_C_LIBRARY = r"(libc|ld|ld-linux-x86-64|libpthread|ld-musl-x86_64|libc\.musl-x86_64)[-.].*so.*|libc\.so.*"
 
 
 class Wanted:
@@ -166,7 +164,7 @@ def _add_modules(
             wanted.add(mapping.start, mapping.start + 1)
         if mapping.deleted and mapping.size <= _DELETED_LIMIT and "r" in mapping.access:
             wanted.add(mapping.start, mapping.end)
-        if _C_LIBRARY.fullmatch(os.path.basename(mapping.path)):
+        if re.fullmatch(_C_LIBRARY, os.path.basename(mapping.path)):
             runs = own(mapping)
             for index in range(0, len(runs), 2):
                 wanted.add(runs[index], runs[index + 1])

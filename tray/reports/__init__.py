@@ -9,7 +9,6 @@ from tray.errors import BadDump, NoDump
 from tray.formats import core
 from tray.model import Report
 from tray.packed import plain
-from tray.reports import runtimes, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +58,8 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
     unwind = (readers or {}).get(report.format)
     if unwind is None:
         return report
+    from tray.reports import runtimes, stacks
+
     found, lacks = stacks.read(plain(path), report.snapshot, report.modules, unwind)
     return runtimes.added(replace(report, stacks=found, lacks=lacks))
 

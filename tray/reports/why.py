@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from tray import reports
 from tray.errors import BadDump
 from tray.formats import core
-from tray.reports import own, verdict, waits
+from tray.reports import verdict, waits
 from tray.verdicts import Verdict, Wait, WaitKind
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     """The verdict, from the sidecar if that has one, and the waits; None for a dump that does not tell."""
+    from tray.reports import own
+
     dump = report.dump
     told = {thread.tid: thread for thread in dump.threads} if dump else {}
     stuck = dump.stuck if dump else ()

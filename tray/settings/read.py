@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +75,7 @@ def parse(toml: str, path: Path) -> Settings:
         BadSettings: It is no TOML, or a value makes no sense.
     """
     try:
-        table = tomllib.loads(toml)
+        table = _table(toml)
     except (ValueError, RecursionError) as error:  # also a number of 5000 digits, or 5000 brackets
         cause, line = _syntax(error, toml)
         if _DOUBLE_QUOTED.search(toml.splitlines()[line - 1] if 0 < line <= len(toml.splitlines()) else ""):
@@ -94,6 +93,15 @@ def parse(toml: str, path: Path) -> Settings:
     )
     unknown = [*reader.unknown(table, (*VALUES, "retention")), *reader.unknown(inner, RETENTION, "retention")]
     return Settings(**values, retention=retention, warnings=tuple(unknown))
+
+
+def _table(toml: str) -> dict[str, Any]:
+    """What TOML says; most people have no settings file, and a dump is in a hurry."""
+    if not toml.strip():
+        return {}
+    import tomllib
+
+    return tomllib.loads(toml)
 
 
 _DOUBLE_QUOTED = re.compile(r"""=\s*"[^"]*\\""")

@@ -29,11 +29,9 @@ PARTIAL = ".partial"
 LONGEST = 64
 """Characters of an app's name that are kept; eCryptfs takes 143 for the whole file name."""
 
-_STEM = re.compile(
-    r"(?P<name>[A-Za-z0-9._-]+)_(?P<pid>[0-9]{1,20})_(?P<taken>[0-9]{8}-[0-9]{6})_(?P<mode>[a-z]+)(-[0-9]{1,6})?"
-)
+_STEM = r"(?P<name>[A-Za-z0-9._-]+)_(?P<pid>[0-9]{1,20})_(?P<taken>[0-9]{8}-[0-9]{6})_(?P<mode>[a-z]+)(-[0-9]{1,6})?"
 _TIME = "%Y%m%d-%H%M%S"
-_DIGITS = re.compile(r"^\d{4}|\d{2}")
+_DIGITS = r"^\d{4}|\d{2}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +73,12 @@ def stem(target: Target, mode: str, taken: datetime, copy: int = 1) -> str:
 
 def parse(text: str) -> Stem | None:
     """What the stem of a file name tells, or None for a file that we did not name."""
-    match = _STEM.fullmatch(text)
+    match = re.fullmatch(_STEM, text)
     if match is None:
         return None
     try:
         # A name holds local time without a zone: this machine's is the only guess there is.
-        year, month, day, hour, minute, second = map(int, _DIGITS.findall(match["taken"]))
+        year, month, day, hour, minute, second = map(int, re.findall(_DIGITS, match["taken"]))
         taken = datetime(year, month, day, hour, minute, second).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
