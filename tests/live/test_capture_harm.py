@@ -154,6 +154,39 @@ def test_killed_worker_does_no_harm(target, tmp_path: Path) -> None:
             json.loads((dumps / name).read_text())
 
 
+KILLED_AT_A_SIGNAL = """
+import os, signal, sys, tempfile
+from tray.capture.linux import LinuxCapture
+from tray.ffi.linux import Kernel
+from tray.modes import MODES, How
+
+class Late(Kernel):
+    def interrupt(self, tid):
+        if tid == int(sys.argv[1]):
+            os.kill(tid, signal.SIGUSR1)
+            while "t (tracing stop)" not in self.text(f"/proc/{tid}/status"):
+                pass
+        super().interrupt(tid)
+
+    def regset(self, tid, kind):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+capture = LinuxCapture(How.STOP, Late())
+capture.write(capture.target(int(sys.argv[1])), MODES["mini"], tempfile.TemporaryFile(), lambda done, total: False)
+"""
+
+
+def test_a_killed_worker_takes_no_signal_along(target) -> None:
+    """A thread that was stopped at the very moment of a signal gets it, though nobody is left to give it."""
+    program = target("signals", settle=False)
+    words = [sys.executable, "-c", KILLED_AT_A_SIGNAL, str(program.pid)]
+    killed = subprocess.run(words, check=False, timeout=dumping.LIMIT, cwd=FAULTS.parent.parent)
+    assert killed.returncode == -signal.SIGKILL
+    [answer] = program.ask()
+    sent, received, stray = (int(number) for number in re.findall(r"\d+", answer))
+    assert (received, stray) == (sent, 1)
+
+
 def start_into(folder: Path, program: Program, home: Path) -> subprocess.Popen[str]:
     """Start a dump into a folder that serves as a store."""
     return dumping.start(dumping.dump_command(program.pid, "heap", f"{folder}/"), home)

@@ -242,7 +242,7 @@ class Freeze:
     def _has_stopped(self, held: Held) -> bool:
         """Whether there is nothing more to wait for: it stopped, or it ended."""
         try:
-            status = self.kernel.wait(held.tid)
+            status = self.kernel.stop_of(held.tid)
         except ChildProcessError:
             held.ended = True
             return True

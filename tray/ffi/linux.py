@@ -120,6 +120,10 @@ Source: Linux ``include/linux/errno.h``.
 """
 
 
+_STOPPED = 0x7F
+"""Low byte of a status for WIFSTOPPED."""
+
+
 class _Iovec(ctypes.Structure):
     """``struct iovec``."""
 
@@ -178,6 +182,22 @@ class Kernel:
             pid, status = os.waitpid(tid, os.WNOHANG | WALL)
             return status if pid else None
         raise OSError(errno.ENOSYS, "no waitpid")
+
+    def stop_of(self, tid: int) -> int | None:
+        """As `wait`, but a stop stays uncollected, so that its signal outlives us.
+
+        Of a stop that was collected the kernel keeps no signal: a thread that stood at one would go on
+        without it if we were killed before `detach` gives it back.
+
+        Source: Linux ``kernel/exit.c``, ``wait_task_stopped()``; ``kernel/signal.c``, ``ptrace_signal()``.
+        """
+        if sys.platform == "linux":
+            found = os.waitid(os.P_PID, tid, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | WALL)
+            if found is None:
+                return None
+            if found.si_code in (os.CLD_TRAPPED, os.CLD_STOPPED):
+                return found.si_status << 8 | _STOPPED
+        return self.wait(tid)
 
     def regset(self, tid: int, kind: int) -> bytes:
         """One register set of a stopped thread."""
