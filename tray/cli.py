@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tray import __version__, commands
 from tray.errors import BadUsage, Cancelled, TrayError
+from tray.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -205,7 +206,7 @@ def _told(error: TrayError, *, as_json: bool) -> int:
             print(json.dumps(error.event()), flush=True)
         else:
             hint = f"\n  {error.hint}" if error.hint else ""
-            print(f"hangshot: {error.title}: {error}{hint}", file=sys.stderr)
+            print(f"hangshot: {error.title}: {printable(str(error), bytes_too=True)}{hint}", file=sys.stderr)
     except OSError:
         _drop_output()
     return error.exit_code

@@ -21,7 +21,7 @@ RANKS = (
     {"capture", "desktop", "store", "reports", "settings"},
     {"formats", "ffi", "modes", "interrupts", "packed", "patience", "program"},
     {"model", "errors"},
-    {"frames", "sizes", "verdicts"},
+    {"frames", "printable", "sizes", "verdicts"},
 )
 """Entry, middle, parts, tools, nouns, and what those build on: each may import from those after it, not its own."""
 ENTRY_MAY = {("__main__", "cli"), ("cli", "app"), ("cli", "commands")}

@@ -271,16 +271,17 @@ def _say(event: Mapping[str, Any]) -> None:
 
 def _tell(dump: Dump, removed: list[Path]) -> None:
     """The path on standard output, for a script; the talk on standard error, for a person."""
+    from tray.printable import printable
     from tray.sizes import shown
 
     gaps = f", {len(dump.gaps)} gaps" if len(dump.gaps) > 1 else ", 1 gap" if dump.gaps else ""
     print(
-        f"Dumped {dump.target.name} ({dump.target.pid}): {shown(dump.allocated)}, {dump.mode}; "
+        f"Dumped {printable(dump.target.name)} ({dump.target.pid}): {shown(dump.allocated)}, {dump.mode}; "
         f"it stood still for {dump.frozen:.3f} s{gaps}.",
         file=sys.stderr,
     )
     for gap in dump.gaps[:5]:
-        print(f"  missing: {gap.what}: {gap.why}", file=sys.stderr)
+        print(f"  missing: {printable(gap.what)}: {gap.why}", file=sys.stderr)
     if removed:
         print(f"  {len(removed)} old dump(s) removed, as the settings say.", file=sys.stderr)
     print(dump.path, flush=True)

@@ -63,7 +63,9 @@ def explained(report: Report, text: Path) -> dict[str, Any]:
 
 def told(report: Report) -> list[str]:
     """What was found and what is lacking, for people."""
+    from tray.printable import printable
     from tray.reports import why
 
     verdict = why.known(report)
-    return [f"{verdict.sentence}." if verdict else "Why it hangs was not found out.", *report.lacks]
+    said = f"{verdict.sentence}." if verdict else "Why it hangs was not found out."
+    return [printable(line) for line in (said, *report.lacks)]

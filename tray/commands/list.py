@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
+from tray.printable import printable
 from tray.sizes import shown
 
 if TYPE_CHECKING:
@@ -69,19 +70,14 @@ def _row(dump: Dump) -> tuple[str, ...]:
     """A dump as words, in the order of `HEAD`."""
     return (
         f"{dump.taken.astimezone():%Y-%m-%d %H:%M:%S}",
-        _printable(dump.target.name),
+        printable(dump.target.name, bytes_too=True),
         str(dump.target.pid),
         dump.mode,
         shown(dump.allocated),
         f"{dump.frozen:.1f} s" if dump.frozen >= 1 else f"{dump.frozen * 1000:.0f} ms",
         dump.trigger.value,
-        _printable(str(dump.path)),
+        printable(str(dump.path), bytes_too=True),
     )
-
-
-def _printable(text: str) -> str:
-    """Foreign text without what would move the cursor; bytes that are not UTF-8 stay."""
-    return "".join(sign if sign.isprintable() or "\udc80" <= sign <= "\udcff" else "?" for sign in text)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -106,7 +102,7 @@ def _print_table(dumps: Sequence[Dump]) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    rows = [(*HEAD[:-1], "ID"), *((*_row(dump)[:-1], _printable(dump.id)) for dump in dumps)]
+    rows = [(*HEAD[:-1], "ID"), *((*_row(dump)[:-1], printable(dump.id, bytes_too=True)) for dump in dumps)]
     if max(map(len, columns(rows))) > console.width:
         rows = [(row[-1], *row[FACTS:-1]) for row in rows]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -116,4 +112,4 @@ def _print_table(dumps: Sequence[Dump]) -> None:
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     console.print(table)
-    console.print(Text(f"in {_printable(str(dumps[0].path.parent))}"), soft_wrap=True)
+    console.print(Text(f"in {printable(str(dumps[0].path.parent), bytes_too=True)}"), soft_wrap=True)

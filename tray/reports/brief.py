@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tray.printable import printable
 from tray.reports import crash, threads, why
 from tray.reports.names import last
 from tray.sizes import shown
@@ -26,7 +27,7 @@ def text(report: Report) -> str:
         _modules(report),
         _foot(report),
     ]
-    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+    return "\n\n".join("\n".join(map(printable, lines)) for lines in parts if lines)
 
 
 def _head(report: Report) -> str:

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from tray.printable import printable
 from tray.reports.names import last
 from tray.reports.own import language_folder
 
@@ -56,6 +57,7 @@ def words(report: Report, user: str = "") -> Callable[[str], str]:
     public |= {frame.module for stack in report.stacks for frame in stack.frames}
     names = {last(path) for path in public} | {report.path.name}
     names |= {last(frame.file) for stack in report.stacks for frame in stack.frames}
+    names |= {printable(name) for name in names}
     paths = _paths(report)
     users = {name for path in (*paths, str(report.path)) for name in _HOME.findall(path)} | {user}
     users = {name for name in users if len(name) >= _SHORTEST_NAME and name not in _PUBLIC}
@@ -101,6 +103,7 @@ def _paths(report: Report) -> set[str]:
     if report.dump:
         found |= {str(report.dump.target.executable or "")}
         found |= {thread.waits_on for thread in report.dump.threads}
+    found |= {printable(path) for path in found}
     return {path for path in found if "/" in path or "\\" in path}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tray.printable import printable
 from tray.reports import crash, mappings, threads, why
 from tray.sizes import shown
 
@@ -21,7 +22,7 @@ def text(report: Report) -> str:
     told = threads.lines(report, threads.matter(report))
     verdict = [*why.section(report), *threads.where(report)]
     parts = [verdict, _what(report), told, _modules(report), _memory(report), _gaps(report)]
-    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+    return "\n\n".join("\n".join(map(printable, lines)) for lines in parts if lines)
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
+from tray.printable import printable
 from tray.reports import calls, futex, refused
 from tray.reports.callers import Code
 from tray.verdicts import Wait, WaitChain, WaitKind
@@ -82,7 +83,7 @@ def _outside(process: _Process, found: Sequence[Wait]) -> list[Wait]:
 
 def names(threads: Sequence[Thread], told: Mapping[int, Thread]) -> dict[int, str]:
     """A name for each thread that tells it from the others; safe to show."""
-    bare = {one.tid: _shown(told[one.tid].name if one.tid in told else one.name) for one in threads}
+    bare = {one.tid: printable(told[one.tid].name if one.tid in told else one.name) for one in threads}
     count = Counter(bare.values())
     return {
         tid: name if name and count[name] == 1 else f"{name} ({tid})" if name else f"thread {tid}"
@@ -154,7 +155,7 @@ class _Process:
         """A thread, by the number that the process knows it by: our number for it, and its name."""
         tid = self._ours.get(inside, inside)
         if process and inside not in self._ours:
-            return tid, f"a thread of {_shown(process)}"
+            return tid, f"a thread of {printable(process)}"
         known = self.names if inside in self._ours else {}
         return tid, known.get(tid, f"thread {inside}, which is not in this process")
 
@@ -235,7 +236,7 @@ def _call(process: _Process, thread: _Here, number: int) -> tuple[WaitKind, str]
     """A system call other than a futex."""
     descriptor = thread.registers[ffi.RDI] & 0xFFFFFFFF
     if known := calls.waits(number, descriptor, thread.told.waits_on, thread.told.other_end):
-        return known[0], _shown(known[1])
+        return known[0], printable(known[1])
     if number in calls.OPENING:
         address = thread.registers[(ffi.RDI, ffi.RSI)[calls.OPENING[number]]]
         return WaitKind.FILE, f"opens {_path(process.memory, address)}"
@@ -246,9 +247,4 @@ def _call(process: _Process, thread: _Here, number: int) -> tuple[WaitKind, str]
 def _path(memory: Memory, address: int) -> str:
     """The path at an address, if the dump has it."""
     text, end, _ = memory(address, _LONGEST_PATH).partition(b"\0")
-    return _shown(text.decode("utf-8", "replace")) if end and text else "a file"
-
-
-def _shown(text: str) -> str:
-    """Foreign text, without what could confuse a terminal or a line."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return printable(text.decode("utf-8", "replace")) if end and text else "a file"
