@@ -129,6 +129,13 @@ class BadDump(TrayError):
     hint = "Was it copied whole? Compare its size with the original."
 
 
+class CutDump(BadDump):
+    """The dump's end is missing; what is left of it was read."""
+
+    title = "The dump is cut off"
+    exit_code = 15
+
+
 class BadSettings(TrayError):
     """The settings file has a mistake; the values from before stay in force.
 

@@ -9,6 +9,7 @@ import pytest
 import synth
 
 from tray import cli, settings
+from tray.errors import CutDump
 from tray.reports import page
 
 if TYPE_CHECKING:
@@ -110,3 +111,19 @@ def test_text(core: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert whole.startswith("Nothing wrong seen: ")
     assert "2 modules" in whole
     assert len(short) < len(whole)
+
+
+def test_a_cut_dump(core: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is left of it is told, in each form, and that it is not whole, with an exit code of its own."""
+    cut = tmp_path / "cut.core"
+    cut.write_bytes(core.read_bytes()[:-4096])
+    for words in ((), ("--text",), ("--json",), ("--html", tmp_path / "cut.html")):
+        assert inspect(cut, *words) == CutDump.exit_code == 15
+        told = capsys.readouterr()
+        assert told.out
+        assert told.err.startswith(
+            "hangshot: The dump is cut off: 4.1 kB are missing at its end. Was it copied whole?"
+        )
+    assert inspect(core) == 0
+    assert capsys.readouterr().err == ""
+    assert cli.main(["explain", str(cut)]) == CutDump.exit_code

@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         StoreUnusable: The report cannot be written.
     """
     from tray import flow, settings
+    from tray.commands.inspect import whole
     from tray.store import Store
 
     wanted = settings.load(settings.path())
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         for line in told(report):
             print(line)
         print(text)
-    return 0
+    return whole(report)
 
 
 def explained(report: Report, text: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray.commands.open import shown
-from tray.errors import BadUsage
+from tray.errors import BadUsage, CutDump
 
 if TYPE_CHECKING:
     import argparse
@@ -63,7 +63,20 @@ def run(arguments: argparse.Namespace) -> int:
         _print(report, hide, arguments)
     else:
         _make_page(report, hide, arguments)
-    return 0
+    return whole(report)
+
+
+def whole(report: Report) -> int:
+    """Say on standard error if the dump's end is missing; gives the exit code."""
+    from tray.sizes import shown as size
+
+    if not report.missing:
+        return 0
+    print(
+        f"hangshot: {CutDump.title}: {size(report.missing)} are missing at its end. {CutDump.hint}",
+        file=sys.stderr,
+    )
+    return CutDump.exit_code
 
 
 def _print(report: Report, hide: Callable[[str], str] | None, arguments: argparse.Namespace) -> None:
