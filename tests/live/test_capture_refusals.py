@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import dumping
 import pytest
-from programs import SOURCES, status, wait_until
+from programs import SOURCES, state, status, wait_until
 
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace]
 
@@ -49,6 +50,18 @@ def test_zombie(target, tmp_path: Path) -> None:
     outcome = refused(int(target("zombie").words[0]), tmp_path)
     assert outcome.error() == "NoTarget"
     assert "ended" in outcome.last["message"] or "zombie" in outcome.last["message"]
+
+
+def test_a_process_without_its_main_thread(target, tmp_path: Path) -> None:
+    """It is told from one that has ended, and the number that is named instead gives a dump."""
+    program = target("waits", "headless", settle=False)
+    program.expect_dead = True
+    wait_until(lambda: state(program.pid) == "Z", "the main thread gone")
+    outcome = refused(program.pid, tmp_path)
+    assert outcome.error() == "NoTarget"
+    assert "main thread" in outcome.last["message"]
+    [tid] = re.findall(r"hangshot dump (\d+)", outcome.last["hint"])
+    assert dumping.dump(int(tid), "heap", tmp_path).core
 
 
 def kernel_thread() -> int:

@@ -164,6 +164,8 @@ def _refuse(found: Target, status: dict[str, str]) -> None:
             hint="Dump the app that waits for it.",
         )
     if status.get("State", "")[:1] in ("Z", "X"):
+        if int(status.get("Threads", "1")) > 1:
+            raise _headless(who, found.pid)
         raise NoTarget(
             f"{who} has already ended; only its exit code is left (a zombie).",
             hint=f"Its parent, process {status.get('PPid')}, has yet to collect it: perhaps that is what hangs.",
@@ -172,6 +174,15 @@ def _refuse(found: Target, status: dict[str, str]) -> None:
         raise Refused(f"{who} keeps the whole system up.")
     if found.name in KEEPERS or (found.executable and found.executable.name in KEEPERS):
         raise Refused(f"{who} keeps passwords or keys.")
+
+
+def _headless(who: str, pid: int) -> NoTarget:
+    """The error for a process of which only the main thread has ended: its memory shows through the others."""
+    others = [name for name in os.listdir(f"/proc/{pid}/task") if name != str(pid)]
+    return NoTarget(
+        f"The main thread of {who} has ended, and only others of its threads run on.",
+        hint=f"Dump it by the number of one of those: 'hangshot dump {min(others, key=int, default=pid)}'.",
+    )
 
 
 def _check_traced(kernel: Kernel, found: Target, status: dict[str, str]) -> None:
