@@ -157,8 +157,8 @@ class Outline(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {(name, value or "") for name, value in attrs}
-        if tag in ("meta", "br"):
-            self._say(" ")
+        if tag in ("meta", "br", "wbr"):
+            self._say("" if tag == "wbr" else " ")
             return
         inline = tag == "code" and "pre" not in [name for name, _ in self._open]
         own = tag in LINES or tag in ("style", "desc", "nav")
@@ -204,7 +204,7 @@ def test_the_whole_page():
 def test_hostile_names(text: str):
     """Stay text: the page has the very elements and attributes that it has with harmless names."""
     harmless, found = outline(page.drawn(hostile("name"))), outline(page.drawn(hostile(text)))
-    assert found.tags == harmless.tags
+    assert found.tags - {"wbr"} == harmless.tags - {"wbr"}  # where a line may break
     assert "script" not in found.tags
     numbers = re.compile(r"[\d.,CML -]+")
     differing = {

@@ -11,7 +11,7 @@ import pytest
 
 from tray.reports.page import style
 from tray.reports.page.letters import fitted, width
-from tray.reports.page.markup import Node, clean, foreign, make, written
+from tray.reports.page.markup import Node, clean, foreign, make, path, sentence, written
 
 
 def test_text_is_escaped():
@@ -126,3 +126,24 @@ def test_contrast(scheme: str):
     }
     assert not weak
     assert _contrast(colours["held"], colours["left"]) > 2.9, "the bar's parts must differ without colour"
+
+
+def test_words_with_hyphens_stay_whole():
+    """A headline does not break ``worker-2`` in two; what is no word of that kind is left alone."""
+    told = written(make("h1", sentence("Deadlock: worker-1 ↔ worker-2, in <a-b>() - -1")))
+    assert re.findall(r'<span class="word">(.*?)</span>', told) == ["worker-1", "worker-2,", "&lt;a-b&gt;()"]
+    assert re.sub("</?span.*?>", "", told) == "<h1>Deadlock: worker-1 ↔ worker-2, in &lt;a-b&gt;() - -1</h1>"
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        (r"C:\Program Files\a b\app.exe /x", ["C:\\", "Program Files\\", "a b\\", "app.exe /", "x"]),
+        ("/opt/a//b/", ["/", "opt/", "a//", "b/"]),
+        ("app", ["app"]),
+        ("", [""]),
+    ],
+)
+def test_paths_break_between_folders(text: str, pieces: list[str]):
+    """Never within a name, as long as there is room for that; and nothing is added to the text."""
+    assert written(path(text)) == f"<bdi>{'<wbr>'.join(pieces)}</bdi>"

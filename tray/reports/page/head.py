@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tray.reports import crash, own
 from tray.reports.names import last
-from tray.reports.page.markup import foreign, make
+from tray.reports.page.markup import foreign, make, path, sentence
 from tray.sizes import shown
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ PLACES = (
 )
 """Name and anchor of each section, in the order of the page."""
 _MOST_PLACES = 6
+_COMMAND = "Command line"
+"""What may be too long for a column."""
 _FORMATS = {"elf-core": "ELF core file", "minidump": "minidump"}
 _ANSWERS = {True: "was not responding", False: "was responding", None: "nobody knows whether it responded"}
 
@@ -49,7 +51,7 @@ def _verdict(subject: Subject) -> Iterator[Node]:
     if verdict is None:
         yield make("h1", "Why it hangs cannot be told from this dump")
         return
-    yield make("h1", verdict.sentence)
+    yield make("h1", sentence(verdict.sentence))
     yield make("p", _certainty(verdict), class_="certainty")
     names = {wait.owner: wait.owner_name for wait in verdict.chain} | {
         one.tid: one.name for one in verdict.chain
@@ -81,7 +83,8 @@ def _alarm(subject: Subject) -> Node | None:
 
 
 def _fact(name: str, value: Child) -> Node:
-    return make("div", make("dt", name), make("dd", value))
+    whole_line = "line" if name == _COMMAND else None
+    return make("div", make("dt", name), make("dd", value), class_=whole_line)
 
 
 def _facts(subject: Subject) -> Iterator[tuple[str, Child]]:
@@ -99,7 +102,7 @@ def _facts(subject: Subject) -> Iterator[tuple[str, Child]]:
     count = len(report.snapshot.threads)
     yield "Threads", f"{count:,}".replace(",", "\u202f") if count > 9999 else str(count)  # noqa: PLR2004
     if report.snapshot.arguments:
-        yield "Command line", make("code", foreign(_shortened(report.snapshot.arguments)))
+        yield _COMMAND, make("code", path(_shortened(report.snapshot.arguments)))
     if dump and dump.system:
         yield "System", foreign(dump.system)
 

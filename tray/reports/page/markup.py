@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,8 +16,11 @@ Child: TypeAlias = "Node | str | Iterable[Child] | None"
 
 LONGEST = 6000
 """Characters of one text; a path has 4096 at most."""
-_EMPTY = {"meta", "br", "col"}
+_EMPTY = {"meta", "br", "col", "wbr"}
 """Elements that have no end."""
+_BREAKS = re.compile(r"(\S*\w-\w\S*)")
+"""A word that browsers break at its hyphen, as ``worker-2``."""
+_FOLDER = re.compile(r"(?<=[/\\])(?=[^/\\\s])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,18 @@ def make(tag: str, *children: Child, **attributes: object) -> Node:
 def foreign(text: str) -> Node:
     """Text of the target, which may run from right to left without dragging its neighbours along."""
     return make("bdi", text)
+
+
+def sentence(text: str) -> Iterator[Child]:
+    """Text whose words with hyphens stay whole as long as they fit on a line."""
+    for number, part in enumerate(_BREAKS.split(text)):
+        yield make("span", part, class_="word") if number % 2 else part
+
+
+def path(text: str) -> Node:
+    """Text of the target with paths in it, which break between their folders rather than within a name."""
+    first, *others = _FOLDER.split(text)
+    return make("bdi", first, ((make("wbr"), part) for part in others))
 
 
 def written(node: Node) -> str:

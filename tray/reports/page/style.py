@@ -37,6 +37,7 @@ code, pre, .function { font-family: ui-monospace, "SF Mono", "Cascadia Mono", "S
 code, pre { font-size: .875em; }
 h1, h2, h3, p, li, dd, td, summary, bdi, code { overflow-wrap: anywhere; }
 bdi { unicode-bidi: isolate; }
+.word { display: inline-block; max-width: 100%; }
 a { color: var(--link); text-underline-offset: .2em; text-decoration-thickness: .06em; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 3px; border-radius: 3px; }
 .soft { color: var(--soft); }
@@ -57,6 +58,7 @@ header { padding: 3.5rem 0 0; }
   margin-top: 2.25rem; padding: 1.25rem 0; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); }
 .facts dt { color: var(--soft); font-size: .8125rem; }
 .facts dd { font-size: .95rem; }
+.facts .line { grid-column: 1 / -1; }
 nav { margin-top: 1.1rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.4rem; font-size: .9rem; }
 section { margin-top: 3.75rem; scroll-margin-top: 1.5rem; }
