@@ -85,7 +85,7 @@ def _method(thing: ctypes.c_void_p, slot: int, *kinds: type):
     return lambda *arguments: function(thing, *arguments)
 
 
-def _imports(module: int) -> Iterator[tuple[bytes, int]]:
+def imports(module: int) -> Iterator[tuple[bytes, int]]:
     """Names of the functions that a loaded module imports, each with the address of its slot."""
 
     def number(address: int, kind: type = ctypes.c_uint32) -> int:
@@ -124,7 +124,7 @@ def _map_copies(module: int) -> None:
 
     KEPT.append(kind(copied))
     old = ctypes.c_ulong()
-    for name, slot in _imports(module):
+    for name, slot in imports(module):
         if name == b"MapViewOfFile":
             kernel.VirtualProtect(
                 ctypes.c_void_p(slot), ctypes.c_size_t(8), PAGE_READWRITE, ctypes.byref(old)

@@ -101,6 +101,8 @@ class Hang:
     pid: int = 70
     extra: tuple[str, ...] = ()
     """More modules, of which there is no file."""
+    handles: dict[int, tuple[object, ...]] = field(default_factory=dict)
+    """See `synth_minidump.Process`."""
 
     def thread(
         self,
@@ -176,6 +178,16 @@ class Hang:
         self.memory[PEB + peb] = address.to_bytes(self.pointer, "little")
         return self
 
+    def streams(self, *handles: int):
+        """Say which handles the standard streams are."""
+        teb, peb, block = (0x60, 0x20, 0x20) if self.pointer == 8 else (0x30, 0x10, 0x18)
+        self.memory[synth_minidump.TEB + teb] = PEB.to_bytes(self.pointer, "little")
+        self.memory[PEB + peb] = (PEB + 0x1000).to_bytes(self.pointer, "little")
+        for number, handle in enumerate(handles):
+            place = PEB + 0x1000 + block + number * self.pointer
+            self.memory[place] = handle.to_bytes(self.pointer, "little")
+        return self
+
     def section(  # noqa: PLR0913 - as many as it has fields
         self, address: int, owner: int, count: int, *, recursions: int = 1, debug: int = -1, spins: int = 2000
     ):
@@ -196,8 +208,9 @@ class Hang:
             SYSTEM + name: (0x60000000 + 0x10000 * number, SIZE) for number, name in enumerate(self.extra)
         }
         process = synth_minidump.Process(
-            self.pid, 9 if wide else 0, self.threads, dict(sorted(modules.items())), self.memory
-        )
+            self.pid, 9 if wide else 0, self.threads, dict(sorted(modules.items())), self.memory,
+            handles=self.handles,
+        )  # fmt: skip
         path.write_bytes(synth_minidump.build(process))
         with (
             minidump.read(path) as dump,

@@ -14,7 +14,7 @@ TEB, PEB, PARAMETERS, LINE = 0x7FFE000, 0x7FFD000, 0x300000, 0x301000
 COMMAND = r"C:\app\app.exe --fast"
 GUID = bytes(range(16))
 BUILD_ID = "03020100050407060" + "8090A0B0C0D0E0F" + "2"
-EXCEPTION, NAMES = 6, 24
+EXCEPTION, HANDLES, NAMES = 6, 12, 24
 THREADS, MODULES, MEMORY, SYSTEM, MEMORY64, COMMENT, MISCELLANY, MAP = 3, 4, 5, 7, 9, 11, 15, 16
 
 
@@ -78,6 +78,8 @@ class Process:
     """Thread id, code, address, and up to two parameters."""
     names: dict[int, str] = field(default_factory=dict)
     """Of threads."""
+    handles: dict[int, tuple[object, ...]] = field(default_factory=dict)
+    """Handle → kind, name, then kind and content of each object information."""
     full: bool = False
     """Whether memory is in the 64-bit list, at the file's end."""
 
@@ -129,7 +131,7 @@ class _Writer:
 def build(process: Process | None = None) -> bytes:
     """The file."""
     process = process or Process.usual()
-    writer = _Writer(10)
+    writer = _Writer(11)
     service_pack = writer.text("")
     version = 10, 0, 19045, 2, service_pack
     writer.stream(SYSTEM, struct.pack("<HHHBB5I28x", process.architecture, 6, 0, 1, 1, *version))
@@ -141,6 +143,8 @@ def build(process: Process | None = None) -> bytes:
     if process.names:
         rows = b"".join(struct.pack("<IQ", tid, writer.text(name)) for tid, name in process.names.items())
         writer.stream(NAMES, struct.pack("<I", len(process.names)) + rows)
+    if process.handles:
+        writer.stream(HANDLES, _handles(writer, process))
     writer.stream(MODULES, _modules(writer, process))
     rows = b"".join(struct.pack("<QQI4xQIII4x", at, at, 4, size, *rest) for at, size, *rest in process.map)
     writer.stream(MAP, struct.pack("<IIQ", 16, 48, len(process.map)) + rows)
@@ -156,6 +160,17 @@ def _exception(tid: int, code: int, address: int, *parameters: int) -> bytes:
     values = [*parameters, *[0] * 15][:15]
     record = struct.pack("<IIQQI4x15Q", code, 0, 0, address, len(parameters), *values)
     return struct.pack("<I4x", tid) + record + bytes(8)
+
+
+def _handles(writer: _Writer, process: Process) -> bytes:
+    rows = b""
+    for handle, (kind, name, *informations) in process.handles.items():
+        place = 0
+        for number, content in informations:
+            place = writer.add(struct.pack("<III", place, number, len(content)) + content)
+        names = writer.text(str(kind)), writer.text(str(name)) if name else 0
+        rows += struct.pack("<QIIIIIIII", handle, *names, 0, 0x1F0001, 2, 4, place, 0)
+    return struct.pack("<IIII", 16, 40, len(process.handles), 0) + rows
 
 
 def _threads(writer: _Writer, process: Process) -> bytes:

@@ -149,6 +149,7 @@ class Asked:
         chains: Thread id, of this process or another → whom it waits for, by the Wait Chain API.
         resting: Threads that did not run in between: what these hold, they still held when they were stopped.
         main: The thread that people wait for; 0 where it is the first one.
+        stopped: The dump was written while all threads stood still, so what it lists of handles is of that moment.
     """
 
     handles: Mapping[int, Party] = field(default_factory=dict)
@@ -156,6 +157,7 @@ class Asked:
     chains: Mapping[int, Party] = field(default_factory=dict)
     resting: frozenset[int] = frozenset()
     main: int = 0
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

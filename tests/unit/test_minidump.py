@@ -215,4 +215,4 @@ def test_damaged_names_are_no_error():
 def test_pdbs(tmp_path: Path):
     """As the linker wrote their paths."""
     with minidump.read(synth.minidump_file(tmp_path / "app.dmp")) as found:
-        assert list(found.pdbs()) == ["app.pdb", "app.pdb"]
+        assert list(found.pdbs()) == [(module.start, "app.pdb") for module in found.modules()]

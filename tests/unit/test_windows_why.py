@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -222,6 +223,205 @@ def test_mutexes_that_may_have_changed_hands(judge: Judge, pointer: int, rest: t
     said, _ = judge(hang, mutexes(*rest))
     assert said.kind == "blocked"
     assert not said.certain or rest
+
+
+def listed(owners: dict[int, tuple[int, int]], pointer: int = 8) -> dict[int, tuple[object, ...]]:
+    """Mutexes as the dump's own list has them."""
+    form = "<QQ" if pointer == 8 else "<II"
+    return {
+        handle: ("Mutant", rf"\BaseNamedObjects\m{handle}", (3, struct.pack(form, *party)))
+        for handle, party in owners.items()
+    }
+
+
+@POINTERS
+def test_mutexes_by_the_dumps_own_list(judge: Judge, pointer: int) -> None:
+    """It was written while the threads stood still, so nobody asks whether they ran since."""
+    hang = waits_for(waits_for(sleeper(pointer), A, 0x54), B, 0x50)
+    hang.handles = listed({0x50: (70, A), 0x54: (70, B)}, pointer)
+    said, waits = judge(hang, Asked({0x50: Party("Mutant", 70, C)}, stopped=True))
+    assert said.sentence == "Deadlock: a ↔ b"
+    assert waits[A].sure
+    # A dump of a snapshot may list them a moment later; and so may any other tool's.
+    for asked in (Asked(), None):
+        said, waits = judge(hang, asked)
+        assert (said.kind, said.certain, waits[A].owner) == ("blocked", False, B)
+
+
+def test_a_mutex_that_is_free_by_the_list(judge: Judge) -> None:
+    """Whoever held it before: it is about to be taken, and its name is told."""
+    hang = waits_for(sleeper(4), A, 0x50)
+    hang.handles = listed({0x50: (0, 0)}, 4)
+    wait = judge(hang, Asked({0x50: Party("Mutant", 70, B)}, resting=frozenset({A, B})))[1][A]
+    assert (wait.owner, wait.does) == (None, "waits for a mutex (m80)")
+
+
+@POINTERS
+def test_a_mutex_of_another_process_by_the_list(judge: Judge, pointer: int) -> None:
+    """The list has its id; its name is what was asked for before, if that was of the same process."""
+    hang = waits_for(Hang(pointer), MAIN, 0x50)
+    hang.handles = listed({0x50: (99, FOREIGN)}, pointer)
+    for pid, name in ((99, "b.exe"), (98, "process")):
+        wait = judge(hang, Asked({0x50: Party("Mutant", pid, FOREIGN, "b.exe")}, stopped=True))[1][MAIN]
+        assert (wait.kind, wait.does) == (WaitKind.PROCESS, f"waits for a mutex held by {name} (99)")
+
+
+def test_what_the_list_says_of_others(judge: Judge) -> None:
+    """Threads and kinds are as good from there; where it does not tell, what was asked before counts."""
+    rows = {"Thread": (1, bytes(16) + struct.pack("<QQ", 70, B) + bytes(16)), "Event": (6, bytes(8))}
+    for kind, expected in (("Thread", WaitKind.JOIN), ("Event", WaitKind.FUTEX)):
+        hang = waits_for(Hang(), MAIN, 0x50).thread(B, EXIT, "Sleep", APP)
+        hang.handles = {0x50: (kind, "", rows[kind])}
+        wait = judge(hang)[1][MAIN]
+        assert (wait.kind, wait.owner) == (expected, B if kind == "Thread" else None)
+    hang.handles = {0x50: ("Thread", "")}
+    assert judge(hang, Asked({0x50: Party("Thread", 70, B)}))[1][MAIN].owner == B
+    assert judge(hang, Asked({0x50: Party("Event")}))[1][MAIN].kind is WaitKind.JOIN
+    hang.handles = {0x50: ("", "")}
+    assert judge(hang, Asked({0x50: Party("Thread", 70, B)}))[1][MAIN].owner == B
+
+
+# ---- files
+
+
+def reads(pointer: int, handle: int) -> Hang:
+    """A program that reads from a handle."""
+    calls = ("NtReadFile", "ReadFile", APP)
+    if pointer == 4:
+        return Hang(4).thread(MAIN, *calls, arguments=(handle, 0))
+    return Hang().thread(MAIN, *calls, rcx=handle, rdi=handle)
+
+
+@POINTERS
+@pytest.mark.parametrize(
+    ("name", "does"),
+    [
+        (r"\Device\NamedPipe\mojo.1", r"reads from \\.\pipe\mojo.1"),
+        (r"\Device\NamedPipe\Win32Pipes.0.1", "reads from a file or pipe"),
+        (r"\Device\Mup\server\share\a b.txt", r"reads from \\server\share\a b.txt"),
+        (r"\Device\Mup\;LanmanRedirector\;Z:0\server\a", r"reads from \\server\a"),
+        (r"\??\C:\a.txt", r"reads from C:\a.txt"),
+        (r"\??\UNC\server\a", r"reads from \\server\a"),
+        (r"\Device\HarddiskVolume3\a.txt", r"reads from \Device\HarddiskVolume3\a.txt"),
+        ("", "reads from a file or pipe"),
+    ],
+)
+def test_files_by_name(judge: Judge, pointer: int, name: str, does: str) -> None:
+    """As people call them, where a tool has put their names into the dump."""
+    hang = reads(pointer, 0x50)
+    hang.handles = {0x50: ("File", name)}
+    assert judge(hang)[1][MAIN].does == does
+
+
+@POINTERS
+def test_standard_streams(judge: Judge, pointer: int) -> None:
+    """By the handles that the process was started with; what is no handle is no stream."""
+    assert (
+        judge(reads(pointer, 0x50).streams(0x50, 0x54, 0x58))[1][MAIN].does == "reads from its standard input"
+    )
+    assert (
+        judge(reads(pointer, 0x58).streams(0x50, 0x54, 0x58))[1][MAIN].does == "reads from its standard error"
+    )
+    assert judge(reads(pointer, 0x50).streams(0x50, 0x50))[1][MAIN].does == "reads from its standard streams"
+    assert judge(reads(pointer, 3).streams(3, 7))[1][MAIN].does == "reads from a file or pipe"
+    assert judge(reads(pointer, 0x50))[1][MAIN].does == "reads from a file or pipe"
+
+
+# ---- slim locks
+
+
+def slim(pointer: int, state: int, *, mutex: tuple[int, int, int] | None = None) -> Hang:
+    """Threads a and b that wait for a slim lock; perhaps one of a C++ mutex with type, owner and count."""
+    hang = sleeper(pointer)
+    hang.memory[FIRST] = state.to_bytes(pointer, "little")
+    if mutex:
+        before, after = (16, 56) if pointer == 8 else (8, 32)
+        whole = struct.pack("<i", mutex[0]).ljust(before, b"\0") + hang.memory.pop(FIRST)
+        hang.memory[FIRST - before] = whole + bytes(after - pointer) + struct.pack("<II", *mutex[1:])
+    for tid in (A, B):
+        if pointer == 4:
+            hang.entered[STACKS + tid * 0x1000, 0] = FIRST
+            hang.thread(tid, "NtWaitForAlertByThreadId", "RtlAcquireSRWLockExclusive", APP)
+        else:
+            hang.thread(
+                tid, "NtWaitForAlertByThreadId", "RtlpWait", "RtlAcquireSRWLockExclusive", APP, rcx=FIRST
+            )
+    return hang
+
+
+ON_A_STACK = STACKS + A * 0x1000 + 0x20
+
+
+@POINTERS
+@pytest.mark.parametrize(
+    ("state", "address", "more"),
+    [
+        (ON_A_STACK | 3, FIRST, ""),  # of Windows: held, waited for
+        (ON_A_STACK | 0xB, FIRST, " that readers hold"),
+        (ON_A_STACK | 6, FIRST, ""),  # just left
+        (ON_A_STACK | 1, 0, ""),  # nobody waits
+        (0x30000000 | 3, 0, ""),  # no stack
+        (0x00010003, FIRST, ""),  # of Wine: a writer, and another who waits
+        (0x00020002, FIRST, " that readers hold"),
+        (0x00020003, 0, ""),  # two writers
+        (0x00000002, 0, ""),  # nobody has it
+        (0, 0, ""),
+    ],
+)
+def test_slim_locks(judge: Judge, pointer: int, state: int, address: int, more: str) -> None:
+    """Known by their state, as Windows or as Wine has it; those who wait for one are together."""
+    said, waits = judge(slim(pointer, state))
+    assert said.kind == "idle"
+    assert {waits[tid].address for tid in (A, B)} == {address}
+    assert waits[A].does == f"waits for a slim reader-writer lock{more}"
+
+
+@POINTERS
+@pytest.mark.parametrize(
+    ("mutex", "owner"),
+    [
+        ((2, MAIN, 1), MAIN),
+        ((0x102, MAIN, 2), MAIN),
+        ((2, A, 1), None),  # nobody waits for a mutex of its own
+        ((3, MAIN, 1), None),  # no such type
+        ((2, MAIN, 0), None),
+        ((2, 0xFFFFFFFF, 1), None),
+        ((2, 96, 1), None),  # of no thread
+    ],
+)
+def test_mutexes_of_cpp(judge: Judge, pointer: int, mutex: tuple[int, int, int], owner: int | None) -> None:
+    """Microsoft's library keeps who has one beside its slim lock; one doubt, and it is a slim lock like others."""
+    for state in (ON_A_STACK | 3, 0x00010003):
+        said, waits = judge(slim(pointer, state, mutex=mutex))
+        assert (waits[A].owner, waits[A].address) == (owner, FIRST)
+        assert waits[A].does == ("waits for a C++ mutex" if owner else "waits for a slim reader-writer lock")
+        if owner:
+            assert said.sentence == "Blocked: a and 1 more wait for a C++ mutex held by main, which sleeps"
+            assert said.certain
+
+
+def test_two_slim_locks_in_sight(judge: Judge) -> None:
+    """With more than one that could be meant, none is."""
+    hang = slim(8, 0x00010003)
+    hang.memory[SECOND] = hang.memory[FIRST]
+    hang.thread(
+        A,
+        "NtWaitForAlertByThreadId",
+        "RtlpWait",
+        "RtlAcquireSRWLockExclusive",
+        APP,
+        rcx=FIRST,
+        keeps=(SECOND,),
+    )
+    assert judge(hang)[1][A].address == 0
+
+
+def test_a_crowd_before_a_slim_lock(judge: Judge) -> None:
+    """The sentence counts them."""
+    hang = slim(8, 0x00010003).thread(
+        MAIN, "NtWaitForAlertByThreadId", "RtlAcquireSRWLockExclusive", APP, rcx=FIRST
+    )
+    assert judge(hang)[0].sentence == "Waiting: main and 2 more wait for a slim reader-writer lock"
 
 
 def test_a_mutex_with_a_time_limit(judge: Judge) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from windows_answers import answers
 
 from tray.capture.windows import WindowsCapture
 from tray.formats import minidump
@@ -40,6 +41,7 @@ TABLE = [
     # Program and arguments, kind, whether it is certain, sentence
     ("ring2", "deadlock", True, "Deadlock: a ↔ b"),
     ("ring3", "deadlock", True, "Deadlock: a → b → c → a"),
+    ("cpp-ring", "deadlock", True, "Deadlock: a ↔ b"),
     ("join-ring", "deadlock", True, "Deadlock: a ↔ b"),
     ("loader", "deadlock", True, "Deadlock: main ↔ a"),
     ("held", "blocked", True, "Blocked: a and 1 more wait for a critical section held by main, which sleeps"),
@@ -54,6 +56,8 @@ TABLE = [
     ("mutex-ring", "idle", False, "Nothing wrong seen: main sleeps"),
     ("slim-ring", "idle", False, "Nothing wrong seen: main sleeps"),
     ("self-slim", "waiting", False, f"Waiting: main waits for {SLIM}"),
+    ("slim-readers", "waiting", False, f"Waiting: main and 2 more wait for {SLIM} that readers hold"),
+    ("slim-crowd", "waiting", False, f"Waiting: main and 2 more wait for {SLIM}"),
     ("event", "waiting", False, "Waiting: main waits for an event"),
     ("events", "waiting", False, "Waiting: main waits for 2 objects of the system"),
     ("semaphore", "waiting", False, "Waiting: main waits for a semaphore"),
@@ -68,20 +72,25 @@ TABLE = [
     ("window", "idle", False, "Nothing wrong seen: main waits for window messages"),
     ("pool", "idle", False, "Nothing wrong seen: main sleeps"),
 ]  # fmt: skip
-SENDS = {
-    # On x86-64 Wine does not keep the register that says to which window.
+BY_WIDTH = {
+    # On x86-64 Wine does not keep the register that says to which window, or from which file.
     64: [
+        ("stdin", "outside", True, "Waiting outside: main reads from a file or pipe"),
         ("send-hung", "waiting", False, "Waiting: main waits for an answer from a window"),
         ("send-ring", "blocked", True, "Blocked: a waits for a critical section held by main, which waits for an .*"),
         ("send OTHER", "waiting", False, "Waiting: main waits for an answer from a window"),
     ],
     32: [
+        ("stdin", "outside", True, "Waiting outside: main reads from its standard input"),
         ("send-hung", "blocked", True, "Blocked: main waits for an answer from a window of a, which sleeps"),
         ("send-ring", "deadlock", True, "Deadlock: main ↔ a"),
         ("send OTHER", "outside", True, r"Waiting outside: main waits for an answer from a window of waits.exe .*"),
     ],
 }[WIDTH]  # fmt: skip
-HEALTHY = ["healthy", "mutexes", "slims", "tries", "queue", "sends", "window", "pool", "naps-after", "again"]
+HEALTHY = [
+    "healthy", "mutexes", "slims", "tries", "queue", "sends", "window", "pool", "naps-after", "again",
+    "convoy", "gives-up", "loads", "com",
+]  # fmt: skip
 
 
 def found(target: Inside, path: Path, mode: str = "mini") -> Why:
@@ -104,7 +113,7 @@ def started(program, words: str) -> Inside:
     return program("waits", way, other.words[-1] if way == "send" else other.pid, bits=WIDTH)
 
 
-@pytest.mark.parametrize("row", [*TABLE, *SENDS], ids=lambda row: row[0])
+@pytest.mark.parametrize("row", [*TABLE, *BY_WIDTH], ids=lambda row: row[0])
 def test_known_answers(program, tmp_path: Path, row) -> None:
     """Each way to hang is told for what it is, in small dumps and in larger ones."""
     words, kind, certain, sentence = row
@@ -114,6 +123,34 @@ def test_known_answers(program, tmp_path: Path, row) -> None:
         assert re.fullmatch(sentence, verdict.sentence), (mode, verdict)
         assert (verdict.kind, verdict.certain) == (kind, certain), (mode, verdict)
         assert all(wait.tid in target.tids for wait in verdict.chain)
+
+
+@pytest.mark.parametrize("mode", MODES_TO_TRY)
+def test_mutexes_by_the_dumps_own_list(program, tmp_path: Path, mode: str) -> None:
+    """Their owners are in what dbghelp writes of the handles, of the very moment: a ring of them is proven."""
+    target = program("waits", "named-ring", os.getpid(), bits=WIDTH)
+    a, b = (int(word) for word in target.words[1:3])
+    owners = {f"hangshot-{os.getpid()}-{number}": (target.pid, tid) for number, tid in enumerate((a, b))}
+    with answers(owners):
+        told = found(target, tmp_path / "a.dmp", mode)
+    assert told.verdict.sentence == "Deadlock: a ↔ b"
+    assert [(wait.owner, wait.sure) for wait in told.verdict.chain] == [(b, True), (a, True)]
+    with answers({}):
+        free = found(target, tmp_path / "b.dmp", mode)
+    assert free.verdict.sentence == "Nothing wrong seen: main sleeps"
+    assert {wait.does for wait in free.waits if wait.tid in (a, b)} == {
+        f"waits for a mutex ({name})" for name in owners
+    }
+
+
+def test_a_mutex_of_another_process(program, tmp_path: Path) -> None:
+    """Who holds it is told, by program and process id."""
+    other = program("waits", "holds-named", os.getpid(), bits=WIDTH)
+    target = program("waits", "wants-named", os.getpid(), bits=WIDTH)
+    with answers({f"hangshot-{os.getpid()}-0": (other.pid, int(other.words[0]))}):
+        verdict = found(target, tmp_path / "a.dmp").verdict
+    expected = f"Waiting outside: main waits for a mutex held by process ({other.pid})"
+    assert (verdict.sentence, verdict.certain) == (expected, True)
 
 
 def test_busy(program, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import errno
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from tray import __version__
@@ -149,7 +150,8 @@ class Run:
             self._gaps.append(Gap("shared memory", _NO_SHARED, found.shared))
         tids = self.system.threads(self.target.pid)
         total = windows_memory.estimate(found, len(tids), self.mode.include)
-        self._asked, self._busy = asking.done(tids)
+        asked, self._busy = asking.done(tids)
+        self._asked = replace(asked, stopped=clone is None)
         self._states = windows_threads.states(self.system, self.target.pid)
         answers = self._written(process, clone, ladder, total)
         self._tell(answers, ladder, clone)

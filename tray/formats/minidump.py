@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from tray.errors import BadDump
+from tray.formats import minidump_handles as handles_of
 from tray.formats import minidump_threads as threads_of
 from tray.formats.minidump_crash import crash
 from tray.formats.stretches import Stretches
@@ -23,13 +24,14 @@ from tray.model import Memory, Module, Region, Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tray.formats.minidump_handles import Handle
     from tray.model import Thread
 
 MAGIC = b"MDMP"
 VERSION = 42899
 THREAD_LIST, MODULE_LIST, MEMORY_LIST, SYSTEM, MEMORY64_LIST = 3, 4, 5, 7, 9
 COMMENT_ASCII, COMMENT, MISCELLANY, MEMORY_MAP = 10, 11, 15, 16
-EXCEPTION, THREAD_NAMES = 6, 24
+EXCEPTION, HANDLES, THREAD_NAMES = 6, 12, 24
 X86, AMD64 = 0, 9
 """PROCESSOR_ARCHITECTURE_* that are read."""
 
@@ -106,6 +108,11 @@ class _Streams:
             raise BadDump("The minidump is cut off within its streams.")
         return content
 
+    def rest(self, kind: int) -> bytes:
+        """What there is of a stream, for what is worth no error."""
+        size, offset = self._places.get(kind, (0, 0))
+        return self.at(offset, min(size, _LONGEST_ARRAY))
+
     def text(self, offset: int) -> str:
         """A ``MINIDUMP_STRING``: its length in bytes, then UTF-16."""
         head = self.at(offset, 4)
@@ -179,12 +186,16 @@ class Minidump:
         """Executable and libraries, the executable first; build ids as symbol servers know them."""
         return iter(self._modules)
 
-    def pdbs(self) -> Iterator[str]:
-        """Paths of the modules' PDBs, as the linker wrote them: of the machine that built them."""
+    def pdbs(self) -> Iterator[tuple[int, str]]:
+        """Where a module starts, and the path of its PDB as the linker wrote it: of the machine that built it."""
         for row in _module_rows(self._streams):
             record = self._streams.at(row[6], min(row[5], _DEBUG.size + _LONGEST_TEXT))
             if record.startswith(b"RSDS"):
-                yield record[_DEBUG.size :].partition(b"\0")[0].decode("utf-8", "replace")
+                yield row[0], record[_DEBUG.size :].partition(b"\0")[0].decode("utf-8", "replace")
+
+    def handles(self) -> dict[int, Handle]:
+        """Handle → what it leads to; none where the dump does not tell."""
+        return handles_of.handles(self._streams.rest(HANDLES), self._streams.at, self._streams.text)
 
     def _snapshot(self) -> Snapshot:
         found = threads_of.threads(self._streams.stream(THREAD_LIST), self._streams.at)

@@ -272,9 +272,10 @@ def _main_waits(case: _Case) -> Verdict | None:
     wait = case.wait(case.main)
     if wait is None or wait.kind not in _INSIDE:
         return None
-    return Verdict(
-        VerdictKind.WAITING, f"Waiting: {wait.name}{case.at(wait.tid)} {wait.does}", False, (wait,)
-    )
+    who, does = f"{wait.name}{case.at(wait.tid)}", wait.does
+    if wait.kind in _LOCKS and wait.address and (others := _waiters(case, wait) - 1) > 0:
+        who, does = f"{who} and {others} more", does.replace("waits for ", "wait for ", 1)
+    return Verdict(VerdictKind.WAITING, f"Waiting: {who} {does}", False, (wait,))
 
 
 def _idle(case: _Case) -> Verdict:

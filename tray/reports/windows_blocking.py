@@ -26,6 +26,7 @@ SYSTEM = frozenset(
 SENDS = frozenset({"SendMessageW", "SendMessageA", "SendMessageTimeoutW", "SendMessageTimeoutA"})
 """Calls that wait for a window's answer."""
 
+_TYPED = ("ReadConsoleW", "ReadConsoleA", "ReadConsoleInputW", "ReadConsoleInputA")
 _INITIALISES = "waits for another thread to finish an initialisation"
 _MESSAGES = "waits for window messages"
 
@@ -69,6 +70,7 @@ CALLS = {
     "gethostbyname": (WaitKind.FILE, "asks for the address of a host"),
     "ConnectNamedPipe": (WaitKind.FILE, "waits for somebody to connect to a pipe"),
     "WaitNamedPipeW": (WaitKind.FILE, "waits for a pipe"),
+    **dict.fromkeys(_TYPED, (WaitKind.FILE, "waits for somebody to type in its console")),
     "NdrClientCall2": (WaitKind.PROCESS, "waits for another process (RPC)"),
     "NdrClientCall3": (WaitKind.PROCESS, "waits for another process (RPC)"),
     "NdrClientCall4": (WaitKind.PROCESS, "waits for another process (RPC)"),
@@ -124,6 +126,21 @@ STUBS = {
     "NtReplyWaitReceivePort": (WaitKind.EVENTS, "waits for requests of other processes"),
 }
 """System call → kind and words, where no call further out says more."""
+
+FILES = {
+    "NtReadFile": "reads from",
+    "NtReadFileScatter": "reads from",
+    "NtWriteFile": "writes to",
+    "NtWriteFileGather": "writes to",
+    "NtFlushBuffersFile": "waits for the disk to take",
+    "NtFlushBuffersFileEx": "waits for the disk to take",
+    "NtLockFile": "waits for a lock on",
+    "NtDeviceIoControlFile": "asks the driver of",
+    "NtFsControlFile": "asks the file system of",
+    "NtQueryDirectoryFile": "lists",
+    "NtQueryDirectoryFileEx": "lists",
+}
+"""System call whose first argument is a file's handle → words before its name."""
 
 OBJECTS = {
     "Event": (WaitKind.FUTEX, "waits for an event"),

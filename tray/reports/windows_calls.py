@@ -32,7 +32,7 @@ _SYSTEM_FOLDERS = re.compile(r"^[a-z]:\\.*\\(?:system32|syswow64)\\[^\\]*$", re.
 _MOST_STACK = 1 << 20
 _ORDER = (10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0)
 """Where the registers are in ``struct user_regs_struct``, in the order of x86-64's unwind codes."""
-_PC = 16
+_PC, _SP = 16, 19
 KEPT = (3, 5, 6, 7, 12, 13, 14, 15)
 """Registers that calls keep: rbx rbp rsi rdi r12 … r15."""
 RCX, RDX, _FRAME = 1, 2, 5
@@ -140,6 +140,11 @@ def calls(thread: Thread, memory: Memory, names: Names, pointer: int) -> list[Ca
         at = made[1] if made[0].module in SYSTEM else None
         step = _by_tables if pointer == 8 else _by_frames  # noqa: PLR2004 - bytes
     return found
+
+
+def stack_pointer(thread: Thread) -> int:
+    """Where a thread's stack ends; 0 without its registers."""
+    return int(struct.unpack_from("<27Q", thread.registers)[_SP]) if thread.registers else 0
 
 
 def word(memory: Memory, address: int, pointer: int) -> int | None:

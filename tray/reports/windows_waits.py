@@ -7,9 +7,11 @@ How sure a wait is, the surest first:
    with an owner and with waiters. Memory shows all threads at one instant, so a cycle
    of these is a deadlock beyond doubt.
 2. A thread's end, or a window's answer: whose it is never changes.
-3. A mutex, or what the Wait Chain API tells: asked for before the threads were
-   stopped, so its owner counts for a deadlock only if it did not run meanwhile.
-4. Everything else names no owner. What was not found out is never guessed.
+3. A mutex, by the list of handles in the dump, which is of the same instant; the slim
+   lock in a C++ mutex, which has its owner beside it.
+4. What was asked for before the threads were stopped, as by the Wait Chain API: an
+   owner counts for a deadlock only if it did not run meanwhile.
+5. Everything else names no owner. What was not found out is never guessed.
 """
 
 from __future__ import annotations
@@ -19,10 +21,20 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tray.reports import critical_section, windows_calls
+from tray.reports import critical_section, slim_lock, windows_calls
 from tray.reports.waits import names as named
-from tray.reports.windows_blocking import CALLS, OBJECTS, REASONS, SENDS, STUBS, SURE_OTHERWISE, SYSTEM
+from tray.reports.windows_blocking import (
+    CALLS,
+    FILES,
+    OBJECTS,
+    REASONS,
+    SENDS,
+    STUBS,
+    SURE_OTHERWISE,
+    SYSTEM,
+)
 from tray.reports.windows_calls import KEPT, RCX, RDX
+from tray.reports.windows_handles import Handles
 from tray.verdicts import Asked, Wait, WaitKind
 
 if TYPE_CHECKING:
@@ -87,6 +99,8 @@ class _Process:
         self.pid = dump.snapshot.pid
         self.libraries, self.told, self.asked = names, told, asked
         self.names = named(dump.snapshot.threads, told)
+        self.handles = Handles(dump, self.asked)
+        self.stacks = [windows_calls.stack_pointer(thread) for thread in dump.snapshot.threads]
         self.loader_lock = self._loader_lock(dump.teb)
         self.waiters: dict[int, int] = {}
 
@@ -125,7 +139,7 @@ def _wait(process: _Process, thread: Thread) -> Wait | None:
     if not calls:
         return None
     here = _Here(thread.tid, calls)
-    found = _section(process, here) or _by_calls(process, here)
+    found = _section(process, here) or _slim(process, here) or _by_calls(process, here)
     return _with_chain(process, here.tid, found) if found else None
 
 
@@ -171,6 +185,26 @@ def _sections(process: _Process, tid: int, calls: Sequence[Call]) -> Iterator[cr
             yield section
 
 
+def _slim(process: _Process, here: _Here) -> Wait | None:
+    """The slim lock that a thread waits for; None for one that is elsewhere. A C++ mutex's has an owner."""
+    inner = _inner(here.calls, {"ntdll.dll"})
+    place = next((number for number, call in enumerate(inner) if call.name in slim_lock.ENTERED), None)
+    if place is None or place + 1 >= len(here.calls):
+        return None
+    wait = _plain(process, here, *CALLS[inner[place].name])
+    slim = slim_lock.waited(here.calls[: place + 2], process.memory, process.pointer, process.stacks)
+    if slim is None:
+        return wait
+    if slim.owner in process.names and slim.owner != here.tid:
+        name = process.name(slim.owner)
+        wait = replace(
+            wait, kind=WaitKind.MUTEX, does="waits for a C++ mutex", owner=slim.owner, owner_name=name
+        )
+    elif slim.readers:
+        wait = replace(wait, does=f"{wait.does} that readers hold")
+    return replace(wait, address=slim.address)
+
+
 def _counted(process: _Process, found: list[Wait]) -> list[Wait]:
     """The waits, without the owner of a section that counts fewer waiters than were found: one of them is wrong."""
     counts = Counter(wait.address for wait in found if wait.address in process.waiters)
@@ -200,10 +234,15 @@ def _by_calls(process: _Process, here: _Here) -> Wait | None:
     name = next((call.name for call in reversed(inner) if call.name in CALLS), "")
     if name in SENDS:
         return _sent(process, here, name)
-    if name:
-        return _plain(process, here, *CALLS[name])
+    return _plain(process, here, *CALLS[name]) if name else _by_stub(process, here)
+
+
+def _by_stub(process: _Process, here: _Here) -> Wait | None:
+    """By the system call."""
     if here.stub in (_ONE, _MANY):
         return _object(process, here)
+    if here.stub in FILES:
+        return _file(process, here)
     if here.stub in STUBS:
         return _plain(process, here, *STUBS[here.stub])
     if here.tid not in process.asked.resting:
@@ -218,9 +257,16 @@ def _sent(process: _Process, here: _Here, name: str) -> Wait:
     return wait if window is None else _owned(process, wait, process.asked.windows[window], sure=True)
 
 
+def _file(process: _Process, here: _Here) -> Wait:
+    """A thread that reads or writes, with what, where that has a name."""
+    handle = _argument(process, here, process.handles.__contains__)
+    name = process.handles.file(handle) if handle is not None else ""
+    return _plain(process, here, WaitKind.FILE, f"{FILES[here.stub]} {name}" if name else STUBS[here.stub][1])
+
+
 def _object(process: _Process, here: _Here) -> Wait:
     """A thread that waits for objects of the system, by their handles."""
-    known = process.asked.handles
+    known = process.handles
     if here.stub == _ONE:
         handle = _argument(process, here, known.__contains__)
         handles = [] if handle is None else [handle]
@@ -233,7 +279,7 @@ def _object(process: _Process, here: _Here) -> Wait:
     wait = replace(_plain(process, here, *STUBS[here.stub]), timed=timed)
     if len(handles) > 1:
         return replace(wait, does=f"waits for {len(handles)} objects of the system")
-    if not handles or (party := known.get(handles[0])) is None or party.kind not in OBJECTS:
+    if not handles or (party := known.party(handles[0])) is None or party.kind not in OBJECTS:
         return wait
     kind, does = OBJECTS[party.kind]
     if kind is WaitKind.MUTEX and party.name and party.pid in (0, process.pid):
@@ -241,7 +287,7 @@ def _object(process: _Process, here: _Here) -> Wait:
     wait = replace(wait, kind=kind, does=does)
     if kind is WaitKind.PROCESS and party.pid:
         return replace(wait, does=f"waits for {_program(party)} to end")
-    sure = kind is WaitKind.JOIN or party.tid in process.asked.resting
+    sure = kind is WaitKind.JOIN or known.is_sure(handles[0], party)
     return _owned(process, wait, party, sure=sure) if kind.has_owner and party.tid else wait
 
 
@@ -285,7 +331,7 @@ def _array(process: _Process, here: _Here) -> list[int]:
 def _handles(process: _Process, start: int, count: int) -> list[int]:
     """So many handles from an address on; empty unless all of them are handles."""
     found = list(_words(process, start, start + count * process.pointer))
-    return found if len(found) == count and all(one in process.asked.handles for one in found) else []
+    return found if len(found) == count and all(one in process.handles for one in found) else []
 
 
 # ---- owners

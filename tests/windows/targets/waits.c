@@ -1,6 +1,8 @@
 /* One program per way to wait: the first argument says which. Threads are called a, b and c; main is main. */
-/* link: -lws2_32 */
+/* link: -lws2_32 -lole32 */
 #include <winsock2.h>
+
+#include <objbase.h>
 
 #include "target.h"
 
@@ -11,6 +13,18 @@ static HANDLE mutexes[3], held[3], work[3], threads[3], other, self, watching, b
 static DWORD tids[3], main_tid, patience = INFINITE;
 static volatile unsigned long long turns;
 static int ring;
+
+/* As Microsoft's C++ library lays out a std::mutex: a slim lock, and who has it. */
+static struct {
+    int type;
+    struct {
+        void *unused;
+        SRWLOCK slim;
+        char spare[sizeof(void *) == 8 ? 48 : 28];
+    } inner;
+    DWORD owner;
+    int count;
+} cpp[2] = {{.type = 2}, {.type = 2}};
 
 typedef HRESULT(WINAPI *Describe)(HANDLE, const WCHAR *);
 typedef BOOL(WINAPI *Changed)(volatile void *, void *, SIZE_T, DWORD);
@@ -77,6 +91,35 @@ static DWORD WINAPI in_slim_ring(void *number) {
     return 0;
 }
 
+__attribute__((noinline)) void lock_cpp(int n) {
+    AcquireSRWLockExclusive(&cpp[n].inner.slim);
+    cpp[n].owner = GetCurrentThreadId();
+    cpp[n].count++;
+}
+
+static DWORD WINAPI in_cpp_ring(void *number) {
+    int n = (int)(size_t)number;
+    lock_cpp(n);
+    meet(n);
+    lock_cpp(1 - n);
+    return 0;
+}
+
+static DWORD WINAPI reads(void *number) {
+    AcquireSRWLockShared(&slim[0]);
+    SetEvent(held[(size_t)number]);
+    for_ever();
+    return 0;
+}
+
+static DWORD WINAPI writes(void *number) {
+    AcquireSRWLockExclusive(&slim[0]);
+    SetEvent(held[(size_t)number]);
+    for_ever();
+    return 0;
+}
+
+static DWORD WINAPI wants_to_write(void *unused) { (void)unused; AcquireSRWLockExclusive(&slim[0]); return 0; }
 static DWORD WINAPI wants(void *unused) { (void)unused; enter(0); return 0; }
 static DWORD WINAPI wants_mutex(void *unused) { (void)unused; take(0); return 0; }
 static DWORD WINAPI wants_slim(void *unused) { (void)unused; AcquireSRWLockShared(&slim[0]); return 0; }
@@ -164,6 +207,47 @@ static DWORD WINAPI works_with_slim_locks(void *unused) {
     return 0;
 }
 
+/* Everybody wants the same lock all the time, and has it for long. */
+static DWORD WINAPI convoys(void *unused) {
+    (void)unused;
+    for (;;) {
+        enter(0);
+        Sleep(1);
+        LeaveCriticalSection(&sections[0]);
+        lock_cpp(0);
+        Sleep(1);
+        cpp[0].count = 0, cpp[0].owner = (DWORD)-1;
+        ReleaseSRWLockExclusive(&cpp[0].inner.slim);
+    }
+    return 0;
+}
+
+/* One has the section and waits for what the other may only do once it waits no more: until its patience ends. */
+static DWORD WINAPI gives_up(void *number) {
+    int n = (int)(size_t)number;
+    for (;;) {
+        enter(0);
+        WaitForSingleObject(work[1 + n % 2], 5);
+        LeaveCriticalSection(&sections[0]);
+    }
+    return 0;
+}
+
+static DWORD WINAPI ends_at_once(void *unused) { (void)unused; return 0; }
+
+/* Libraries come and go, and threads begin and end: the loader's lock is always taken by somebody. */
+static DWORD WINAPI loads(void *unused) {
+    (void)unused;
+    for (;;) {
+        HANDLE thread;
+        FreeLibrary(LoadLibraryW(L"version.dll"));
+        thread = CreateThread(NULL, 0, ends_at_once, NULL, 0, NULL);
+        WaitForSingleObject(thread, INFINITE);
+        CloseHandle(thread);
+    }
+    return 0;
+}
+
 /* Each begins with another section, but none waits for its second one. */
 static DWORD WINAPI tries(void *number) {
     int n = (int)(size_t)number;
@@ -244,6 +328,15 @@ static DWORD WINAPI pumps(void *unused) {
     return 0;
 }
 
+/* A thread of COM's, which answers what is asked of its objects. */
+static DWORD WINAPI apartment(void *unused) {
+    (void)unused;
+    CoInitializeEx(NULL, COINIT_APARTMENTTHREADED);
+    SetEvent(held[0]);
+    pump();
+    return 0;
+}
+
 static void rings(int size, LPTHREAD_START_ROUTINE routine) {
     ring = size;
     for (int n = 0; n < size; n++)
@@ -262,8 +355,14 @@ static int is(const char *way, const char *name) { return !strcmp(way, name); }
 static void beside(const char *way) {
     if (is(way, "ring2") || is(way, "ring3"))
         rings(way[4] - '0', in_ring);
-    if (is(way, "mutex-ring"))
+    if (is(way, "mutex-ring") || is(way, "named-ring"))
         rings(2, in_mutex_ring);
+    if (is(way, "cpp-ring"))
+        rings(2, in_cpp_ring);
+    if (is(way, "slim-readers"))
+        first(reads), start(1, wants_to_write), start(2, wants_to_write);
+    if (is(way, "slim-crowd"))
+        first(writes), start(1, wants_slim), start(2, wants_to_write);
     if (is(way, "timed-ring"))
         patience = 86400000, rings(2, in_mutex_ring);
     if (is(way, "mixed-ring"))
@@ -292,6 +391,8 @@ static void beside(const char *way) {
         start(0, naps_after), start(1, naps_after);
     if (is(way, "window"))
         window(), start(0, on_condition), start(1, on_condition);
+    if (is(way, "com"))
+        first(apartment);
     if (is(way, "healthy"))
         for (int n = 0; n < 3; n++)
             start(n, works);
@@ -304,6 +405,15 @@ static void beside(const char *way) {
     if (is(way, "tries"))
         for (int n = 0; n < 3; n++)
             start(n, tries);
+    if (is(way, "convoy"))
+        for (int n = 0; n < 3; n++)
+            start(n, convoys);
+    if (is(way, "gives-up"))
+        for (int n = 0; n < 3; n++)
+            start(n, gives_up);
+    if (is(way, "loads"))
+        for (int n = 0; n < 3; n++)
+            start(n, loads);
     if (is(way, "queue"))
         for (int n = 0; n < 3; n++)
             start(n, hands_on);
@@ -319,12 +429,23 @@ static void beside(const char *way) {
     }
 }
 
+/* The name of the first or second mutex that is shared by processes; the same for both sides. */
+static HANDLE shared_mutex(const char *owner, int n) {
+    WCHAR name[64];
+    wsprintfW(name, L"hangshot-%hs-%d", owner, n);
+    return CreateMutexW(NULL, FALSE, name);
+}
+
 static void alone_in_kernel(const char *way, const char *more) {
     HANDLE both[2] = {held[1], held[2]};
     if (is(way, "event"))
         WaitForSingleObject(held[2], INFINITE);
     if (is(way, "events"))
         WaitForMultipleObjects(2, both, FALSE, INFINITE);
+    if (is(way, "holds-named"))
+        WaitForSingleObject(shared_mutex(more, 0), INFINITE);
+    if (is(way, "wants-named"))
+        WaitForSingleObject(shared_mutex(more, 0), INFINITE);
     if (is(way, "semaphore"))
         WaitForSingleObject(CreateSemaphoreW(NULL, 0, 1, NULL), INFINITE);
     if (is(way, "timer"))
@@ -347,6 +468,8 @@ static void alone_outside(const char *way) {
         CreatePipe(&one, &two, NULL, 0);
         ReadFile(one, &byte, 1, &count, NULL);
     }
+    if (is(way, "stdin"))
+        ReadFile(GetStdHandle(STD_INPUT_HANDLE), &byte, 1, &count, NULL);
     if (is(way, "socket")) {
         WSADATA told;
         struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -362,6 +485,8 @@ static void alone_in(const char *way, const char *more) {
     ULONG_PTR cookie;
     if (is(way, "self-slim"))
         AcquireSRWLockExclusive(&slim[0]), AcquireSRWLockExclusive(&slim[0]);
+    if (is(way, "slim-readers") || is(way, "slim-crowd"))
+        AcquireSRWLockExclusive(&slim[0]);
     if (is(way, "condition"))
         on_condition(NULL);
     if (is(way, "address")) {
@@ -369,9 +494,9 @@ static void alone_in(const char *way, const char *more) {
         wait(&ring, &(int){0}, sizeof ring, INFINITE);
     }
     if (is(way, "spin"))
-        for (;;)
+        for (SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_TIME_CRITICAL);;)
             turns++;
-    if (is(way, "window"))
+    if (is(way, "window") || is(way, "com"))
         pump();
     if (is(way, "sends"))
         for (;;)
@@ -427,16 +552,19 @@ static DWORD WINAPI watch(void *busy) {
 }
 
 /* Ways in which a thread never rests. */
-static const char *restless[] = {"spin", "busy-holder", "healthy", "mutexes", "slims", "tries", "queue", "sends"};
+static const char *restless[] = {"spin", "busy-holder", "healthy", "mutexes", "slims", "tries", "queue", "sends",
+                                 "convoy", "gives-up", "loads"};
 
 int main(int count, char **arguments) {
     const char *way = arguments[1];
     int busy = 0;
     for (int n = 0; n < (int)(sizeof restless / sizeof *restless); n++)
         busy |= is(way, restless[n]);
+    if (is(way, "com"))
+        CoInitializeEx(NULL, COINIT_APARTMENTTHREADED);
     for (int n = 0; n < 3; n++) {
         InitializeCriticalSection(&sections[n]);
-        mutexes[n] = CreateMutexW(NULL, FALSE, NULL);
+        mutexes[n] = is(way, "named-ring") ? shared_mutex(arguments[2], n) : CreateMutexW(NULL, FALSE, NULL);
         held[n] = CreateEventW(NULL, TRUE, FALSE, NULL);
         work[n] = CreateSemaphoreW(NULL, !n, 3, NULL);
     }
