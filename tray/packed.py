@@ -83,6 +83,11 @@ def plain(path: Path) -> Path:
     return _unpacked[key]
 
 
+def origin(path: Path) -> Path:
+    """The packed file that `plain` gave this one for; any other path itself."""
+    return next((Path(packed) for (packed, _, _), place in _unpacked.items() if place == path), path)
+
+
 def _unpack(path: Path) -> Path:
     with path.open("rb") as file:
         size = _size(file, path)

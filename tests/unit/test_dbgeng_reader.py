@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -216,7 +217,7 @@ def test_far_from_a_name():
 
 def told(engine: Engine, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     """The lines of the reader."""
-    dbgeng_reader.read(engine)
+    dbgeng_reader.read(engine, dbgeng_paths.Places((), ()))
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -327,6 +328,23 @@ def test_folders(dump):
     near = (str(path.parent), r"C:\app", r"D:\lib", r"C:\Windows\SysWOW64")
     assert found.pdbs == (r"C:\symbols", *near)
     assert found.images == (r"C:\programs", *near)
+
+
+def test_folders_of_a_packed_dump(dump):
+    """Where people see the packed one lie, not where it was unpacked to."""
+    path = dump(r"C:\app\app.exe")
+    found = dbgeng_paths.places(path, {}, path.parent / "store")
+    assert found.pdbs[0] == found.images[0] == str(path.parent / "store")
+    assert str(path.parent) not in found.pdbs
+
+
+def test_pdbs_of_another_build(tmp_path: Path):
+    """What lies where it belongs and was not taken is told; no share is looked at for it."""
+    (tmp_path / "app.pdb").write_bytes(b"of another build")
+    places = dbgeng_paths.Places((), (r"\\evil\share", "SRV*x", str(tmp_path)), {1: "app.pdb", 2: "b.pdb"})
+    [lack] = dbgeng_paths.strays(places, {1: r"C:\app\app.exe", 2: r"C:\app\b.dll", 3: "c.dll"})
+    place = os.path.join(tmp_path, "app.pdb")  # noqa: PTH118 - as it is told
+    assert lack == f"{place} is of another build than the app.exe of this dump, so it was not used."
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,17 @@ def test_a_plain_file_is_left_alone(tmp_path: Path) -> None:
     assert not packed.is_packed(tmp_path / "missing")
 
 
+def test_where_an_unpacked_file_comes_from(tmp_path: Path) -> None:
+    """So that what belongs to a dump is looked for beside the file that people see."""
+    (tmp_path / "plain").write_bytes(b"x")
+    with (tmp_path / "plain").open("rb") as source, (tmp_path / "a.core.zst").open("wb") as target:
+        packed.pack(source, target)
+    found = packed.plain(tmp_path / "a.core.zst")
+    assert found.parent != tmp_path
+    assert packed.origin(found) == tmp_path / "a.core.zst"
+    assert packed.origin(tmp_path / "plain") == tmp_path / "plain"
+
+
 @pytest.mark.parametrize("keep", [4, 20, 0.5, -1])
 def test_a_cut_file_says_so(tmp_path: Path, keep: float) -> None:
     """A packed dump that was cut, wherever, is an error and never half a dump."""

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -17,13 +18,13 @@ import pytest
 from judges_windbg import stacks, windbg
 from synth_wow64 import wide
 
-from tray import reports
+from tray import packed, reports
 from tray.capture.windows import WindowsCapture
 from tray.errors import BadDump
 from tray.formats import minidump
 from tray.model import Report, Stack, Trigger, Trust
 from tray.modes import MODES
-from tray.reports import reader, render
+from tray.reports import reader, render, why
 from tray.reports.names import last
 
 if TYPE_CHECKING:
@@ -106,6 +107,16 @@ def stem(module: str) -> str:
     return last(module).rpartition(".")[0].casefold()
 
 
+def bare(program: bytes) -> bytes:
+    """A program without its table of symbols, its debug record and its exports, as after a strict strip."""
+    found = bytearray(program)
+    header = struct.unpack_from("<I", program, 0x3C)[0]
+    struct.pack_into("<II", found, header + 12, 0, 0)
+    for directory in (0, 6):
+        struct.pack_into("<II", found, header + 24 + 112 + 8 * directory, 0, 0)
+    return bytes(found)
+
+
 def judged(path: Path, bits: int) -> dict[int, list[tuple[str, str]]]:
     """The same by WinDbg's engine, as it prints it; of its own width, for it finds no other's libraries."""
     printed = windbg(path, "~*k 64", bits=bits)
@@ -186,27 +197,96 @@ def test_without_a_pdb_the_report_says_so(program, dumped):
     assert "_NT_SYMBOL_PATH" in lack
 
 
-def test_the_symbol_path_is_obeyed(program, dumped, tmp_path: Path, monkeypatch):
+def test_the_symbol_path_is_obeyed(dumped, apart, tmp_path: Path, monkeypatch):
     """A PDB that lies elsewhere is found by ``_NT_SYMBOL_PATH``, and only by that."""
-    from windows_programs import built, launch
+    from windows_programs import built
 
-    away, symbols = tmp_path / "away", tmp_path / "symbols"
-    away.mkdir()
+    path, symbols = apart(dumped), tmp_path / "symbols"
     symbols.mkdir()
-    # Under the name that the linker wrote, the engine would find it where it was built.
-    program_file = built("calls", 64).read_bytes().replace(b"calls.pdb\0", b"apart.pdb\0")
-    (away / "calls.exe").write_bytes(program_file)
     (symbols / "apart.pdb").write_bytes(built("calls", 64).with_suffix(".pdb").read_bytes())
-    target = launch(away / "calls.exe")
-    try:
-        path = dumped(target)
-    finally:
-        target.end()
     assert "calls.exe" in "".join(read(path).lacks)
     monkeypatch.setenv("_NT_SYMBOL_PATH", str(symbols))
     report = read(path)
     assert any(frame.line for stack in report.stacks for frame in stack.frames)
     assert "calls.exe" not in "".join(report.lacks)
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Callable[..., Path]:
+    """Dumps ``calls.exe`` from a folder of its own; its PDB is called ``apart.pdb``, and lies nowhere yet."""
+    from windows_programs import built, launch
+
+    # Under the name that the linker wrote, the engine would find it where it was built.
+    def dump(dumped: Callable[..., Path]) -> Path:
+        (tmp_path / "away").mkdir()
+        whole = built("calls", 64).read_bytes().replace(b"calls.pdb\0", b"apart.pdb\0")
+        (tmp_path / "away" / "calls.exe").write_bytes(whole)
+        target = launch(tmp_path / "away" / "calls.exe")
+        try:
+            return dumped(target)
+        finally:
+            target.end()
+
+    return dump
+
+
+def test_a_pdb_beside_a_packed_dump(dumped, apart, tmp_path: Path):
+    """It is found where people put it, though the engine reads a copy that lies elsewhere."""
+    from windows_programs import built
+
+    path, store = apart(dumped), tmp_path / "store"
+    store.mkdir()
+    with path.open("rb") as source, (store / "a.dmp.zst").open("wb") as target:
+        packed.pack(source, target)
+    assert "calls.exe" in "".join(read(store / "a.dmp.zst").lacks)
+    (store / "apart.pdb").write_bytes(built("calls", 64).with_suffix(".pdb").read_bytes())
+    report = read(store / "a.dmp.zst")
+    assert any(frame.line for stack in report.stacks for frame in stack.frames)
+    assert "calls.exe" not in "".join(report.lacks)
+
+
+def test_a_pdb_of_another_build(dumped, apart, tmp_path: Path):
+    """It is not used, and that it was not is said: with its age alone changed it looks right to people."""
+    from windows_programs import built
+
+    path = apart(dumped)
+    program = (tmp_path / "away" / "calls.exe").read_bytes()
+    place = program.index(b"RSDS") + 20
+    older = program[:place] + struct.pack("<I", 77) + program[place + 4 :]
+    dump = path.read_bytes()
+    path.write_bytes(dump.replace(program[place - 20 : place + 4], older[place - 20 : place + 4]))
+    (tmp_path / "away" / "calls.exe").write_bytes(older)
+    (path.parent / "apart.pdb").write_bytes(built("calls", 64).with_suffix(".pdb").read_bytes())
+    lacks = read(path).lacks
+    said = f"{path.parent / 'apart.pdb'} is of another build than the calls.exe of this dump, so it was not used."
+    assert said in lacks
+    assert any(lack.startswith("Without debug info: calls.exe. ") for lack in lacks)
+
+
+def test_a_stripped_program(program, dumped, tmp_path: Path):
+    """Nothing names its calls: the report says what to do, and the verdict stands without names."""
+    from windows_programs import built, launch
+
+    source = built("waits", 64)
+    stripped = tmp_path / "bare.exe"
+    stripped.write_bytes(bare(source.read_bytes()))
+    target = launch(stripped, "ring2")
+    try:
+        path = dumped(target)
+        report = read(path)
+        said = why.known(report)
+    finally:
+        target.end()
+    [lack] = report.lacks
+    assert lack.startswith("Without debug info: bare.exe. ")
+    assert not any(
+        frame.function
+        for stack in report.stacks
+        for frame in stack.frames
+        if last(frame.module) == "bare.exe"
+    )
+    assert said
+    assert re.fullmatch(r"Deadlock: thread \d+ ↔ thread \d+", said.sentence)
 
 
 @pytest.mark.parametrize("another", [False, True])

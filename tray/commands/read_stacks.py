@@ -14,6 +14,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("format", choices=("elf-core", "minidump", "python"))
     parser.add_argument("dump", metavar="FILE")
+    parser.add_argument(
+        "beside", metavar="FOLDER", nargs="?", help="where symbols may lie; else where the dump is"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "minidump":
         from tray.reports import dbgeng_reader
 
-        dbgeng_reader.main(arguments.dump)
+        dbgeng_reader.main(arguments.dump, arguments.beside)
     elif arguments.format == "python":
         from tray.reports import python_reader
 

@@ -102,6 +102,14 @@ class Names:
             for base, end in self._modules
         ]
 
+    def without_pdb(self) -> dict[int, str]:
+        """Where each module starts that is on a stack, whose code is found and whose PDB is not → its file."""
+        return {
+            base: self._file(dbgeng.DEBUG_MODNAME_IMAGE, base)
+            for base in self._on_stack
+            if self._type(base) not in WITH_PDB and self._has_code(base)
+        }
+
     def _believed(self, name: str, start: int, pc: int, begin: int | None) -> str:
         """A name if its function begins where the one of this address does, else the name of that one.
 

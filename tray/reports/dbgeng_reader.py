@@ -11,13 +11,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tray.ffi import dbgeng
 from tray.ffi.win32 import IMAGE_FILE_MACHINE_I386
 from tray.model import Trust
 from tray.reports import dbgeng_paths, dbgeng_wow64
 from tray.reports.dbgeng_names import Names
+
+if TYPE_CHECKING:
+    from tray.reports.dbgeng_paths import Places
 
 MOST_FRAMES = 256
 """Of one thread; what recurses without end is understood long before."""
@@ -42,41 +45,49 @@ SYMBOLS = (
 INSTEAD = "Each thread shows only where it stood; WinDbg may tell more."
 
 
-def main(path: str) -> None:
-    """Read the file and tell what is found."""
+def main(path: str, beside: str | None = None) -> None:
+    """Read the file and tell what is found.
+
+    Args:
+        path: The dump.
+        beside: A folder where symbols may lie, too, as that of the packed dump that this one was unpacked from.
+    """
     try:
         engine = dbgeng.Engine()
     except OSError as error:
         what = f"The debugger engine of Windows, dbgeng.dll, cannot be used here ({error.strerror or error})"
         tell({"lack": f"{what}. {INSTEAD}"})
         return
-    prepare(engine, Path(path))
+    places = prepare(engine, Path(path), Path(beside) if beside else None)
     try:
         engine.open(path, PATIENCE)
     except OSError as error:
         what = f"The debugger engine of Windows does not read this dump ({error.strerror or error})"
         tell({"lack": f"{what}. {INSTEAD}"})
         return
-    read(engine)
+    read(engine, places)
     sys.stdout.flush()
     if sys.platform == "win32":
         os._exit(0)  # the engine's own threads take their time to end
 
 
-def prepare(engine: dbgeng.Engine, path: Path) -> None:
+def prepare(engine: dbgeng.Engine, path: Path, beside: Path | None = None) -> Places:
     """Say what the engine may do, and where it finds programs and symbols."""
-    places = dbgeng_paths.places(path, os.environ)
+    places = dbgeng_paths.places(path, os.environ, beside)
     engine.options(ENGINE | places.engine, SYMBOLS | places.symbols)
     engine.paths(";".join(places.images), ";".join(places.pdbs))
+    return places
 
 
-def read(engine: dbgeng.Engine) -> None:
+def read(engine: dbgeng.Engine, places: Places) -> None:
     """Tell every thread of an open dump, then the modules."""
     is_wow64 = dbgeng_wow64.is_seen(engine)
     names = Names(engine, narrow=is_wow64 or engine.machine() == IMAGE_FILE_MACHINE_I386)
     for number, tid in engine.threads():
         tell({"tid": tid, **stack(engine, names, number, is_wow64=is_wow64)})
     tell({"modules": names.modules()})
+    for lack in dbgeng_paths.strays(places, names.without_pdb()):
+        tell({"lack": lack})
 
 
 def tell(fact: dict[str, Any]) -> None:

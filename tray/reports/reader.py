@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import tray
 from tray.model import Frame, Stack, Trust
+from tray.packed import origin
 from tray.program import command as our_own
 from tray.reports import advice, py_spy
 from tray.reports.names import is_windows
@@ -72,7 +73,8 @@ def unwind_minidump(path: Path, *, limit: float = WINDOWS_LIMIT, command: Sequen
     """Call stacks of a minidump, through the debugger engine of Windows in a process of its own."""
     if sys.platform != "win32":
         return Told(lacks=(ELSEWHERE,))
-    told = _ask(path, limit, command or our_own(VERB, "minidump"), dict(os.environ))
+    beside = origin(path).absolute().parent
+    told = _ask(path, limit, command or our_own(VERB, "minidump"), dict(os.environ), beside)
     return _without_windows(replace(told, advice=WINDOWS))
 
 
@@ -114,11 +116,13 @@ def _engine_health() -> tuple[bool, str, str]:
     return True, f"{found}; none of Python programs", "For their calls run 'pip install py-spy'."
 
 
-def _ask(path: Path, limit: float, command: Sequence[str], environment: Mapping[str, str]) -> Told:
+def _ask(
+    path: Path, limit: float, command: Sequence[str], environment: Mapping[str, str], *more: Path
+) -> Told:
     """Run the reader and understand what it said."""
     try:
         done = subprocess.run(
-            [*command, str(path.absolute())],
+            [*command, str(path.absolute()), *map(str, more)],
             capture_output=True,
             timeout=limit,
             check=False,
