@@ -74,6 +74,8 @@ class Process:
     comment: str = "Hangshot; mode mini"
     map: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     """Start, size, state, protection, type."""
+    tebs: dict[int, int] = field(default_factory=dict)
+    """Thread id → environment block; else they all have the same."""
     exception: tuple[int, ...] = ()
     """Thread id, code, address, and up to two parameters."""
     names: dict[int, str] = field(default_factory=dict)
@@ -177,7 +179,7 @@ def _threads(writer: _Writer, process: Process) -> bytes:
     rows = b""
     for tid, registers in process.threads.items():
         place = len(registers), writer.add(registers)
-        rows += struct.pack("<IIIIQQIIII", tid, 0, 32, 0, TEB, 0, 0, 0, *place)
+        rows += struct.pack("<IIIIQQIIII", tid, 0, 32, 0, process.tebs.get(tid, TEB), 0, 0, 0, *place)
     return struct.pack("<I", len(process.threads)) + rows
 
 

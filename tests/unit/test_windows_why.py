@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import synth_minidump
 from synth_hang import APP, LOCKS, STACKS, Hang, files, place
+from synth_wow64 import wide
 
+from tray.formats import minidump, minidump_wow64
 from tray.model import Thread
 from tray.reports import critical_section, verdict, windows_calls, windows_waits
 from tray.verdicts import Asked, Party, Verdict, Wait, WaitKind
@@ -746,6 +749,44 @@ def test_whether_calls_can_be_told(tmp_path: Path) -> None:
                 assert not others.tell()
     with Hang(extra=("wow64.dll",)).thread(MAIN, EXIT, APP).opened(tmp_path / "b.dmp") as (_, names):
         assert not names.tell()
+
+
+def test_a_32_bit_program_in_a_64_bit_dump(tmp_path: Path) -> None:
+    """Its own registers and libraries are found in what the layer keeps; a thread without them is left alone."""
+    hang = sleeper(4).section(FIRST, A, WAITED).section(SECOND, B, WAITED).enters(A, SECOND).enters(B, FIRST)
+    with hang.opened(tmp_path / "narrow.dmp") as (narrow, _):
+        (tmp_path / "wide.dmp").write_bytes(wide(narrow, A, B))
+    with minidump.read(tmp_path / "wide.dmp") as dump:
+        assert dump.pointer == 8
+        program = minidump_wow64.inside(dump)
+        assert program.pointer == 4
+        with windows_calls.Names(tuple(program.modules()), program.times, files(wide=False)) as names:
+            assert names.tell()
+            waits = windows_waits.find(program, names, {})
+            said = verdict.verdict(waits, program.snapshot.threads, {})
+    assert (said.sentence, said.certain) == ("Deadlock: thread 8 ↔ thread 12", True)
+    whole = (tmp_path / "wide.dmp").read_bytes()
+    (tmp_path / "wide.dmp").write_bytes(whole.replace(struct.pack("<I", 0x1003F), struct.pack("<I", 0x3F)))
+    with minidump.read(tmp_path / "wide.dmp") as dump:
+        assert not any(thread.registers for thread in minidump_wow64.inside(dump).snapshot.threads)
+
+
+def test_modules_of_both_widths(tmp_path: Path) -> None:
+    """Of two libraries with one name the program's is in the folder for 32 bit; those beyond 4 GiB are not its own."""
+    system, narrow = "C:\\Windows\\System32\\", "C:\\Windows\\SysWOW64\\"
+    modules = {
+        "C:\\app.exe": (0x400000, 0x1000),
+        f"{system}ntdll.dll": (0x77000000, 0x1000),
+        f"{system}wow64.dll": (0x76000000, 0x1000),
+        f"{system}wow64cpu.dll": (0x75000000, 0x1000),
+        f"{narrow}ntdll.dll": (0x74000000, 0x1000),
+        f"{system}kernel32.dll": (0x73000000, 0x1000),
+        f"{system}user32.dll": (0x7FF000000, 0x1000),
+    }
+    path = synth_minidump.minidump_file(tmp_path / "a.dmp", synth_minidump.Process(modules=modules))
+    with minidump.read(path) as dump:
+        found = [module.path for module in minidump_wow64.inside(dump).modules()]
+    assert found == ["C:\\app.exe", f"{narrow}ntdll.dll", f"{system}kernel32.dll"]
 
 
 def test_a_32_bit_library_seen_from_64_bits(tmp_path: Path) -> None:

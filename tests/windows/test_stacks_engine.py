@@ -172,6 +172,19 @@ def test_a_64_bit_dump_of_a_32_bit_program(program, dumped, tmp_path: Path):
     assert "take_second" in [frame.function for frame in found.frames]
 
 
+def test_why_a_32_bit_program_hangs_in_a_64_bit_dump(program, dumped, tmp_path: Path):
+    """As in a dump of its own width: its locks are read as the program has them."""
+    target = program("deadlock", bits=32)
+    first, second = map(int, target.words)
+    path = tmp_path / "wide.dmp"
+    with minidump.read(dumped(target, 32)) as file:
+        path.write_bytes(wide(file, first, second))
+    said = why.known(read(path))
+    assert said
+    expected = f"Deadlock: thread {first} ↔ thread {second}, both in take_second()"
+    assert (said.sentence, said.certain) == (expected, True)
+
+
 @pytest.mark.parametrize("bits", WIDTHS)
 def test_a_pdb_gives_lines_and_inlined_calls(program, dumped, bits: int):
     """From the PDB that lies beside the program; nothing is said to be lacking there."""

@@ -8,21 +8,21 @@ Source: Windows SDK ``minidumpapiset.h``; learn.microsoft.com, "Minidump Files".
 
 from __future__ import annotations
 
-import bisect
 import os
 import struct
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from tray.errors import BadDump
 from tray.formats import minidump_handles as handles_of
 from tray.formats import minidump_threads as threads_of
 from tray.formats.minidump_crash import crash
+from tray.formats.minidump_memory import Piece, Row, cut
 from tray.formats.stretches import Stretches
-from tray.model import Memory, Module, Region, Snapshot
+from tray.model import Module, Region, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from tray.formats.minidump_handles import Handle
     from tray.model import Thread
@@ -62,23 +62,6 @@ _ACCESS = {
 _LONGEST_TEXT = 1 << 16
 _LONGEST_ARRAY = 1 << 28
 _MOST_STREAMS = 4096
-
-
-class _Piece(NamedTuple):
-    """Memory that the dump holds."""
-
-    start: int
-    size: int
-    offset: int
-
-
-class _Row(NamedTuple):
-    """A stretch of the map of the address space."""
-
-    start: int
-    size: int
-    access: str
-    mapped: bool
 
 
 class _Streams:
@@ -148,6 +131,7 @@ class Minidump:
         times: Where each module starts → its linker's time stamp, which tells versions apart.
         pointer: Bytes of an address.
         teb: Environment block of its first thread, which leads to the process's.
+        tebs: That of each thread, by its id.
         crash: The exception that it was written for; None where it was for none.
 
     Raises:
@@ -202,6 +186,7 @@ class Minidump:
         if not found:
             raise BadDump("The minidump names no thread.")
         self.teb = found[0].teb
+        self.tebs = {thread.told.tid: thread.teb for thread in found}
         rows = _map(self._streams)
         regions = [Region(module.start, module.end, "", 0, module.path) for module in self._modules]
         regions += [Region(row.start, row.start + row.size, "", 0, "[mapped]") for row in rows if row.mapped]
@@ -212,7 +197,7 @@ class Minidump:
             name=name,
             arguments=self._command_line(found[0].teb),
             threads=tuple(self._named(thread.told) for thread in found),
-            memory=tuple(_cut(rows, self._pieces)),
+            memory=tuple(cut(rows, self._pieces)),
             mappings=tuple(regions),
         )
 
@@ -327,27 +312,27 @@ def _build_id(record: bytes) -> str:
     return f"{first:08X}{second:04X}{third:04X}{rest.hex().upper()}{age:X}"
 
 
-def _pieces(streams: _Streams) -> Iterator[_Piece]:
+def _pieces(streams: _Streams) -> Iterator[Piece]:
     """All memory that the dump holds, of both lists."""
     content = streams.stream(MEMORY_LIST)
     for start, size, offset in _rows(content, 4, _counted(content), _PIECE):
         if size:
-            yield _Piece(start, size, offset)
+            yield Piece(start, size, offset)
     content = streams.stream(MEMORY64_LIST)
     if len(content) < 16:  # noqa: PLR2004 - count and offset
         return
     count, offset = struct.unpack_from("<QQ", content)
     for start, size in _rows(content, 16, count, _PIECE64):
-        yield _Piece(start, size, offset)
+        yield Piece(start, size, offset)
         offset += size
 
 
-def _missing(pieces: list[_Piece], size: int) -> int:
+def _missing(pieces: list[Piece], size: int) -> int:
     """Bytes that the lists promise and a file of this size does not have."""
     return sum(max(0, min(piece.size, piece.offset + piece.size - size)) for piece in pieces)
 
 
-def _map(streams: _Streams) -> list[_Row]:
+def _map(streams: _Streams) -> list[Row]:
     """The map of the address space: what is committed, sorted; empty where the dump has none."""
     content = streams.stream(MEMORY_MAP)
     if len(content) < 16:  # noqa: PLR2004 - MINIDUMP_MEMORY_INFO_LIST
@@ -358,43 +343,5 @@ def _map(streams: _Streams) -> list[_Row]:
     found = []
     for start, _, _, length, state, protect, kind in _rows(content, head, count, _MAP_ROW):
         if state == _COMMIT and length:
-            found.append(_Row(start, length, _ACCESS.get(protect & 0xFF, "---"), kind == _MAPPED))
+            found.append(Row(start, length, _ACCESS.get(protect & 0xFF, "---"), kind == _MAPPED))
     return sorted(found)
-
-
-def _apart(spans: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
-    """Sorted spans (start, end, access) without what overlaps an earlier one."""
-    position = 0
-    for start, end, access in spans:
-        if max(start, position) < end:
-            yield max(start, position), end, access
-            position = end
-
-
-def _cut(rows: list[_Row], pieces: list[_Piece]) -> list[Memory]:
-    """The address space in stretches that the dump either holds or does not, without overlap."""
-    spans = list(_apart((row.start, row.start + row.size, row.access) for row in rows))
-    held = list(_apart((piece.start, piece.start + piece.size, "") for piece in pieces))
-    starts = [start for start, _, _ in spans]
-    found = []
-    for start, end, _ in held:
-        place = bisect.bisect_right(starts, start) - 1
-        inside = place >= 0 and start < spans[place][1]
-        found.append(Memory(start, end - start, end - start, spans[place][2] if inside else "rw-"))
-    found += _between(spans, held)
-    return sorted(found, key=lambda memory: memory.start)
-
-
-def _between(spans: list[tuple[int, int, str]], held: list[tuple[int, int, str]]) -> Iterator[Memory]:
-    """What of the spans the dump does not hold."""
-    ends = [end for _, end, _ in held]
-    for start, end, access in spans:
-        position = start
-        index = bisect.bisect_right(ends, start)
-        while index < len(held) and held[index][0] < end:
-            if position < held[index][0]:
-                yield Memory(position, held[index][0] - position, 0, access)
-            position = ends[index]
-            index += 1
-        if position < end:
-            yield Memory(position, end - position, 0, access)

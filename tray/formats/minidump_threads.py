@@ -25,7 +25,7 @@ _AMD64_AT, _AMD64_FLAGS_AT, _AMD64_SEGMENTS_AT = 120, 68, 56
 _AMD64_FLOATING_AT = 256
 _X86 = struct.Struct("<6IIIIIII")
 """From offset 156 of WOW64_CONTEXT: edi esi ebx edx ecx eax, ebp eip cs eflags esp ss."""
-_X86_AT = 156
+_X86_AT, _X86_FLAG = 156, 0x10000
 
 
 class Found(NamedTuple):
@@ -66,6 +66,12 @@ def names(content: bytes) -> dict[int, int]:
     count = int.from_bytes(content[:4], "little")
     rows = content[4 : 4 + count * _NAME.size]
     return dict(_NAME.iter_unpack(rows[: len(rows) // _NAME.size * _NAME.size]))
+
+
+def narrow(context: bytes) -> bytes:
+    """The registers of a ``WOW64_CONTEXT``; empty for what is none."""
+    is_one = len(context) >= _X86_SIZE and int.from_bytes(context[:4], "little") & _X86_FLAG
+    return _x86(context) if is_one else b""
 
 
 def _thread(tid: int, context: bytes) -> Thread:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from tray.ffi import dbgeng
 from tray.ffi.win32 import IMAGE_FILE_MACHINE_AMD64, IMAGE_FILE_MACHINE_I386
+from tray.formats.minidump_wow64 import CONTEXT_AT, CONTEXT_SIZE, TLS_SLOT
 
 if TYPE_CHECKING:
     from tray.ffi.dbgeng import DEBUG_STACK_FRAME_EX
 
 LAYER = "wow64cpu"
-TLS_SLOT = 0x1480 + 8
-"""Offset in the 64-bit TEB of ``TlsSlots[1]``: the address of two u16, then the 32-bit CONTEXT."""
-CONTEXT_AT, CONTEXT_SIZE, CONTEXT_I386 = 4, 716, 0x10000
+CONTEXT_I386 = 0x10000
 _EBP_EIP = struct.Struct("<II")
 _EBP_AT, _ESP_AT = 180, 196
 

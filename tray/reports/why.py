@@ -74,10 +74,12 @@ def _waits(
     """Who waits for what, in a dump of either format; None for a minidump whose libraries are not here."""
     if isinstance(read, core.Core):
         return waits.find(read.snapshot, read.memory, told, limit)
+    from tray.formats import minidump_wow64
     from tray.reports import windows_calls, windows_waits
 
-    with windows_calls.Names(tuple(read.modules()), read.times) as names:
-        return windows_waits.find(read, names, told, asked, limit) if names.tell() else None
+    program = minidump_wow64.inside(read)
+    with windows_calls.Names(tuple(program.modules()), program.times) as names:
+        return windows_waits.find(program, names, told, asked, limit) if names.tell() else None
 
 
 def _main_first(threads: Sequence[Thread], main: int) -> Sequence[Thread]:

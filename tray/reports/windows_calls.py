@@ -77,7 +77,7 @@ class Names:
         self._open.close()
 
     def tell(self) -> bool:
-        """Whether calls can be told at all: not on another machine, nor in a 64-bit view of a 32-bit program."""
+        """Whether calls can be told at all: not on another machine, nor among the layer's of a 32-bit program."""
         short = {last(module.path).casefold(): module for module in self._modules}
         system = short.get("ntdll.dll")
         return system is not None and "wow64.dll" not in short and self.image(system) is not None

@@ -15,6 +15,7 @@ from tray.verdicts import Party
 if TYPE_CHECKING:
     from tray.formats.minidump import Minidump
     from tray.formats.minidump_handles import Handle
+    from tray.formats.minidump_wow64 import Narrow
     from tray.verdicts import Asked
 
 _PEB, _PARAMETERS, _STREAMS = {8: 0x60, 4: 0x30}, {8: 0x20, 4: 0x10}, {8: 0x20, 4: 0x18}
@@ -36,7 +37,7 @@ class Handles:
         asked: What Windows told while it still ran.
     """
 
-    def __init__(self, dump: Minidump, asked: Asked) -> None:
+    def __init__(self, dump: Minidump | Narrow, asked: Asked) -> None:
         self._listed, self._asked, self._pid = dump.handles(), asked, dump.snapshot.pid
         self._streams = _streams(dump)
 
@@ -93,7 +94,7 @@ def _short(listed: Handle) -> str:
     return _BASE.sub("", listed.name)
 
 
-def _streams(dump: Minidump) -> dict[int, str]:
+def _streams(dump: Minidump | Narrow) -> dict[int, str]:
     """Handle → standard stream, by the process's parameters; a handle that is two of them is none for certain."""
     pointer = dump.pointer
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tray.formats.minidump import Minidump
+    from tray.formats.minidump_wow64 import Narrow
     from tray.model import Thread
     from tray.reports.windows_calls import Call, Names
     from tray.verdicts import Party
@@ -62,7 +63,7 @@ _POINTED_AT = (0, 8, 24)
 
 
 def find(
-    dump: Minidump,
+    dump: Minidump | Narrow,
     names: Names,
     told: Mapping[int, Thread],
     asked: Asked | None = None,
@@ -94,7 +95,9 @@ def find(
 class _Process:
     """What is needed to tell about any one thread."""
 
-    def __init__(self, dump: Minidump, names: Names, told: Mapping[int, Thread], asked: Asked) -> None:
+    def __init__(
+        self, dump: Minidump | Narrow, names: Names, told: Mapping[int, Thread], asked: Asked
+    ) -> None:
         self.memory, self.pointer = dump.memory, dump.pointer
         self.pid = dump.snapshot.pid
         self.libraries, self.told, self.asked = names, told, asked
