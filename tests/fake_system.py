@@ -45,6 +45,7 @@ class FakeSystem(System):
         fails: Flags → Windows error code, for dumps that fail.
         unreadable: Stretches that cannot be read, as (start, size).
         hangs: Waited for inside dbghelp, if set.
+        crashes: Code of an exception within dbghelp, which then resumes nobody; of the first try only.
         asked: Names of the requests, in order.
         dumped: Flags of each try to dump.
         handles: Those that are open, with their process and rights.
@@ -63,6 +64,7 @@ class FakeSystem(System):
         self.fails: dict[int, int] = {}
         self.unreadable: list[tuple[int, int]] = []
         self.hangs = None
+        self.crashes = 0
         self.commit = 1 << 40
         self.pss = False
         self.width = 64
@@ -204,7 +206,8 @@ class FakeSystem(System):
         try:
             self._dump(pid, file, flags, _Asker(callback.CallbackRoutine, self.answered))
         finally:
-            for tid in threads if live else ():
+            crashed, self.crashes = self.crashes, 0
+            for tid in threads if live and not crashed else ():
                 threads[tid] -= 1
 
     def _dump(self, pid, file, flags, ask):
@@ -216,6 +219,8 @@ class FakeSystem(System):
         for start, size in self.unreadable:
             failed = d.MINIDUMP_READ_MEMORY_FAILURE_CALLBACK(start, size, -1)
             ask(d.ReadMemoryFailureCallback, ReadMemoryFailure=failed)
+        if self.crashes:
+            raise failure(self.crashes, "MiniDumpWriteDump")
         if flags in self.fails:
             raise failure(self.fails[flags], "MiniDumpWriteDump")
         for tid in self.listed[pid].threads:

@@ -386,6 +386,39 @@ def test_dbghelp_hangs(system: FakeSystem, dump, monkeypatch: pytest.MonkeyPatch
     assert system.ended_ourselves
 
 
+def test_dbghelp_crashes(system: FakeSystem, dump):
+    """What it left suspended runs again before the next try, as often as it was; those too that are new since."""
+    system.crashes = 0x800703E6
+    threads, write_dump = system.listed[APP].threads, system.write_dump
+    between = []
+
+    def meets_new_threads(*arguments: object) -> None:
+        between.append(dict(threads))
+        threads.setdefault(74, 0)
+        threads.setdefault(75, 1)  # the app has yet to let it begin
+        write_dump(*arguments)
+
+    system.write_dump = meets_new_threads
+    dump("full")
+    assert between == [{71: 0, 72: 0, 73: 1}, {71: 0, 72: 0, 73: 1, 74: 0, 75: 1}]
+    assert threads == between[1]
+    del threads[74], threads[75]
+
+
+def test_dbghelp_fails_in_order(system: FakeSystem, dump):
+    """It has resumed all by itself: what is suspended of the new ones is so by the app's own will."""
+    system.fails = {0x21826: 0x800703E6}
+    threads, write_dump = system.listed[APP].threads, system.write_dump
+
+    def meets_new_threads(*arguments: object) -> None:
+        threads.setdefault(75, 1)
+        write_dump(*arguments)
+
+    system.write_dump = meets_new_threads
+    dump("full")
+    assert threads.pop(75) == 1
+
+
 # ---- snapshots
 
 

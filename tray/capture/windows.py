@@ -103,8 +103,7 @@ class WindowsCapture:
 
     def _give_up(self, run: Run) -> None:
         run.cancel()
-        if run.suspensions:
-            run.suspensions.undo()
+        run.let_go()
         words = f"Windows' dbghelp said nothing for {self._stall:.0f} seconds, so the app was let go."
         if run.lists_handles:
             raise Stalled(words)  # and whoever called us may try without

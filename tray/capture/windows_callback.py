@@ -37,6 +37,7 @@ class Answers:
         cancelled: Set from outside to have the dump stopped.
         error: What went wrong on our side; dbghelp only knows that something did.
         threads: Thread ids in the dump, in its order.
+        met: Threads that it came upon before that, and may have suspended.
         first_stop: When the first thread may have been suspended, by ``time.monotonic``.
         asked: How many questions came; it grows as long as dbghelp is alive.
         done: Bytes written.
@@ -64,6 +65,7 @@ class Answers:
         self.cancelled = False
         self.error: BaseException | None = None
         self.threads: list[int] = []
+        self.met: list[int] = []
         self.first_stop: float | None = None
         self.asked = 0
         self.done = 0
@@ -141,7 +143,8 @@ class Answers:
     def _is_snapshot(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
         answer.Status = d.S_FALSE if self._snapshot else d.S_OK
 
-    def _include_thread(self, _question: Any, _answer: Any) -> None:  # noqa: ANN401
+    def _include_thread(self, question: Any, _answer: Any) -> None:  # noqa: ANN401
+        self.met.append(question.ThreadId)
         if self.first_stop is None:
             self.first_stop = time.monotonic()
 

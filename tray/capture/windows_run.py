@@ -112,6 +112,11 @@ class Run:
         if self._answers:
             self._answers.cancelled = True
 
+    def let_go(self) -> None:
+        """Undo what dbghelp has left suspended; from any thread."""
+        if self.suspensions:
+            self.suspensions.undo(self._answers.met if self._answers else ())
+
     def captured(self) -> Captured:
         """What came of it.
 
@@ -235,6 +240,9 @@ class Run:
         self.frozen = True
         try:
             self.system.write_dump(process, self.target.pid, handle, flags, streams, callback)
+        except BaseException:
+            self.let_go()  # a crash within dbghelp, as while libraries come and go, leaves all suspended
+            raise
         finally:
             self._seconds += time.monotonic() - (answers.first_stop or began)
             self.frozen = False

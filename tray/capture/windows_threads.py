@@ -85,22 +85,27 @@ class Suspensions:
         self._pid = pid
         self._before = {tid: count for tid in self._tids() if (count := self._count(tid)) is not None}
 
-    def undo(self) -> int:
+    def undo(self, seen: Iterable[int] = ()) -> int:
         """Take back what has been added since; gives how many threads were let go.
 
-        A thread that is new, or that could not be looked at before, is left alone.
+        Args:
+            seen: Threads that dbghelp came upon. One of these that is new is let go once, if others had to
+                be; any other that is new, or could not be looked at before, is left alone.
         """
-        return sum(self._let_go(tid) for tid in self._tids() if tid in self._before)
+        tids = self._tids()
+        done = sum(self._let_go(tid, self._before[tid]) for tid in tids if tid in self._before)
+        new = set(seen).intersection(tids).difference(self._before) if done else ()
+        return done + sum(self._let_go(tid, (self._count(tid) or 1) - 1) for tid in new)
 
-    def _let_go(self, tid: int) -> bool:
-        """Resume a thread as often as it has been suspended since."""
+    def _let_go(self, tid: int, wanted: int) -> bool:
+        """Resume a thread until it is suspended so often."""
         rights = win32.THREAD_SUSPEND_RESUME | win32.THREAD_QUERY_LIMITED_INFORMATION
         try:
             handle = self._system.open_thread(rights, tid)
         except OSError:
             return False
         try:
-            return self._resume(handle, self._before[tid])
+            return self._resume(handle, wanted)
         except OSError:
             return False
         finally:
