@@ -1,6 +1,7 @@
 """Programs whose trouble is known: the verdict says it, in each mode, and never says worse than it is.
 
-Wine does not tell who owns a mutex and has no Wait Chain API; those answers are in ``tests/unit/test_windows_why.py``.
+Wine does not tell who owns a mutex and has no Wait Chain API; what comes of those answers is in
+``test_mutexes_listed.py`` and ``tests/unit/test_windows_why.py``.
 """
 
 from __future__ import annotations
@@ -15,22 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from windows_answers import answers
-
-from tray.capture.windows import WindowsCapture
-from tray.formats import minidump
-from tray.modes import MODES
-from tray.reports import why
+from windows_why import MODES_TO_TRY, found
 
 if TYPE_CHECKING:
     from windows_programs import Inside
 
-    from tray.reports.why import Why
-
 WIDTH = ctypes.sizeof(ctypes.c_void_p) * 8
 ROOT = Path(__file__).parents[2]
 UTF_8 = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-MODES_TO_TRY = ["mini", "heap"]
 RUNS = 5
 """Dumps of a program that is all right, each of which must find it so."""
 TRIES = 40
@@ -93,17 +86,6 @@ HEALTHY = [
 ]  # fmt: skip
 
 
-def found(target: Inside, path: Path, mode: str = "mini") -> Why:
-    """The verdict of a fresh dump, the waits, and the dump in place."""
-    capture = WindowsCapture()
-    with path.open("w+b", buffering=0) as file:
-        captured = capture.write(capture.target(target.pid), MODES[mode], file, lambda _done, _total: False)
-        minidump.verify(file, len(captured.threads))
-        told = why.at_once(file, captured)
-    assert told is not None
-    return told
-
-
 def started(program, words: str) -> Inside:
     """The program, where its trouble has begun."""
     way, *more = words.split()
@@ -123,34 +105,6 @@ def test_known_answers(program, tmp_path: Path, row) -> None:
         assert re.fullmatch(sentence, verdict.sentence), (mode, verdict)
         assert (verdict.kind, verdict.certain) == (kind, certain), (mode, verdict)
         assert all(wait.tid in target.tids for wait in verdict.chain)
-
-
-@pytest.mark.parametrize("mode", MODES_TO_TRY)
-def test_mutexes_by_the_dumps_own_list(program, tmp_path: Path, mode: str) -> None:
-    """Their owners are in what dbghelp writes of the handles, of the very moment: a ring of them is proven."""
-    target = program("waits", "named-ring", os.getpid(), bits=WIDTH)
-    a, b = (int(word) for word in target.words[1:3])
-    owners = {f"hangshot-{os.getpid()}-{number}": (target.pid, tid) for number, tid in enumerate((a, b))}
-    with answers(owners):
-        told = found(target, tmp_path / "a.dmp", mode)
-    assert told.verdict.sentence == "Deadlock: a ↔ b"
-    assert [(wait.owner, wait.sure) for wait in told.verdict.chain] == [(b, True), (a, True)]
-    with answers({}):
-        free = found(target, tmp_path / "b.dmp", mode)
-    assert free.verdict.sentence == "Nothing wrong seen: main sleeps"
-    assert {wait.does for wait in free.waits if wait.tid in (a, b)} == {
-        f"waits for a mutex ({name})" for name in owners
-    }
-
-
-def test_a_mutex_of_another_process(program, tmp_path: Path) -> None:
-    """Who holds it is told, by program and process id."""
-    other = program("waits", "holds-named", os.getpid(), bits=WIDTH)
-    target = program("waits", "wants-named", os.getpid(), bits=WIDTH)
-    with answers({f"hangshot-{os.getpid()}-0": (other.pid, int(other.words[0]))}):
-        verdict = found(target, tmp_path / "a.dmp").verdict
-    expected = f"Waiting outside: main waits for a mutex held by process ({other.pid})"
-    assert (verdict.sentence, verdict.certain) == (expected, True)
 
 
 def test_busy(program, tmp_path: Path) -> None:
