@@ -43,10 +43,10 @@ dt: Dump
 dd: ELF core file, heap, 4.1 kB
 dt: Threads
 dd: 5
-dt: Command line
-dd: /opt/app --fast
 dt: System
 dd: Linux
+dt: Command line
+dd: /opt/app --fast
 h2: Who waits for whom
 p: Each arrow leads from a thread to the one that holds what it wants. Round the ring nobody ever lets go.
 title: A ring of threads that wait for each other

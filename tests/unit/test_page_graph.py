@@ -139,6 +139,23 @@ def test_what_is_outside():
     )
 
 
+@pytest.mark.parametrize(
+    "does",
+    [
+        "waits for a slim reader-writer lock that readers hold",
+        "waits for a value in its memory to change",
+        "waits for a lock or event that names no owner",
+    ],
+)
+def test_what_is_waited_for_fits_its_box(does: str):
+    """Nothing of its name is cut off; the words beside the picture have it in full."""
+    [picture] = drawn(waits_on(1, 0x10, does=does), waits_on(2, 0x10, does=does))
+    assert picture.root
+    title = picture.root.box.title
+    assert title in {"slim lock (SRW)", "value in memory", "lock or event"}
+    assert f">{title}<" in written(svg(layout.laid_out(picture), 1, "Waits", told(picture)))
+
+
 def test_order_and_number():
     """Deadlocks first, then what the verdict is about, then the rest; only so many."""
     waits = [*itertools.chain.from_iterable([wants(n, n + 1)] for n in range(100, 120, 2)), wants(50, 51)]

@@ -132,6 +132,8 @@ def test_words_with_hyphens_stay_whole():
     """A headline does not break ``worker-2`` in two; what is no word of that kind is left alone."""
     told = written(make("h1", sentence("Deadlock: worker-1 ↔ worker-2, in <a-b>() - -1")))
     assert re.findall(r'<span class="word">(.*?)</span>', told) == ["worker-1", "worker-2,", "&lt;a-b&gt;()"]
+    told_again = written(make("h1", sentence("Deadlock: thread 804 ↔ thread 808, in a thread")))
+    assert re.findall(r'<span class="word">(.*?)</span>', told_again) == ["thread 804", "thread 808,"]
     assert re.sub("</?span.*?>", "", told) == "<h1>Deadlock: worker-1 ↔ worker-2, in &lt;a-b&gt;() - -1</h1>"
 
 

@@ -494,7 +494,7 @@ static void alone_in(const char *way, const char *more) {
         wait(&ring, &(int){0}, sizeof ring, INFINITE);
     }
     if (is(way, "spin"))
-        for (SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_TIME_CRITICAL);;)
+        for (;;)
             turns++;
     if (is(way, "window") || is(way, "com"))
         pump();

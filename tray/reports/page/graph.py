@@ -26,6 +26,8 @@ _THINGS = {
     WaitKind.KERNEL: "the kernel",
 }
 """What is drawn for a wait that leads out of the process."""
+_SHORTER = {"slim reader-writer lock": "slim lock (SRW)", "value in its memory to change": "value in memory"}
+"""What would not fit into a box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +255,9 @@ class _Web:
         if isinstance(key, str):
             wait = next(self.by_thread[tid] for tid in self.before[key])
             if not wait.address:
-                return Box(_THINGS[wait.kind], wait.does, "thing")
-            what = wait.does.removeprefix("waits for ").removeprefix("a ")
-            return Box(what, f"at 0x{wait.address:x}", "thing")
+                return Box(_THINGS[wait.kind], wait.does.replace(" a file or pipe", " it"), "thing")
+            what = wait.does.removeprefix("waits for ").removeprefix("a ").partition(" that ")[0]
+            return Box(_SHORTER.get(what, what), f"at 0x{wait.address:x}", "thing")
         wait_of = self.by_thread.get(key)
         end = wait_of.does if wait_of and key not in self.after else ""
         return Box(self._names.get(key, f"thread {key}"), end or self.where.get(key, ""))

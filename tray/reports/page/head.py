@@ -101,10 +101,10 @@ def _facts(subject: Subject) -> Iterator[tuple[str, Child]]:
     )
     count = len(report.snapshot.threads)
     yield "Threads", f"{count:,}".replace(",", "\u202f") if count > 9999 else str(count)  # noqa: PLR2004
-    if report.snapshot.arguments:
-        yield _COMMAND, make("code", path(_shortened(report.snapshot.arguments)))
     if dump and dump.system:
         yield "System", foreign(dump.system)
+    if report.snapshot.arguments:
+        yield _COMMAND, make("code", path(_shortened(report.snapshot.arguments)))
 
 
 def _time(dump: Dump) -> str:

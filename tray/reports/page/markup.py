@@ -18,8 +18,8 @@ LONGEST = 6000
 """Characters of one text; a path has 4096 at most."""
 _EMPTY = {"meta", "br", "col", "wbr"}
 """Elements that have no end."""
-_BREAKS = re.compile(r"(\S*\w-\w\S*)")
-"""A word that browsers break at its hyphen, as ``worker-2``."""
+_BREAKS = re.compile(r"(thread \d\S*|\S*\w-\w\S*)")
+"""What browsers would break: ``worker-2`` at its hyphen, ``thread 2`` before its number."""
 _FOLDER = re.compile(r"(?<=[/\\])(?=[^/\\\s])")
 
 
@@ -56,7 +56,7 @@ def foreign(text: str) -> Node:
 
 
 def sentence(text: str) -> Iterator[Child]:
-    """Text whose words with hyphens stay whole as long as they fit on a line."""
+    """Text whose words with hyphens, and threads' numbers, stay whole as long as they fit on a line."""
     for number, part in enumerate(_BREAKS.split(text)):
         yield make("span", part, class_="word") if number % 2 else part
 
