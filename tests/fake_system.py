@@ -7,6 +7,7 @@ dbghelp that refuses, hangs or loses the right to something.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from dataclasses import dataclass, field
 
@@ -45,7 +46,7 @@ class FakeSystem(System):
         fails: Flags → Windows error code, for dumps that fail.
         unreadable: Stretches that cannot be read, as (start, size).
         hangs: Waited for inside dbghelp, if set.
-        crashes: Code of an exception within dbghelp, which then resumes nobody; of the first try only.
+        crashes: Whether dbghelp crashes, and so resumes nobody; at the first try only.
         asked: Names of the requests, in order.
         dumped: Flags of each try to dump.
         handles: Those that are open, with their process and rights.
@@ -64,7 +65,7 @@ class FakeSystem(System):
         self.fails: dict[int, int] = {}
         self.unreadable: list[tuple[int, int]] = []
         self.hangs = None
-        self.crashes = 0
+        self.crashes = False
         self.commit = 1 << 40
         self.pss = False
         self.width = 64
@@ -206,7 +207,7 @@ class FakeSystem(System):
         try:
             self._dump(pid, file, flags, _Asker(callback.CallbackRoutine, self.answered))
         finally:
-            crashed, self.crashes = self.crashes, 0
+            crashed, self.crashes = self.crashes, False
             for tid in threads if live and not crashed else ():
                 threads[tid] -= 1
 
@@ -220,7 +221,7 @@ class FakeSystem(System):
             failed = d.MINIDUMP_READ_MEMORY_FAILURE_CALLBACK(start, size, -1)
             ask(d.ReadMemoryFailureCallback, ReadMemoryFailure=failed)
         if self.crashes:
-            raise failure(self.crashes, "MiniDumpWriteDump")
+            raise OSError(errno.EIO, "Windows' dbghelp crashed")
         if flags in self.fails:
             raise failure(self.fails[flags], "MiniDumpWriteDump")
         for tid in self.listed[pid].threads:

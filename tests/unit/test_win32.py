@@ -97,6 +97,24 @@ def test_failures(code: int, winerror: int, number: int):
     assert str(error)
 
 
+def test_a_crash_within_dbghelp(monkeypatch):
+    """What ctypes makes of an access violation has no code; it is said what it was, and codes stay."""
+
+    def crash(*_: object) -> None:
+        raise told
+
+    system = win32.System()
+    monkeypatch.setattr(system, "_call", crash)
+    told = OSError("exception: access violation reading 0x08")
+    with pytest.raises(OSError, match="dbghelp crashed") as caught:
+        system.write_dump(1, 2, 3, 0, None, None)
+    assert win32.code(caught.value) == 0
+    told = win32.failure(5, "MiniDumpWriteDump")
+    with pytest.raises(OSError, match="Mini") as caught:
+        system.write_dump(1, 2, 3, 0, None, None)
+    assert win32.code(caught.value) == 5
+
+
 def test_other_errors_have_no_windows_code():
     """One that comes from a file, say."""
     assert win32.code(OSError(errno.ENOSPC, "full")) == 0

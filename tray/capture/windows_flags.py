@@ -57,6 +57,8 @@ _GENERATIONS = (
 """Masks of ever older dbghelps, newest first."""
 ATTEMPTS = 5
 """How often memory that changes underfoot is read before a smaller dump is tried."""
+_AGAIN = (ERROR_PARTIAL_COPY, 0)
+"""What comes of that: memory that is gone, or a crash within dbghelp, which has no code."""
 
 
 def flags(include: Include) -> int:
@@ -99,8 +101,11 @@ class Ladder:
             self._take(_without_handles(self.flags, without_handles))
 
     def down(self, code: int, why: str) -> bool:
-        """Step down after a failure with this Windows error code; False when there is nothing left to try."""
-        if code == ERROR_PARTIAL_COPY and self._attempts < ATTEMPTS:
+        """Step down after a failure with this Windows error code; False when there is nothing left to try.
+
+        What may go well the next time is tried again first.
+        """
+        if code in _AGAIN and self._attempts < ATTEMPTS:
             self._attempts += 1
             return True
         self._attempts = 1

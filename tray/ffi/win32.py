@@ -700,17 +700,27 @@ class System:
         streams: dbghelp.MINIDUMP_USER_STREAM_INFORMATION | None,
         callback: dbghelp.MINIDUMP_CALLBACK_INFORMATION | None,
     ) -> None:
-        """MiniDumpWriteDump; dbghelp must only ever be called from one thread at a time."""
-        self._call(
-            "MiniDumpWriteDump",
-            process,
-            pid,
-            file,
-            flags,
-            None,
-            ctypes.byref(streams) if streams else None,
-            ctypes.byref(callback) if callback else None,
-        )
+        """MiniDumpWriteDump; dbghelp must only ever be called from one thread at a time.
+
+        Raises:
+            OSError: It failed; one without a Windows error code says that it crashed, as it
+                does now and then while libraries come and go, and then all threads are left suspended.
+        """
+        try:
+            self._call(
+                "MiniDumpWriteDump",
+                process,
+                pid,
+                file,
+                flags,
+                None,
+                ctypes.byref(streams) if streams else None,
+                ctypes.byref(callback) if callback else None,
+            )
+        except OSError as error:
+            if code(error):
+                raise
+            raise OSError(errno.EIO, "Windows' dbghelp crashed") from error
 
     def dbghelp_path(self) -> str:
         """Where dbghelp was loaded from."""
