@@ -1,22 +1,30 @@
 """What Windows' kernel tells dbghelp of handles and Wine's does not: how many there are, and who holds a mutex.
 
 Microsoft's dbghelp asks for both, and what it makes of the answers is in the dump. So only
-the two answers are ours; all else is Wine's, and the dump as that dbghelp writes it.
+the two answers are ours; all else is Wine's, and the dump as that dbghelp writes it. It looks
+the kernel's functions up once, so this is a program of its own: ``why`` runs it.
 """
 
 from __future__ import annotations
 
 import ctypes
-from contextlib import contextmanager
+import json
+import os
+import subprocess
+import sys
 from ctypes import POINTER, c_int32, c_size_t, c_uint32, c_void_p
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from judges_windbg import imports
 
 from tray.ffi.windows_waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+
+    from windows_programs import Inside
 
 HANDLE_COUNT, OWNER = 20, 1
 READ_WRITE = 4
@@ -24,9 +32,21 @@ KEPT: list[object] = []
 """What dbghelp may yet call, kept alive."""
 
 
-@contextmanager
-def answers(owners: Mapping[str, tuple[int, int]]) -> Iterator[None]:
-    """Dumps that are written meanwhile list their handles, and who holds these mutexes.
+def why(target: Inside, path: Path, mode: str, owners: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """The verdict of a fresh dump, and the waits, where Windows tells who holds these mutexes; see `answer`."""
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, __file__, str(target.pid), str(path), mode, json.dumps(owners)],
+        capture_output=True, stdin=subprocess.DEVNULL, check=False, cwd=root, timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ["PYTHONPATH"]])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def answer(owners: Mapping[str, tuple[int, int]]) -> None:
+    """Have the dumps of this process list the handles, and who holds these mutexes.
 
     Args:
         owners: Name of a mutex → process and thread; of others nobody is told to hold them.
@@ -63,12 +83,7 @@ def answers(owners: Mapping[str, tuple[int, int]]) -> Iterator[None]:
     hook = lookup(address)
     KEPT.append((hook, ours))
     [slot] = [slot for name, slot in imports(dbghelp._handle) if name == b"GetProcAddress"]
-    before = c_void_p.from_address(slot).value
     _put(slot, ctypes.cast(hook, c_void_p).value)
-    try:
-        yield
-    finally:
-        _put(slot, before)
 
 
 def _put(slot: int, value: int | None) -> None:
@@ -77,3 +92,16 @@ def _put(slot: int, value: int | None) -> None:
     protect.argtypes = [c_void_p, c_size_t, c_uint32, POINTER(c_uint32)]
     assert protect(slot, ctypes.sizeof(c_void_p), READ_WRITE, ctypes.byref(c_uint32()))
     c_void_p.from_address(slot).value = value
+
+
+def main(pid: str, path: str, mode: str, owners: str) -> None:
+    """Dump a process and tell why it hangs; runs in the process that answers."""
+    from windows_why import found
+
+    answer(json.loads(owners))
+    told = found(int(pid), Path(path), mode)
+    print(json.dumps({"verdict": asdict(told.verdict), "waits": [asdict(wait) for wait in told.waits]}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -12,18 +12,16 @@ from tray.reports import why
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from windows_programs import Inside
-
     from tray.reports.why import Why
 
 MODES_TO_TRY = ["mini", "heap"]
 
 
-def found(target: Inside, path: Path, mode: str = "mini") -> Why:
+def found(pid: int, path: Path, mode: str = "mini") -> Why:
     """The verdict of a fresh dump, the waits, and the dump in place."""
     capture = WindowsCapture()
     with path.open("w+b", buffering=0) as file:
-        captured = capture.write(capture.target(target.pid), MODES[mode], file, lambda _done, _total: False)
+        captured = capture.write(capture.target(pid), MODES[mode], file, lambda _done, _total: False)
         minidump.verify(file, len(captured.threads))
         told = why.at_once(file, captured)
     assert told is not None

@@ -103,7 +103,7 @@ def test_known_answers(program, tmp_path: Path, row) -> None:
     words, kind, certain, sentence = row
     target = started(program, words)
     for mode in MODES_TO_TRY:
-        said = found(target, tmp_path / "a.dmp", mode).verdict
+        said = found(target.pid, tmp_path / "a.dmp", mode).verdict
         assert re.fullmatch(sentence, said.sentence), (mode, said)
         assert (said.kind, said.certain) == (kind, certain), (mode, said)
         assert all(wait.tid in target.tids for wait in said.chain)
@@ -115,7 +115,7 @@ def test_busy(program, tmp_path: Path, monkeypatch) -> None:
         monkeypatch.setattr(module, "BUSY", LEAST)
     target = started(program, "spin")
     for _ in range(TRIES):
-        said = found(target, tmp_path / "a.dmp").verdict
+        said = found(target.pid, tmp_path / "a.dmp").verdict
         if said.kind == "busy":
             break
         assert said.sentence == "Nothing wrong seen: main was running"
@@ -127,7 +127,7 @@ def test_healthy_programs(program, tmp_path: Path, way: str) -> None:
     """Whatever their threads are at, none of them is called deadlocked, dump after dump."""
     target = started(program, way)
     for _ in range(RUNS):
-        told = found(target, tmp_path / "a.dmp")
+        told = found(target.pid, tmp_path / "a.dmp")
         assert told.verdict.kind != "deadlock", told
         assert not any("not in this process" in wait.owner_name for wait in told.waits), told
 
@@ -135,7 +135,7 @@ def test_healthy_programs(program, tmp_path: Path, way: str) -> None:
 def test_a_deadlock_once_round(program, tmp_path: Path) -> None:
     """The chain names each thread of the cycle, its section and who is in it."""
     target = started(program, "ring3")
-    chain = found(target, tmp_path / "a.dmp").verdict.chain
+    chain = found(target.pid, tmp_path / "a.dmp").verdict.chain
     assert [(one.name, one.owner_name) for one in chain] == [("a", "b"), ("b", "c"), ("c", "a")]
     assert [one.owner for one in chain] == [chain[1].tid, chain[2].tid, chain[0].tid]
     assert [one.tid for one in chain] == [int(word) for word in target.words[1:4]]

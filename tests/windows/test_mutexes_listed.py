@@ -10,8 +10,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from windows_answers import answers
-from windows_why import MODES_TO_TRY, found
+from windows_answers import why
+from windows_why import MODES_TO_TRY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +23,12 @@ def test_mutexes_by_the_dumps_own_list(program, tmp_path: Path, mode: str) -> No
     target = program("waits", "named-ring", os.getpid(), bits=64)
     a, b = (int(word) for word in target.words[1:3])
     owners = {f"hangshot-{os.getpid()}-{number}": (target.pid, tid) for number, tid in enumerate((a, b))}
-    with answers(owners):
-        told = found(target, tmp_path / "a.dmp", mode)
-    assert told.verdict.sentence == "Deadlock: a ↔ b"
-    assert [(wait.owner, wait.sure) for wait in told.verdict.chain] == [(b, True), (a, True)]
-    with answers({}):
-        free = found(target, tmp_path / "b.dmp", mode)
-    assert free.verdict.sentence == "Nothing wrong seen: main sleeps"
-    assert {wait.does for wait in free.waits if wait.tid in (a, b)} == {
+    told = why(target, tmp_path / "a.dmp", mode, owners)
+    assert told["verdict"]["sentence"] == "Deadlock: a ↔ b"
+    assert [(wait["owner"], wait["sure"]) for wait in told["verdict"]["chain"]] == [(b, True), (a, True)]
+    free = why(target, tmp_path / "b.dmp", mode, {})
+    assert free["verdict"]["sentence"] == "Nothing wrong seen: main sleeps"
+    assert {wait["does"] for wait in free["waits"] if wait["tid"] in (a, b)} == {
         f"waits for a mutex ({name})" for name in owners
     }
 
@@ -39,7 +37,7 @@ def test_a_mutex_of_another_process(program, tmp_path: Path) -> None:
     """Who holds it is told, by program and process id."""
     other = program("waits", "holds-named", os.getpid(), bits=64)
     target = program("waits", "wants-named", os.getpid(), bits=64)
-    with answers({f"hangshot-{os.getpid()}-0": (other.pid, int(other.words[0]))}):
-        verdict = found(target, tmp_path / "a.dmp").verdict
+    owners = {f"hangshot-{os.getpid()}-0": (other.pid, int(other.words[0]))}
+    said = why(target, tmp_path / "a.dmp", "mini", owners)["verdict"]
     expected = f"Waiting outside: main waits for a mutex held by process ({other.pid})"
-    assert (verdict.sentence, verdict.certain) == (expected, True)
+    assert (said["sentence"], said["certain"]) == (expected, True)
