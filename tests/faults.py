@@ -124,7 +124,9 @@ def alike(pid: int) -> dict[int, str]:
     found = {}
     for path in Path("/proc").iterdir():
         try:
-            lines = (path / "status").read_text().splitlines() if path.name.isdecimal() else []
+            lines = (
+                (path / "status").read_text(errors="replace").splitlines() if path.name.isdecimal() else []
+            )
             fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
             zombie = fields.get("State", "?")[0] in "ZX" and fields.get("PPid") == str(pid)
             if zombie or (fields and os.path.samestat((path / "exe").stat(), program)):

@@ -60,7 +60,7 @@ def processes(name: str) -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             ours = f"WINEPREFIX={PREFIX}".encode() in (folder / "environ").read_bytes().split(b"\0")
-            if ours and (folder / "comm").read_text().strip() == name:
+            if ours and (folder / "comm").read_text(errors="replace").strip() == name:
                 found.append(int(folder.name))
     return found
 

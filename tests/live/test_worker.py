@@ -121,9 +121,10 @@ say("dumped")
 def test_cancel() -> None:
     """Cancel interrupts it; what it says about that is the last event."""
     one, heard = start("""
+import time
 try:
     say("started")
-    sys.stdin.read()
+    while True: time.sleep(0.01)  # one long wait could begin just after the interrupt came
 except KeyboardInterrupt:
     say("error", error="Cancelled", exit_code=130)
 """)
