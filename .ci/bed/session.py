@@ -80,6 +80,11 @@ def target_programs() -> None:
 
     Their functions are exported, so that debuggers name them; one that asks for a PDB has that instead.
     """
+    with locked(HOME / "targets.lock", "another .ci/testbed compiles the programs to dump"):
+        _compile()
+
+
+def _compile() -> None:
     for source in sorted((REPOSITORY / "tests/windows/targets").glob("*.c")):
         for bits, compiler in COMPILERS.items():
             place = HOME / f"targets{bits}" / f"{source.stem}.exe"

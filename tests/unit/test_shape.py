@@ -181,6 +181,12 @@ print(sorted({name.split(".")[0] for name in sys.modules}))
     assert "tray" in loaded
 
 
+def test_what_toasts_need_comes_with_the_first_toast() -> None:
+    """It is a third of all that the tray imports; the icon and the hotkey do not wait for it."""
+    script = "import sys, tray.app.tray, tray.app.spare, tray.desktop.windows; print(sorted(sys.modules))"
+    assert not {"asyncio", "desktop_notifier", "ssl"} & set(ast.literal_eval(run(script)))
+
+
 @pytest.mark.parametrize("path", modules(), ids=dotted)
 def test_files_are_short(path: Path) -> None:
     """A file fits a reader's head; only tables of foreign numbers may be longer."""

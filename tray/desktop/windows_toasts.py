@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tray.ffi.user32 import call
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine
 
     from desktop_notifier import Notification
@@ -166,6 +166,8 @@ class Toasts:
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # whatever the work gives
         """Do it on the thread with the loop: desktop-notifier calls back on the loop it was made on."""
+        import asyncio  # here, for it is a third of what the tray imports, and most presses come later
+
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             threading.Thread(target=_serve, args=(self._loop,), name="toasts", daemon=True).start()
