@@ -102,7 +102,7 @@ def test_chains_that_never_end() -> None:
 
 
 def test_parts_outside_of_the_file() -> None:
-    """Tables that lead nowhere tell nothing."""
+    """Tables that lead nowhere tell nothing; nor do they where a place beyond 2 GiB is no number for C."""
     content = bytearray(Library(WHOLE).build())
     directories = 0x58 + 112
     for directory in (directories, directories + 24):
@@ -110,9 +110,16 @@ def test_parts_outside_of_the_file() -> None:
         struct.pack_into("<I", broken, directory, 0x7FFF0000)
         found = pe.Image(bytes(broken))
         assert (found.name(0x1210), found.steps(0x1210)) in [("", [Step(grown=0x28)]), ("Enter", None)]
+    section = content.index(b".all")  # its size, address, size in the file and place in it
+    struct.pack_into("<IIII", content, section + 8, 1 << 31, 0x1000, 1 << 31, 0xFFFF0000)
+    found = pe.Image(bytes(content))
+    assert (found.name(0x1210), found.steps(0x1210)) == ("", None)
 
 
-@pytest.mark.parametrize("content", [b"", b"MZ", b"\x7fELF" + bytes(1000), b"MZ" + bytes(1000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"MZ", b"\x7fELF" + bytes(1000), b"MZ" + bytes(1000), b"MZ" + bytes(58) + b"\xff" * 1000],
+)
 def test_what_is_no_library(content: bytes) -> None:
     """It is refused."""
     with pytest.raises(ValueError, match="no Windows program"):

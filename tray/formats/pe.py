@@ -67,7 +67,7 @@ class Image:
         self._content = content
         try:
             self._read_headers()
-        except struct.error as error:
+        except (struct.error, OverflowError) as error:  # the latter where addresses have 32 bits
             raise ValueError("no Windows program") from error
         self._names: list[tuple[int, int]] | None = None
 
@@ -155,7 +155,9 @@ class Image:
         """
         for start, end, place in self._sections:
             if start <= address < end:
-                return int(address - start + place)
+                at = int(address - start + place)
+                if at < len(self._content):
+                    return at
         raise ValueError("outside of the file")
 
     def _directory(self, number: int) -> tuple[int, int]:
@@ -203,7 +205,7 @@ class Image:
         try:
             start, size = self._directory(_EXCEPTIONS)
             at = self._at(start)
-            count = size // _FUNCTION.size
+            count = min(size, len(self._content)) // _FUNCTION.size
             place = bisect.bisect_right(range(count), address, key=lambda row: self._row(at, row)[0]) - 1
             begin, end, unwind = self._row(at, place) if place >= 0 else (0, 0, 0)
         except (struct.error, ValueError):
