@@ -106,6 +106,20 @@ def _chosen(process: str, started: int | None) -> tuple[int, int | None]:
     return named.process(process)
 
 
+def _end_after_the_tray() -> None:
+    """When the session ends Windows asks the tray first, which waits for us; else we would be ended meanwhile.
+
+    Source: learn.microsoft.com, "SetProcessShutdownParameters".
+    """
+    if sys.platform == "win32":
+        from tray.ffi import user32
+
+        try:
+            user32.call("SetProcessShutdownParameters", user32.SHUTDOWN_LATER, 0)
+        except OSError as error:
+            log.debug("Windows may end us before the tray: %s", error)
+
+
 def _worker(pipes: str | None, only: list[int] | None) -> int:
     """Wait for one request on standard input or a pipe, then dump; end silently if none comes.
 
@@ -114,6 +128,7 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
         only: The pid and start time that such a one may be asked for.
     """
     orders, lender = Orders(), None
+    _end_after_the_tray()
     if pipes:
         from tray.commands import elevated
 

@@ -31,6 +31,9 @@ ERROR_INVALID_WINDOW_HANDLE = 1400
 ERROR_HOTKEY_ALREADY_REGISTERED = 1409
 ERROR_TIMEOUT = 1460
 
+SHUTDOWN_LATER = 0x200
+"""After programs that asked for nothing, which have 0x280."""
+
 WM_NULL = 0x0000
 WM_DESTROY = 0x0002
 WM_PAINT = 0x000F
@@ -187,6 +190,7 @@ PROTOTYPES: dict[str, _Row] = {
     "GetClipboardData": ("user32", HANDLE, (UINT,), True),
     "CloseClipboard": ("user32", BOOL, (), True),
     "GetModuleHandleW": ("kernel32", HANDLE, (LPCWSTR,), True),
+    "SetProcessShutdownParameters": ("kernel32", BOOL, (DWORD, DWORD), True),
     "GetTickCount": ("kernel32", DWORD, (), False),
     "GlobalAlloc": ("kernel32", HANDLE, (UINT, c_size_t), True),
     "GlobalLock": ("kernel32", c_void_p, (HANDLE,), True),
