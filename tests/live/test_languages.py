@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import dumping
 import pytest
 
 from tray import reports
-from tray.reports import reader
+from tray.reports import python_calls, reader
 from tray.store import described
 
 if TYPE_CHECKING:
@@ -66,6 +67,27 @@ def test_python_of_a_mini_dump(target, tmp_path: Path) -> None:
     assert places(report.stacks[0]) == MAIN
     assert "s after the dump" in " ".join(report.lacks)
     assert "inner at python_calls.py:13" in core.with_suffix(".txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("reader_does", "why"),
+    [
+        ("time.sleep(86400)", "pystack was ended after 1 s"),
+        ("os.abort()", "pystack did not find the interpreter's state"),
+        ("print('{')", "the interpreter has no calls"),
+    ],
+)
+def test_a_reader_of_python_that_fails(
+    target, tmp_path: Path, monkeypatch, reader_does: str, why: str
+) -> None:
+    """The dump is read all the same, and why its Python is missing is said."""
+    core = dumping.dump(target("python_calls").pid, "heap", tmp_path).core
+    words = [sys.executable, "-c", f"import os, time; {reader_does}"]
+    monkeypatch.setattr(python_calls, "our_own", lambda *_: words)
+    monkeypatch.setattr(python_calls, "LIMIT", 1.0)
+    report = read(core)
+    assert f"Its Python calls are not shown: {why}." in report.lacks
+    assert any("_PyEval" in frame.function for frame in report.stacks[0].frames)
 
 
 def test_python_that_has_ended(target, tmp_path: Path) -> None:

@@ -46,6 +46,19 @@ def test_calls_that_do_not_fit(native: tuple[Frame, ...]) -> None:
     assert found == ["nanosleep", "inner", "key", *(frame.function for frame in native[1:])]
 
 
+def test_a_program_that_holds_the_interpreter_itself() -> None:
+    """It is known by the loop; of the program's own calls none is left out, whether they have a name or not."""
+    own = [replace(one, module="/app") for one in (SLEEP, Frame(9, ""), LOOP, VECTOR, Frame(8, "main"))]
+    assert python_calls.is_run([Stack(7, tuple(own))])
+    assert not python_calls.is_run([Stack(7, (SLEEP, VECTOR))])
+    assert merged(tuple(own), ("inner", False), ("<module>", True)) == [
+        "nanosleep", "", "inner", "<module>", "main",
+    ]  # fmt: skip
+    assert merged(tuple(own), ("inner", True), ("<module>", True))[:4] == [
+        "nanosleep", "", "inner", "<module>",
+    ]  # fmt: skip
+
+
 def test_threads_without_python() -> None:
     """Stay as they are."""
     stack = Stack(8, (SLEEP, LOOP))

@@ -16,7 +16,7 @@ from tray.program import command as our_own
 from tray.reports.names import last
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from tray.model import Module
 
@@ -36,6 +36,11 @@ _INSIDE = re.compile(
 def is_python(modules: Iterable[Module]) -> bool:
     """Whether a Python 3 interpreter is among a process's modules."""
     return any(_MODULE.fullmatch(last(module.path)) for module in modules)
+
+
+def is_run(stacks: Iterable[Stack]) -> bool:
+    """Whether a Python 3 interpreter is seen at work, in a program that may hold it itself."""
+    return any(_LOOP.fullmatch(frame.function) for stack in stacks for frame in stack.frames)
 
 
 def of_core(path: Path, executable: str) -> tuple[tuple[Stack, ...], str]:
@@ -105,25 +110,33 @@ def _merged(native: Sequence[Frame], calls: Sequence[Frame]) -> tuple[Frame, ...
     """One thread's. Where the counts differ, its Python calls stand together where the interpreter begins."""
     runs = list(_runs(calls))
     loops = [place for place, frame in enumerate(native) if _LOOP.fullmatch(frame.function)]
+    homes = {native[place].module for place in loops}
     if len(loops) != len(runs):
-        begins = next(
-            (n for n, frame in enumerate(native) if _MODULE.fullmatch(last(frame.module))), len(native)
-        )
+        begins = next((place for place, frame in enumerate(native) if _is_home(frame, homes)), len(native))
         return (*native[:begins], *(frame for run in runs for frame in run), *native[begins:])
     following = dict(zip(loops, runs, strict=True))
     found: list[Frame] = []
     for place, frame in enumerate(native):
         if place in following:
             found += following[place]
-        elif not _is_step(frame):
+        elif not _is_step(frame, homes):
             found.append(frame)
     return tuple(found)
 
 
-def _is_step(frame: Frame) -> bool:
+def _is_home(frame: Frame, homes: Container[str]) -> bool:
+    """Whether this lies in the interpreter; where a program holds that itself, its loop tells."""
+    if _MODULE.fullmatch(last(frame.module)):
+        return True
+    return frame.module in homes and bool(_LOOP.fullmatch(frame.function))
+
+
+def _is_step(frame: Frame, homes: Container[str]) -> bool:
     """Whether this is the interpreter on its way to a call; without a name it tells nobody more than that."""
-    inside = not frame.function or _INSIDE.fullmatch(frame.function)
-    return bool(inside and _MODULE.fullmatch(last(frame.module)))
+    if not frame.function:
+        return bool(_MODULE.fullmatch(last(frame.module)))
+    inside = frame.module in homes or _MODULE.fullmatch(last(frame.module))
+    return bool(inside and _INSIDE.fullmatch(frame.function))
 
 
 def _runs(calls: Sequence[Frame]) -> Iterator[list[Frame]]:

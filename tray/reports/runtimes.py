@@ -126,7 +126,7 @@ _MOST_SEARCHED = 256 << 20
 
 def added(report: Report) -> Report:
     """The report with Python's calls, and what is lacking of other languages'."""
-    if python_calls.is_python(report.modules):
+    if python_calls.is_python(report.modules) or python_calls.is_run(report.stacks):
         report = _with_python(report)
     found = [one for one in RUNTIMES if any(one.module.fullmatch(last(m.path)) for m in report.modules)]
     found += [GO] if _is_go(report) else []
