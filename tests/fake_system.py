@@ -50,6 +50,7 @@ class FakeSystem(System):
         asked: Names of the requests, in order.
         dumped: Flags of each try to dump.
         handles: Those that are open, with their process and rights.
+        files: Files that are mapped, by address.
     """
 
     def __init__(self) -> None:
@@ -79,6 +80,7 @@ class FakeSystem(System):
         self.comments: list[str] = []
         self._next = 1000
         self.told = FakeWaits()
+        self.files: dict[int, str] = {}
 
     def _new(self, kind: str, number: int, rights: int = 0) -> int:
         self._next += 4
@@ -138,6 +140,11 @@ class FakeSystem(System):
             0x50000, 0x1000, win32.MEM_COMMIT, win32.PAGE_READWRITE | win32.PAGE_GUARD, win32.MEM_PRIVATE
         )
         yield Stretch(0x60000, 0x1000, win32.MEM_RESERVE, 0, win32.MEM_PRIVATE)
+
+    def mapped_file(self, process, address):
+        if address in self.files:
+            return self.files[address]
+        raise failure(1006, "K32GetMappedFileNameW")
 
     def read(self, process, address, size):
         raise failure(win32.ERROR_PARTIAL_COPY, "ReadProcessMemory")

@@ -103,6 +103,31 @@ def test_what_a_mode_holds(program, dump, mode: str, held: bool):  # noqa: FBT00
     assert ("page 500 of the heap" in printed) == held
 
 
+@pytest.mark.parametrize(
+    ("mode", "held"), [("mini", ()), ("heap", ("memory",)), ("full", ("memory", "file"))]
+)
+def test_shared_memory(program, dump, tmp_path: Path, mode: str, held: tuple[str, ...]):
+    """What is shared with other programs is in a heap dump, unless it is a file's; WinDbg's engine sees it too."""
+    target = program("shared", 4, tmp_path / "mapped", bits=WIDTH)
+    captured, path = dump(target.pid, mode)
+    assert captured.gaps == ()
+    places = [int(word, 16) + 4096 * 200 for word in target.words[:2]]
+    printed = windbg(path, *(f"da {place:x}" for place in places))
+    for what, place in zip(("memory", "file"), places, strict=True):
+        text = f"page 200 of the shared {what}"
+        assert (text in printed) == (what in held), printed
+        with minidump.read(path) as read:
+            assert (read.memory(place, len(text)) == text.encode()) == (what in held)
+
+
+def test_very_much_shared_memory(program, dump, tmp_path: Path):
+    """A heap dump leaves it out, and says so."""
+    target = program("shared", 300, tmp_path / "mapped", bits=WIDTH)
+    captured, path = dump(target.pid, "heap")
+    assert [(gap.what, gap.size) for gap in captured.gaps] == [("shared memory", 300 << 20)]
+    assert path.stat().st_size < 100 << 20
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_inspect_agrees(program, dump, mode: str):
     """What our reader says of the dump: who, which modules, and nothing missing."""

@@ -10,7 +10,7 @@ Source: learn.microsoft.com, "MINIDUMP_CALLBACK_TYPE"; the order was seen with d
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tray.errors import Cancelled
 from tray.ffi import dbghelp as d
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray.capture import Progress
-    from tray.capture.windows_pointed import Pointed
 
 MOST_FAILURES = 50
 """Stretches of unreadable memory that are told one by one; of more, the sum is told."""
@@ -28,6 +27,16 @@ SMALL = 8 << 20
 """Bytes that are written before anybody could cancel; a cancel is obeyed at the end."""
 _TOLD_EVERY = 0.05
 """Seconds between two words to the progress, which costs more than a small write."""
+
+
+class Added(Protocol):
+    """Memory that a dump has besides what dbghelp takes by itself."""
+
+    def thread(self, context: bytes) -> None:
+        """Take note of a thread by its CONTEXT."""
+
+    def next(self) -> tuple[int, int] | None:
+        """Start and size of another stretch to add; None when there are no more."""
 
 
 class Answers:
@@ -50,7 +59,7 @@ class Answers:
         *,
         write: Callable[[int, int, int], None] | None = None,
         snapshot: bool = False,
-        pointed: Pointed | None = None,
+        added: Added | None = None,
     ) -> None:
         """
         Args:
@@ -60,7 +69,7 @@ class Answers:
             write: Takes address, size and file offset of each piece of the dump;
                 None leaves writing to dbghelp, which then tells nothing of it.
             snapshot: Whether the dump is of a clone, not of the process itself.
-            pointed: Told of each thread; what it then names is added to the dump.
+            added: Told of each thread; what it then names is added to the dump.
         """  # noqa: D205, D212 - the class says what it is
         self.cancelled = False
         self.error: BaseException | None = None
@@ -71,7 +80,7 @@ class Answers:
         self.done = 0
         self._progress, self._total, self._write = progress, total, write
         self._whole = total
-        self._snapshot, self._pointed = snapshot, pointed
+        self._snapshot, self._added = snapshot, added
         self._next = 0.0
         self._failures: list[tuple[int, int]] = []
         self._more_failures = self._more_bytes = 0
@@ -150,12 +159,12 @@ class Answers:
 
     def _thread(self, question: Any, _answer: Any) -> None:  # noqa: ANN401
         self.threads.append(question.ThreadId)
-        if self._pointed:
-            self._pointed.thread(bytes(question.Thread.Context))
+        if self._added:
+            self._added.thread(bytes(question.Thread.Context))
 
     def _memory(self, _question: Any, answer: Any) -> None:  # noqa: ANN401
         """Name one more stretch to add; dbghelp asks until there is none."""
-        stretch = self._pointed.next() if self._pointed else None
+        stretch = self._added.next() if self._added else None
         answer.MemoryBase, answer.MemorySize = stretch or (0, 0)
 
     def _cancel(self, _question: Any, answer: Any) -> None:  # noqa: ANN401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tray.capture.windows_shared import MOST
 from tray.ffi import win32
 from tray.model import Include
 
@@ -61,7 +62,7 @@ def estimate(found: Sizes, threads: int, include: Include) -> int:
     if Include.GLOBALS in include:
         total += found.copied
     if Include.HEAP in include:
-        total += found.private
+        total += found.private + min(found.shared, MOST)
     return total
 
 

@@ -18,6 +18,7 @@ from tray.capture.windows_asked import Asking
 from tray.capture.windows_callback import Answers
 from tray.capture.windows_flags import Ladder
 from tray.capture.windows_pointed import Pointed
+from tray.capture.windows_shared import Shared
 from tray.errors import AccessDenied, CaptureFailed, TargetGone, TrayError, Unsupported
 from tray.ffi import dbghelp, win32
 from tray.ffi.win32 import code
@@ -26,6 +27,7 @@ from tray.model import Captured, Gap, Include
 if TYPE_CHECKING:
     from tray.capture import Progress
     from tray.capture.windows_asked import Sample
+    from tray.capture.windows_callback import Added
     from tray.capture.windows_snapshot import Clone
     from tray.ffi.win32 import Stretch, System
     from tray.model import Mode, Target, Trigger
@@ -73,6 +75,7 @@ class Run:
         self._answers: Answers | None = None
         self._captured: Captured | None = None
         self._gaps: list[Gap] = []
+        self._left_out: list[Gap] = []
         self._states: windows_threads.States = {}
         self._seconds = 0.0
         self._most = self._total = 0
@@ -213,14 +216,22 @@ class Run:
             total,
             write=write if large else None,
             snapshot=clone is not None,
-            pointed=self._pointed(process),
+            added=self._added(process),
         )
         answers.cancelled = self._cancelled
         self._answers = answers
         return answers
 
-    def _pointed(self, process: int) -> Pointed | None:
-        """Locks among variables, for a dump that has stacks and leaves out variables."""
+    def _added(self, process: int) -> Added | None:
+        """What is added to what dbghelp takes by itself: shared memory to a heap, to stacks locks among variables."""
+        flags = self._ladder.flags if self._ladder else 0
+        self._left_out = []
+        if flags & dbghelp.MiniDumpWithFullMemory:
+            return None
+        if flags & dbghelp.MiniDumpWithPrivateReadWriteMemory:
+            shared = Shared(self._stretches, lambda address: self.system.mapped_file(process, address))
+            self._left_out = shared.gaps
+            return shared
         if Include.STACKS not in self.mode.include or Include.GLOBALS in self.mode.include:
             return None
         return Pointed(self._stretches, lambda address, size: self.system.read(process, address, size))
@@ -260,7 +271,7 @@ class Run:
             windows_threads.named(self.system, answers.threads, self._busy, self._states),
             clone.seconds if clone else self._seconds,
             "snapshot" if clone else "stop and copy",
-            (*self._gaps, *ladder.gaps, *answers.gaps()),
+            (*self._gaps, *ladder.gaps, *self._left_out, *answers.gaps()),
             asked=self._asked,
         )
 

@@ -287,6 +287,7 @@ PROTOTYPES: dict[str, Prototype] = {
         Check.TRUE,
         DWORD,
         K32GetModuleBaseNameW=(HANDLE, c_void_p, c_void_p, DWORD),
+        K32GetMappedFileNameW=(HANDLE, c_void_p, c_void_p, DWORD),
         GetModuleFileNameW=(c_void_p, c_void_p, DWORD),
     ),
     **table(
@@ -557,6 +558,12 @@ class System:
         buffer = ctypes.create_string_buffer(size)
         self._call("ReadProcessMemory", process, address, buffer, size, None)
         return buffer.raw
+
+    def mapped_file(self, process: int, address: int) -> str:
+        """The file that is mapped at an address, by the name of its device; an error where none is."""
+        buffer = ctypes.create_unicode_buffer(_LONGEST_PATH)
+        self._call("K32GetMappedFileNameW", process, address, buffer, len(buffer))
+        return buffer.value
 
     def modules(self, process: int) -> list[str]:
         """File names of a process's modules, of both kinds under WOW64."""
