@@ -195,7 +195,11 @@ class FakeSystem(System):
     def file_handle(self, descriptor):
         return descriptor
 
+    def writer(self, file):
+        return lambda address, size, offset: self.write_at(file, address, size, offset)
+
     def write_at(self, file, address, size, offset):
+        """What the writer does."""
         _put(file, ctypes.string_at(address, size), offset)
 
     def write_dump(self, process, pid, file, flags, streams, callback):  # noqa: PLR0913, PLR0917
@@ -291,8 +295,8 @@ class _Asker:
 
     def write(self, content: bytes, offset: int) -> None:
         buffer = ctypes.create_string_buffer(content, len(content))
-        piece = d.MINIDUMP_IO_CALLBACK(0, offset, ctypes.addressof(buffer), len(content))
-        status = self(d.IoWriteAllCallback, Io=piece).Status
+        piece = {"Offset": offset, "Buffer": ctypes.addressof(buffer), "BufferBytes": len(content)}
+        status = self(d.IoWriteAllCallback, **piece).Status
         if status:
             raise failure(status, "MiniDumpWriteDump")
 

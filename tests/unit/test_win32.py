@@ -20,7 +20,6 @@ WIDE = ctypes.sizeof(ctypes.c_void_p) == 8
         (win32.MEMORY_BASIC_INFORMATION, 48 if WIDE else 28),
         (win32.PROCESS_MEMORY_COUNTERS_EX, 80 if WIDE else 44),
         (win32.MEMORYSTATUSEX, 64),
-        (win32.OVERLAPPED, 32 if WIDE else 20),
         (dbghelp.MINIDUMP_MEMORY_INFO, 0x30),
         (dbghelp.MINIDUMP_IO_CALLBACK, 0x1C if WIDE else 0x14),
         (dbghelp.MINIDUMP_READ_MEMORY_FAILURE_CALLBACK, 16),

@@ -175,11 +175,11 @@ class Answers:
         answer.Status = d.S_FALSE if self._write else d.S_OK
 
     def _io_write(self, question: Any, answer: Any) -> None:  # noqa: ANN401
-        piece = question.Io
         answer.Status = d.E_FAIL
         if self._write and not self._stop():
-            self._write(piece.Buffer, piece.BufferBytes, piece.Offset)
-            self.done += piece.BufferBytes
+            size = question.BufferBytes
+            self._write(question.Buffer, size, question.Offset)
+            self.done += size
             answer.Status = d.S_OK
 
     def _io_finish(self, _question: Any, answer: Any) -> None:  # noqa: ANN401

@@ -205,16 +205,12 @@ class Run:
         milliseconds, which others are too quick to need. It has its price, for dbghelp
         then hands out pieces of some 50 kB; else it writes without asking anything.
         """
-        handle = self.system.file_handle(self.file.fileno())
-
-        def write(address: int, size: int, offset: int) -> None:
-            self.system.write_at(handle, address, size, offset)
-
         large = total > LARGE
+        writer = self.system.writer(self.system.file_handle(self.file.fileno())) if large else None
         answers = Answers(
             self._grow,
             total,
-            write=write if large else None,
+            write=writer,
             snapshot=clone is not None,
             added=self._added(process),
         )

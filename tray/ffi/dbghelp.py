@@ -121,9 +121,13 @@ class MINIDUMP_THREAD_CALLBACK(ctypes.Structure):
 
 
 class _Asked(ctypes.Union):
-    """What of the input's union is looked at; the thread callbacks all begin with ThreadId."""
+    """What of the input's union is looked at; the thread callbacks all begin with ThreadId.
+
+    Io is the one asked most, so its fields are had without making an object of it.
+    """
 
     _pack_ = 4
+    _anonymous_ = ("Io",)
     _fields_: ClassVar[Sequence[Any]] = (
         ("Status", c_int32),
         ("ThreadId", c_uint32),

@@ -14,11 +14,11 @@ import enum
 import errno
 import struct
 import sys
-from ctypes import POINTER, c_int32, c_uint16, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_int32, c_int64, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tray.ffi import dbghelp
     from tray.ffi.windows_waits import Waits
@@ -202,18 +202,6 @@ class MEMORYSTATUSEX(ctypes.Structure):
     )
 
 
-class OVERLAPPED(ctypes.Structure):
-    """``OVERLAPPED``."""
-
-    _fields_: ClassVar[Sequence[Any]] = (
-        ("Internal", c_void_p),
-        ("InternalHigh", c_void_p),
-        ("Offset", c_uint32),
-        ("OffsetHigh", c_uint32),
-        ("hEvent", c_void_p),
-    )
-
-
 class JOBOBJECT_EXTENDED_LIMIT_INFORMATION(ctypes.Structure):
     """``JOBOBJECT_EXTENDED_LIMIT_INFORMATION``, its first structure laid open."""
 
@@ -279,7 +267,8 @@ PROTOTYPES: dict[str, Prototype] = {
         TerminateProcess=(HANDLE, c_uint32),
         SetInformationJobObject=(HANDLE, c_int32, c_void_p, DWORD),
         AssignProcessToJobObject=(HANDLE, HANDLE),
-        WriteFile=(HANDLE, c_void_p, DWORD, POINTER(DWORD), POINTER(OVERLAPPED)),
+        WriteFile=(HANDLE, c_void_p, DWORD, POINTER(DWORD), c_void_p),
+        SetFilePointerEx=(HANDLE, c_int64, c_void_p, DWORD),
         ReadProcessMemory=(HANDLE, c_void_p, c_void_p, ctypes.c_size_t, c_void_p),
     ),
     **table(
@@ -687,16 +676,29 @@ class System:
             return msvcrt.get_osfhandle(descriptor)
         return descriptor
 
-    def write_at(self, file: int, address: int, size: int, offset: int) -> None:
-        """Write bytes of our own memory at a place of a file."""
-        place = OVERLAPPED(Offset=offset & 0xFFFFFFFF, OffsetHigh=offset >> 32)
-        written = DWORD()
-        while size:
-            self._call("WriteFile", file, address, size, ctypes.byref(written), ctypes.byref(place))
-            if not written.value:
-                raise failure(ERROR_HANDLE_DISK_FULL, "WriteFile")
-            address, size, offset = address + written.value, size - written.value, offset + written.value
-            place.Offset, place.OffsetHigh = offset & 0xFFFFFFFF, offset >> 32
+    def writer(self, file: int) -> Callable[[int, int, int], None]:
+        """What writes bytes of our own memory, by address and size, at a place of a file; from one thread.
+
+        It is called some twenty thousand times for a gigabyte, so it makes nothing anew, and says
+        where only when that is elsewhere: with an OVERLAPPED Wine takes half as long again.
+        """
+        written, end = DWORD(), -1
+        by = ctypes.byref(written)
+
+        def write(address: int, size: int, offset: int) -> None:
+            nonlocal end
+            if offset != end:
+                self._call("SetFilePointerEx", file, offset, None, 0)
+            end = offset + size
+            while True:
+                self._call("WriteFile", file, address, size, by, None)
+                if written.value == size:
+                    return
+                if not written.value:
+                    raise failure(ERROR_HANDLE_DISK_FULL, "WriteFile")
+                address, size = address + written.value, size - written.value
+
+        return write
 
     def write_dump(  # noqa: PLR0913, PLR0917 - as the function itself
         self,
