@@ -490,7 +490,7 @@ NOT_OURS = {"close", "is_64_bit", "ourselves", "end_ourselves", "elevated"}
 
 
 @pytest.mark.parametrize("code", [5, 87, 299, 0x80004005])
-@pytest.mark.parametrize("mode", ["mini", "full"])
+@pytest.mark.parametrize("mode", MODES)
 def test_every_request_fails_once(tmp_path: Path, mode: str, code: int, expected_warnings):
     """A dump, with gaps or without, or an error in words; nothing is left open, suspended or cloned."""
     for number in itertools.count():

@@ -7,42 +7,97 @@ import random
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from windows_worker import ROOT, Asked, with_32
 
 from tray import capture
+from tray.worker import LAST
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WIDTH = ctypes.sizeof(ctypes.c_void_p) * 8
-ROOT = Path(__file__).parents[2]
+MOST, ENOUGH = 40, 12
+"""Moments that are tried, and that a crowded machine must be able to try in `LIMIT` seconds."""
+LIMIT = 50.0
 DUMPER = """
 import sys
 from tray.capture.windows import WindowsCapture
 from tray.modes import MODES
 here = WindowsCapture()
+print("ready", flush=True)
+sys.stdin.readline()
 target = here.target(int(sys.argv[1]))
 with open(sys.argv[2], "w+b", buffering=0) as file:
-    print("go", flush=True)
-    here.write(target, MODES["full"], file, lambda done, total: False)
+    here.write(target, MODES[sys.argv[3]], file, lambda done, total: False)
 """
 
 
-def killed(pid: int, path: Path, seconds: float) -> None:
-    """Start a dump in a process of its own, and kill that after so long."""
-    words = [sys.executable, "-c", DUMPER, str(pid), str(path)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=ROOT) as dumper:
-        assert dumper.stdout.readline().strip() == b"go"
+def dumper(pid: int, path: Path, mode: str) -> subprocess.Popen[bytes]:
+    """A process that will dump another when it gets a line."""
+    words = [sys.executable, "-c", DUMPER, str(pid), str(path), mode]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, stdout=pipe, stdin=pipe, cwd=ROOT, bufsize=0)
+
+
+def killed(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Let it begin, and kill it after so long."""
+    with process:
+        assert process.stdout
+        assert process.stdin
+        assert process.stdout.readline().strip() == b"ready"
+        process.stdin.write(b"\n")
         time.sleep(seconds)  # the moment is what the test is about
-        dumper.kill()
-        dumper.wait()
+        process.kill()
+        process.wait()
 
 
 def test_killed_at_random(program, tmp_path: Path):
-    """At ten moments of a dump that takes half a second; at some the threads were suspended."""
+    """At forty moments of dumps that take half a second; at some the threads were suspended."""
     target = program("big_heap", 64, bits=WIDTH)
-    chance = random.Random(70)
-    let_go = 0
-    for _ in range(10):
+    chance, modes = random.Random(70), ("full", "heap", "full", "mini")
+    until, let_go, tries = time.monotonic() + LIMIT, 0, 0
+    coming = dumper(target.pid, tmp_path / "dmp", modes[0])
+    while tries < MOST and (time.monotonic() < until or tries < ENOUGH):
+        tries += 1
+        now, coming = coming, dumper(target.pid, tmp_path / f"dmp{tries}", modes[tries % len(modes)])
         undo = capture.remembered(target.pid)
-        killed(target.pid, tmp_path / "dmp", chance.uniform(0, 0.4))
+        killed(now, chance.uniform(0, 0.5))
         let_go += undo()
         target.assert_unharmed()
+    coming.kill()
+    coming.communicate()
     assert let_go, "no kill came while the target stood still: the test tests nothing"
+
+
+def inner(worker: int) -> psutil.Process | None:
+    """The 32-bit worker that another has started, if it has."""
+    try:
+        return next(iter(psutil.Process(worker).children(recursive=True)), None)
+    except psutil.NoSuchProcess:
+        return None
+
+
+@pytest.mark.wide  # is about the 64-bit program
+@pytest.mark.parametrize("whom", ["ours", "the 32-bit one"])
+def test_a_hand_over_is_killed_at_random(program, tmp_path: Path, whom: str, expected_warnings):
+    """Whichever of the two ends: its caller lets the target go, and no unfinished file stays for long."""
+    target = program("big_heap", 256, bits=32)
+    chance, dumped = random.Random(32), 0
+    for number in range(8):
+        asked = Asked(tmp_path / f"dumps{number}", with_32())
+        asked.ask(target.pid, "full")
+        if number % 2:  # half of them in the midst of the dump
+            asked.until("progress")
+        time.sleep(chance.uniform(0, 0.6))
+        other = inner(asked.worker.pid) if whom == "the 32-bit one" else psutil.Process(asked.worker.pid)
+        if other:
+            other.kill()
+        event = asked.until(*LAST)
+        dumped += event["event"] == "dumped"
+        assert event["event"] == "dumped" or event["error"] == "CaptureFailed", event
+        target.assert_unharmed()
+    assert dumped < 8, "no kill came in time: the test tests nothing"
