@@ -45,7 +45,7 @@ from tray.ffi.elevation import Elevation, cancelled
 from tray.program import command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tray.commands.lending import Lender
 
@@ -147,12 +147,17 @@ def _listen(events: Iterable[str], lender: Lender) -> None:
     from tray.commands.dump import dumped
     from tray.worker import parsed
 
-    with suppress(OSError):
-        for event in events:
-            if not lender.serve(parsed(event)):
-                print(event, end="", flush=True)
+    for event in _lines(events):
+        if not lender.serve(parsed(event)):
+            print(event, end="", flush=True)
     if lender.dump:
         print(json.dumps({"schema": 1, **dumped(lender.dump, lender.removed)}), flush=True)
+
+
+def _lines(events: Iterable[str]) -> Iterator[str]:
+    """All that comes; on Windows the end of a pipe may be an error."""
+    with suppress(OSError):
+        yield from events
 
 
 def joined(name: str) -> tuple[Orders, int]:
