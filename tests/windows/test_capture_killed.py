@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from windows_worker import ROOT, Asked, with_32
+from windows_worker import ROOT, Asked, python32, with_32
 
 from tray import capture
 from tray.worker import LAST
@@ -73,12 +73,17 @@ def test_killed_at_random(program, tmp_path: Path):
     assert let_go, "no kill came while the target stood still: the test tests nothing"
 
 
-def inner(worker: int) -> psutil.Process | None:
+def inner() -> psutil.Process | None:
     """The 32-bit worker that another has started, if it has."""
+    return next((one for one in psutil.process_iter() if program_of(one) == python32().casefold()), None)
+
+
+def program_of(process: psutil.Process) -> str:
+    """Its program; empty if it has ended."""
     try:
-        return next(iter(psutil.Process(worker).children(recursive=True)), None)
-    except psutil.NoSuchProcess:
-        return None
+        return process.exe().casefold()
+    except psutil.Error:
+        return ""
 
 
 @pytest.mark.wide  # is about the 64-bit program
@@ -93,7 +98,7 @@ def test_a_hand_over_is_killed_at_random(program, tmp_path: Path, whom: str, exp
         if number % 2:  # half of them in the midst of the dump
             asked.until("progress")
         time.sleep(chance.uniform(0, 0.6))
-        other = inner(asked.worker.pid) if whom == "the 32-bit one" else psutil.Process(asked.worker.pid)
+        other = inner() if whom == "the 32-bit one" else psutil.Process(asked.worker.pid)
         if other:
             other.kill()
         event = asked.until(*LAST)
@@ -101,3 +106,21 @@ def test_a_hand_over_is_killed_at_random(program, tmp_path: Path, whom: str, exp
         assert event["event"] == "dumped" or event["error"] == "CaptureFailed", event
         target.assert_unharmed()
     assert dumped < 8, "no kill came in time: the test tests nothing"
+
+
+@pytest.mark.wide  # is about the 64-bit program
+def test_a_hand_over_on_the_command_line_is_killed(program, tmp_path: Path):
+    """There is no tray to let the target go; whatever exit code the 32-bit one was ended with."""
+    target = program("big_heap", 256, bits=32)
+    words = [*with_32()[:3], "dump", str(target.pid), "--mode", "full", "--output", f"{tmp_path}\\"]
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(words, stdin=nowhere, stdout=nowhere, stderr=nowhere, cwd=ROOT) as ours:
+        until = time.monotonic() + LIMIT
+        while not target.harm():
+            assert ours.poll() is None, "the dump was over before a thread was seen suspended"
+            assert time.monotonic() < until
+        other = inner()
+        assert other
+        other.kill()
+        assert ours.wait(LIMIT)
+    target.assert_unharmed()

@@ -39,8 +39,8 @@ _NO_SHARED = "a snapshot has no memory that is shared with other programs"
 _ERRNOS = (errno.ENOSPC, errno.EFBIG, errno.EROFS)
 
 
-LARGE = 128 << 20
-"""Bytes that dbghelp writes before anybody would have cancelled."""
+LARGE = 512 << 20
+"""Bytes that dbghelp writes in a second or two; until then a cancel can wait."""
 
 
 class Run:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WITHOUT_HANDLES = "--without-handles"
-_SANE = 255
-"""Exit codes above it are those of a program that Windows ended."""
 
 
 def narrow(request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool) -> int | None:
@@ -63,7 +61,7 @@ def _dumped(
         return None
     with process, _bound(process.pid), _told(process, request, orders):
         code = _ended(process)
-    if not 0 <= code <= _SANE:
+    if code:  # whoever ended it has chosen that number, so none tells that it ended in peace
         undo()
     return code
 
