@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "The tray"
 KEYS = ("Control_L", "Alt_L", "Shift_L", "d")
-REST = 1.5
+REST = 1.0
 """Seconds between two presses: the toast is shown, the next worker is ready."""
 FRESH = 12.0
 """Seconds after the start in which the tray may still wait for a panel."""

@@ -294,16 +294,21 @@ class FakeWorker:
 
     Attributes:
         requests: What it was asked.
+        answers: What it was told of the ping.
         cancelled: How often it was asked to stop.
     """
 
     def __init__(self, told) -> None:
         self._told = told
         self.requests: list[dict] = []
+        self.answers: list[bool | None] = []
         self.cancelled = 0
 
     def ask(self, request) -> None:
         self.requests.append(dict(request))
+
+    def answered(self, hung: bool | None) -> None:  # noqa: FBT001
+        self.answers.append(hung)
 
     def cancel(self) -> None:
         self.cancelled += 1
@@ -316,6 +321,9 @@ class FakeWorker:
         """Tell that the dump is done."""
         request = self.requests[-1]
         target = {"pid": request["pid"], "started": request["started"], "name": "editor"}
+        window = request["window"]
+        if request["pinged"]:
+            window = {**window, "hung": self.answers[0] if self.answers else True}
         done = {
             "id": Path(path).stem,
             "path": path,
@@ -328,6 +336,7 @@ class FakeWorker:
             "seconds": 0.3,
             "frozen_seconds": 0.18,
             "target": {**target, "executable": "/usr/bin/editor"},
+            "window": window,
             "gaps": [],
             "removed": [],
         }

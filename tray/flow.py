@@ -89,6 +89,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     progress: Progress,
     output: Path | str | None = None,
     compress: str = packed.KINDS[0],
+    settled: Callable[[Target, float], Target] | None = None,
 ) -> Dump:
     """Take a dump of ``target``, verified and on the disk under its own name.
 
@@ -103,6 +104,8 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
         progress: Told while memory is copied.
         output: A folder or file instead of the store's own folder.
         compress: How to pack it, once the target runs again; one of `packed.KINDS`.
+        settled: Gives the target as the sidecar shall tell it, when all else is done; it may wait.
+            Also gets how many seconds it was frozen.
 
     Raises:
         TrayError: Any of its family. The target runs on and no file is left.
@@ -121,6 +124,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
             if packing:
                 packed.pack(file, partial.file)
             partial.sync()
+            target = settled(target, captured.frozen) if settled else target
 
         def describe(size: int, allocated: int) -> Dump:
             return Dump(

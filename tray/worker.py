@@ -33,6 +33,8 @@ Event = dict[str, Any]
 
 CANCEL = "cancel"
 """What a worker on Windows is told to stop with."""
+ANSWERS, UNKNOWN = "answers", "unknown"
+"""What one is told whose window was being pinged: that it answered, or that nobody can tell."""
 LAST = ("dumped", "error")
 """The events that a worker ends with."""
 
@@ -150,10 +152,19 @@ class Worker:
         self._let_go = remembered(int(request.get("pid") or 0))
         try:
             self._write(json.dumps(request))
-            if sys.platform != "win32":
+            if sys.platform != "win32" and not request.get("pinged"):
                 stdin.close()
         except OSError:
             log.info("the worker ended before it was asked")  # and `_listen` tells why
+
+    def answered(self, hung: bool | None) -> None:  # noqa: FBT001 - three states, as `Window.hung`
+        """Tell it of the ping; only that there is no answer is not told: it knows how long it has waited."""
+        if hung:
+            return
+        with suppress(OSError):  # it has ended
+            self._write(ANSWERS if hung is False else UNKNOWN)
+            if self._process.stdin:
+                self._process.stdin.close()
 
     def _write(self, line: str) -> None:
         if self._process.stdin and not self._process.stdin.closed:

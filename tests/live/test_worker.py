@@ -15,6 +15,7 @@ from programs import wait_until
 
 from tray import worker
 from tray.capture import started
+from tray.commands import orders
 from tray.errors import CaptureFailed
 from tray.worker import Worker
 
@@ -257,17 +258,67 @@ sys.exit(code)
 """
 
 
+def request(pid: int, folder: Path, mode: str, *, pinged: bool = False) -> dict:
+    """A request as the tray writes it."""
+    window = {"pid": pid, "title": "", "hung": None, "thread": None}
+    asked = {"pid": pid, "started": started(pid), "mode": mode, "trigger": "hotkey", "folder": str(folder)}
+    retention = {"count": 5, "days": 30, "size": 1 << 30}
+    return {**asked, "retention": retention, "window": window, "pinged": pinged}
+
+
 @pytest.mark.linux
 @pytest.mark.ptrace
 def test_our_own_waits_with_everything_imported(target, tmp_path: Path) -> None:
     """The real worker has all our modules before it reads its request: none is imported while a key waits."""
-    pid = target("threads").pid
-    retention = {"count": 5, "days": 30, "size": 1 << 30}
-    request = {"pid": pid, "started": started(pid), "mode": "heap", "trigger": "hotkey"}
-    request |= {"folder": str(tmp_path / "dumps"), "retention": retention}
     done = subprocess.run(
-        [sys.executable, "-c", LATE], input=json.dumps(request),
+        [sys.executable, "-c", LATE], input=json.dumps(request(target("threads").pid, tmp_path, "heap")),
         capture_output=True, text=True, check=False, timeout=60, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "late: []"
+
+
+@pytest.mark.linux
+@pytest.mark.ptrace
+@pytest.mark.parametrize(
+    ("answer", "hung", "method"),
+    [
+        (False, False, "snapshot"),
+        (None, None, "snapshot"),
+        ("none", True, "stop and copy"),
+        ("the tray has died", None, "snapshot"),
+    ],
+)
+def test_freezes_before_the_window_answers(target, tmp_path: Path, answer, hung, method: str) -> None:
+    """A window that is being pinged counts as hung until it answers; the last word is told when it had its time."""
+    heard = Heard()
+    one = Worker(heard)
+    one.ask(request(target("big_heap", 32).pid, tmp_path, "heap", pinged=True))
+    if answer == "the tray has died":
+        one._process.stdin.close()
+    elif answer != "none":
+        one.answered(answer)
+    last = heard.last()
+    assert (last["window"]["hung"], last["method"]) == (hung, method)
+    assert answer != "none" or last["seconds"] + 0.1 > orders.PATIENCE
+
+
+PATIENT = """
+import sys
+from tray import cli
+from tray.commands import orders
+orders.PATIENCE = 60.0
+sys.exit(cli.main(["dump", "--json", "--request"]))
+"""
+
+
+@pytest.mark.linux
+@pytest.mark.ptrace
+def test_a_late_answer_counts(target, tmp_path: Path) -> None:
+    """Who answers after the freeze, but in time, is told as living."""
+    heard = Heard()
+    one = Worker(heard, words=[sys.executable, "-c", PATIENT])
+    one.ask(request(target("threads").pid, tmp_path, "mini", pinged=True))
+    heard.wait_for("progress")
+    one.answered(False)
+    assert heard.last()["window"]["hung"] is False

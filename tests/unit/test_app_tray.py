@@ -59,6 +59,8 @@ class Tray:
         self.desktop.show(pid)
         self.desktop.press()
         wait_until(lambda: len(self.workers.made) > before and self.workers.last.requests, "a request")
+        if self.app.shot.early and pid not in self.desktop.dead:
+            wait_until(lambda: self.workers.last.answers, "the answer of the window")
 
     def toast(self, title: str):
         """The newest toast with this title, once it is there."""
@@ -138,12 +140,14 @@ def tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tray]:
 # ---- a press
 
 
-def test_press_asks_for_a_dump(tray: Tray) -> None:
-    """A press names the process in front, that it hangs, the mode and the trigger."""
+@pytest.mark.parametrize("early", [True, False])
+def test_press_asks_for_a_dump(tray: Tray, early) -> None:
+    """A press names the process in front, the mode and the trigger; where that is told first, that it hangs."""
     tray.desktop.dead.add(70)
+    tray.app.shot.early = early
     tray.start()
     tray.press()
-    window = {"pid": 70, "title": "", "hung": True, "thread": None}
+    window = {"pid": 70, "title": "", "hung": None if early else True, "thread": None}
     assert tray.workers.last.requests == [
         {
             "schema": 1,
@@ -154,6 +158,7 @@ def test_press_asks_for_a_dump(tray: Tray) -> None:
             "compress": "none",
             "trigger": "hotkey",
             "window": window,
+            "pinged": early,
             "output": None,
             "folder": str(tray.app.settings.folder),
             "retention": {"count": 20, "days": 30, "size": 10 << 30},
@@ -183,8 +188,10 @@ def test_the_app_is_held_from_the_press_to_the_end(tray: Tray) -> None:
     assert tray.capture.held == []
 
 
-def test_worker_starts_before_the_ping_ends(tray: Tray) -> None:
-    """The interpreter starts while the window is still being asked."""
+@pytest.mark.parametrize("early", [True, False])
+def test_worker_starts_before_the_ping_ends(tray: Tray, early) -> None:
+    """The interpreter starts while the window is still being asked; the dump too, where it can do without."""
+    tray.app.shot.early = early
     asked, answer = threading.Event(), threading.Event()
 
     def hung(window, patience: float = 0.25) -> bool:
@@ -197,9 +204,48 @@ def test_worker_starts_before_the_ping_ends(tray: Tray) -> None:
     tray.desktop.show(70)
     tray.desktop.press()
     assert asked.wait(10)
-    assert wait_until(lambda: tray.workers.made, "a worker")[0].requests == []
+    worker = wait_until(lambda: tray.workers.made, "a worker")[0]
+    if early:
+        wait_until(lambda: worker.requests, "a request before the answer")
+        assert worker.answers == []
+    else:
+        assert worker.requests == []
+        tray.settle()
+        answer.set()
+        wait_until(lambda: worker.requests, "a request")
     answer.set()
-    wait_until(lambda: tray.workers.last.requests, "a request")
+
+
+def test_a_frozen_window_is_asked_again(tray: Tray) -> None:
+    """It cannot answer while its app is frozen: it is pinged until it does, and that is told once."""
+    tray.app.shot.early = True
+    tray.desktop.dead.add(70)
+    tray.start()
+    tray.press()
+    wait_until(lambda: tray.app.shot.running.hung, "the first ping")
+    assert tray.workers.last.answers == []
+    tray.desktop.dead.remove(70)
+    wait_until(lambda: tray.workers.last.answers, "the answer")
+    tray.settle()
+    assert tray.workers.last.answers == [False]
+    tray.workers.last.dumped()
+    assert "not responding" not in tray.toast("Dump saved — editor (70)").body
+
+
+@pytest.mark.parametrize("said", [None, OSError(5, "the display is lost")])
+def test_a_ping_that_tells_nothing(tray: Tray, said, expected_warnings) -> None:
+    """Where nobody can tell whether the window hangs, the worker does not wait for it."""
+    tray.app.shot.early = True
+
+    def hung(window, patience: float = 0.25) -> None:
+        if said:
+            raise said
+
+    tray.desktop.hung = hung
+    tray.start()
+    tray.press()
+    tray.settle()
+    assert tray.workers.last.answers == [None]
 
 
 def test_icon_tells_that_a_dump_runs(tray: Tray) -> None:

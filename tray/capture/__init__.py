@@ -69,12 +69,15 @@ class Capture(Protocol):
         """
 
 
-def capture(how: How = How.AUTO, *, handles: bool = True) -> Capture:
+def capture(
+    how: How = How.AUTO, *, handles: bool = True, hung: Callable[[], bool | None] | None = None
+) -> Capture:
     """The back end for this system.
 
     Args:
         how: How to read memory, where it has the choice.
         handles: Whether to list what the target has open, where that may hang (Windows).
+        hung: Tells whether the target's window hangs, where that is found out meanwhile (Linux).
 
     Raises:
         Unsupported: There is none.
@@ -82,7 +85,7 @@ def capture(how: How = How.AUTO, *, handles: bool = True) -> Capture:
     if sys.platform == "linux":
         from tray.capture.linux import LinuxCapture
 
-        return LinuxCapture(how)
+        return LinuxCapture(how, hung=hung)
     if sys.platform == "win32":
         from tray.capture.windows import WindowsCapture
 

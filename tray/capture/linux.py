@@ -17,6 +17,8 @@ from tray.model import Include
 from tray.modes import How
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tray.capture import Progress
     from tray.model import Captured, Mode, Target, Trigger, Window
 
@@ -32,10 +34,15 @@ class LinuxCapture:
     format = "elf-core"
     suffix = ".core"
 
-    def __init__(self, how: How = How.AUTO, kernel: Kernel | None = None) -> None:
+    def __init__(
+        self,
+        how: How = How.AUTO,
+        kernel: Kernel | None = None,
+        hung: Callable[[], bool | None] | None = None,
+    ) -> None:
         if sys.platform != "win32" and (machine := os.uname().machine) != "x86_64":
             raise Unsupported(f"Hangshot cannot dump processes on {machine} yet.", hint="It needs x86-64.")
-        self._how = how
+        self._how, self._hung = how, hung
         self._kernel = kernel or Kernel()
         self._sample: linux_facts.Sample | None = None
 
@@ -76,7 +83,7 @@ class LinuxCapture:
         every traced thread when the tracing thread ends, however that comes about.
         """
         run = Run(self._kernel, target, mode, file, progress)
-        run.sample, run.how = self._sample, self._how
+        run.sample, run.how, run.hung = self._sample, self._how, self._hung
         work = Apart(run.main, "capture")
         try:
             _join(work, run)

@@ -65,6 +65,7 @@ class Run:
         error: What went wrong, after `main`.
         sample: CPU times from some time before, to tell who is busy.
         how: Whether to copy the memory or to clone it.
+        hung: Tells whether the target's window hangs, if the target itself does not.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Run:
         self.kernel, self.target, self.mode, self.file = kernel, target, mode, file
         self.progress = progress
         self.how = How.AUTO
+        self.hung: Callable[[], bool | None] | None = None
         self.cancelled = False
         self.frozen = False
         self.moved = 0
@@ -134,8 +136,11 @@ class Run:
         open_files.callback(files.close)
         open_files.callback(self.shot.end)
         open_files.callback(self.output.close)
-        flags = self._look_around(files, pages)
+        flags, mapped = self._look_around(files)
+        # By the end of this a window has had time to answer, which the next step wants to know.
         self._busy = linux_facts.busy(self.kernel, self.sample, pid)
+        if Include.HEAP in self.mode.include:
+            self.shot.consider(self.how, flags, mapped, files, pages, hung=self._hangs())
         self._slept = linux_facts.slept(self.kernel, pid)
         collecting = gc.isenabled()
         gc.disable()  # it would look through all of us while the target stands still
@@ -201,21 +206,23 @@ class Run:
             ) from error
         self.shot.end()
 
-    def _look_around(self, files: Files, pages: linux_maps.Pages) -> linux_maps.Flags:
-        """What can be found out before the target is stopped: flags, files, whether to clone."""
-        pid = self.target.pid
+    def _look_around(self, files: Files) -> tuple[linux_maps.Flags, linux_maps.Mappings]:
+        """What can be found out before the target is stopped: flags, and for a copy of memory the map and files."""
+        pid, mapped = self.target.pid, self._mapped
         flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
         if Include.HEAP in self.mode.include:
             before = self.kernel.fingerprint(f"/proc/{pid}/maps")
             mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
             if flags.belong_to(mapped) and before == self.kernel.fingerprint(f"/proc/{pid}/maps"):
-                self._fingerprint, self._mapped = before, flags.set_on(mapped)
+                self._fingerprint = before
+                self._mapped = mapped = flags.set_on(mapped)
             files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
-            window = self.target.window
-            self.shot.consider(
-                self.how, flags, self._mapped or mapped, files, pages, hung=bool(window and window.hung)
-            )
-        return flags
+        return flags, mapped
+
+    def _hangs(self) -> bool:
+        """Whether its window hangs, as far as that is known yet."""
+        window = self.target.window
+        return bool(self.hung() if self.hung else window and window.hung)
 
     def _from_file(self, mapping: Mapping) -> bool:
         return not mapping.shared or mapping.fileless or Include.MAPPED_FILES in self.mode.include

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray.commands.orders import CANCEL, Orders
+from tray.commands.orders import CANCEL, Orders, Ping
 from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
@@ -197,6 +197,7 @@ def _take(
     taken = datetime.now(UTC)
     output, packing = request.get("output"), _packing(request.get("compress") or wanted.compress)
     store: Store | Lent = Store(wanted.folder, wanted.retention)
+    ping = Ping(orders) if orders and request.get("pinged") else None
     with Held() as held:
         with held.interruptible():
             if orders and request.get("lender"):
@@ -206,7 +207,9 @@ def _take(
             mode = _mode(request.get("mode") or wanted.mode)
             request["mode"] = mode.name
             here = capture(
-                How(request.get("capture") or wanted.capture), handles=request.get("handles", True)
+                How(request.get("capture") or wanted.capture),
+                handles=request.get("handles", True),
+                hung=ping.hung if ping else None,
             )
             target = here.target(request["pid"], request["started"], _window(request.get("window")))
             if sys.platform == "win32":
@@ -222,6 +225,7 @@ def _take(
                 dump = flow.dump(
                     here, store, target, mode, trigger, taken,
                     held=held, progress=reporter, output=output, compress=packing,
+                    settled=ping.settled if ping else None,
                 )  # fmt: skip
         except Stalled:
             if request.get("handles", True):

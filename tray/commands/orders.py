@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import queue
+import select
 import threading
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tray.model import Target
+
 CANCEL = "cancel"
+ANSWERS = "answers"
 LONGEST = 1 << 20
 _PIECE = 1 << 16
+PATIENCE = 0.2
+"""Seconds that a window has to answer a ping, not counting those in which we have kept it from that."""
 
 
 class Orders:
@@ -41,6 +49,10 @@ class Orders:
         line, _, self._rest = self._rest.partition(b"\n")
         return line.decode("utf-8", "replace").strip()
 
+    def waiting(self, seconds: float) -> bool:
+        """Whether there is more, or the end, within this time (not on Windows)."""
+        return b"\n" in self._rest or bool(select.select([self._descriptor], [], [], max(0.0, seconds))[0])
+
     def obey(self, cancel: Callable[[], object], answered: Callable[[str], object] | None = None) -> None:
         """Have ``cancel`` called from now on, on a thread of its own, when that is asked for.
 
@@ -66,3 +78,36 @@ class Orders:
             elif self._cancel:
                 self._cancel()
         self._answered("")
+
+
+class Ping:
+    """A ping that the tray sent to a window as the key went down; it says so when an answer comes.
+
+    The app is frozen without waiting for that. Until it has answered it counts as
+    hung: then nothing is injected into it, which costs one that is merely slow, and
+    big, a longer pause. What the sidecar says is settled when the app has run long
+    enough to answer.
+    """
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._since = time.monotonic()
+        self._told = False
+        self._hung: bool | None = True
+
+    def hung(self) -> bool | None:
+        """Whether the window hangs, as far as is known now; None where that cannot be told."""
+        return self._heard(0.0)
+
+    def settled(self, target: Target, frozen: float) -> Target:
+        """The target with the last word on its window, which it has time for but for the seconds it was frozen."""
+        if not target.window:
+            return target
+        hung = self._heard(self._since + PATIENCE + frozen - time.monotonic())
+        return replace(target, window=replace(target.window, hung=hung))
+
+    def _heard(self, seconds: float) -> bool | None:
+        if not self._told and self._orders.waiting(seconds):
+            self._told = True
+            self._hung = False if self._orders.line() == ANSWERS else None
+        return self._hung

@@ -7,10 +7,12 @@ way. It holds no dump code: the worker does that, in a process of its own.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tray.errors import AccessDenied, Busy, TrayError
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from tray.capture import Hold
     from tray.desktop import Desktop, Toast
-    from tray.model import Target, Trigger
+    from tray.model import Target, Trigger, Window
     from tray.settings import Settings
     from tray.shot.loop import Loop
 
@@ -37,12 +39,18 @@ Start = Callable[[Callable[[Event], None]], "Worker"]
 Answer = Callable[[Event], None]
 """Gets the last event of a shot, or why there was no shot."""
 
+PATIENCE = 0.2
+"""Seconds that a window has to answer, each time that it is asked."""
+
 
 class Worker(Protocol):
     """The worker process, as far as a shot needs it (see `tray.worker.Worker`)."""
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """Hand it the request it waits for."""
+
+    def answered(self, hung: bool | None) -> None:  # noqa: FBT001 - three states, as `Window.hung`
+        """Tell it what the ping has shown, if the request said that the window is being pinged."""
 
     def cancel(self) -> None:
         """Ask it to stop."""
@@ -59,7 +67,7 @@ class Running:
         wanted: The settings in force when the key went down.
         answer: Who else wants to know how it ends.
         output: A folder or file instead of the store's own folder.
-        hung: Whether the window left a ping unanswered.
+        hung: Whether the window left a ping unanswered; None also as long as that is not known.
         estimate: Bytes the dump may take; 0 until the worker has told.
         done: Bytes read.
         total: Bytes to read; 0 until the worker has told.
@@ -125,6 +133,9 @@ class Shot:
         """Makes a worker that may do more than we; None where there is no way to."""
         self.last = ""
         """How the latest dump ended, one line for a tooltip."""
+        self.early = sys.platform != "win32"
+        """Whether the worker begins while the window is still being pinged: a hung one never answers, and
+        every moment spent on waiting shows less of what it was at. On Windows the answer goes into the dump."""
 
     def fire(  # noqa: PLR0913 - what a request holds, and who waits for it
         self,
@@ -165,10 +176,13 @@ class Shot:
         except TrayError as error:
             self._finish(running, error.event())
             return
+        if self.early or not target.window:
+            running.worker.ask(request(running, pinged=target.window is not None))
+        if target.window:
+            threading.Thread(target=self._ping, args=(running,), name="shot-ping", daemon=True).start()
         log.info("dumping %s (%d), %s, by %s", target.name, target.pid, mode, trigger)
         self._changed()
         running.timer = self._loop.after(wanted.notify_after, lambda: self._still(running))
-        threading.Thread(target=self._ping, args=(running,), name="shot-ping", daemon=True).start()
 
     def fail(self, error: TrayError, answer: Answer | None = None) -> None:
         """Say why there is nothing to dump."""
@@ -191,19 +205,35 @@ class Shot:
             answer(Busy(words.busy(running.target.name, running.so_far) + ".").event())
 
     def _ping(self, running: Running) -> None:
-        """Ask the window for a sign of life, then let the worker begin. On a thread of its own."""
-        window, hung = running.target.window, None
-        if window:
-            try:
-                hung = self._desktop.hung(window)
-            except (TrayError, OSError):
-                log.exception("could not ping the window")
-        self._loop.post(lambda: self._ask(running, hung))
+        """Ask the window for a sign of life, again while the dump runs: it cannot answer while it is frozen.
 
-    def _ask(self, running: Running, hung: bool | None) -> None:  # noqa: FBT001 - three states
+        On a thread of its own.
+        """
+        hung: bool | None = True
+        while hung and running is self.running:
+            since = time.monotonic()
+            hung = self._unanswered(running.target.window)
+            self._loop.post(partial(self._pinged, running, hung))
+            if not self.early:
+                return
+            time.sleep(max(0.0, since + PATIENCE - time.monotonic()) if hung else 0.0)
+
+    def _unanswered(self, window: Window | None) -> bool | None:
+        try:
+            return self._desktop.hung(window, PATIENCE) if window else None
+        except (TrayError, OSError):
+            log.exception("could not ping the window")
+            return None
+
+    def _pinged(self, running: Running, hung: bool | None) -> None:  # noqa: FBT001 - three states
+        """Tell the worker, or let it begin. Of a window that has not answered it knows without us."""
         running.hung = hung
-        if running.worker and not running.cancelled:
+        if running.worker is None or running is not self.running or running.cancelled:
+            return
+        if not self.early:
             running.worker.ask(request(running))
+        elif not hung:
+            running.worker.answered(hung)
 
     def _hear(self, running: Running, event: Event) -> None:
         """Take in one event of the worker."""
@@ -238,6 +268,8 @@ class Shot:
         log.info(
             "%s after %.2f s: %s", event["event"], running.so_far, event.get("path") or event.get("error")
         )
+        if window := event.get("window"):
+            running.hung = window["hung"]
         toast = toasts.result(event, running, self._desktop, self._report, self._retry(event, running))
         self.last = toast.title
         self._say(toast)
@@ -276,10 +308,14 @@ class Shot:
         )
 
 
-def request(running: Running) -> Event:
+def request(running: Running, *, pinged: bool = False) -> Event:
     """The line the worker waits for.
 
     It carries the settings, for the file may just be being edited and have a mistake.
+
+    Args:
+        running: The dump.
+        pinged: Whether the window is being pinged, and what comes of it is told later.
     """
     target = running.target
     window = target.window and {
@@ -297,6 +333,7 @@ def request(running: Running) -> Event:
         "compress": running.wanted.compress,
         "trigger": str(running.trigger),
         "window": window,
+        "pinged": pinged,
         "output": running.output,
         "folder": str(running.wanted.folder),
         "retention": asdict(running.wanted.retention),
