@@ -196,14 +196,10 @@ def _take(
 
     taken = datetime.now(UTC)
     output, packing = request.get("output"), _packing(request.get("compress") or wanted.compress)
-    store: Store | Lent = Store(wanted.folder, wanted.retention)
     ping = Ping(orders) if orders and request.get("pinged") else None
     with Held() as held:
         with held.interruptible():
-            if orders and request.get("lender"):
-                from tray.commands import lent
-
-                store = lent.Lent(int(request["lender"]), orders, _say)
+            store = _store(request, wanted, orders)
             mode = _mode(request.get("mode") or wanted.mode)
             request["mode"] = mode.name
             here = capture(
@@ -218,8 +214,7 @@ def _take(
                 if (code := handover.narrow(request, target, orders, as_json=as_json)) is not None:
                     return code
             if as_json:
-                _say({"event": "started", "target": _whom(target), "mode": mode.name,
-                      "estimate": here.estimate(target, mode)})  # fmt: skip
+                _say(_started(target, mode.name, here.estimate(target, mode)))
         try:
             with Reporter(target.name, as_json=as_json) as reporter:
                 dump = flow.dump(
@@ -236,6 +231,22 @@ def _take(
         if isinstance(store, Store):  # else who lent the files does it
             _done(dump, store, request, held, as_json=as_json)
     return 0
+
+
+def _store(request: dict[str, Any], wanted: Settings, orders: Orders | None) -> Store | Lent:
+    """Where the dump goes: a folder, or files that somebody lends us."""
+    if orders and request.get("lender"):
+        from tray.commands import lent
+
+        return lent.Lent(int(request["lender"]), orders, _say)
+    from tray.store import Store
+
+    return Store(wanted.folder, wanted.retention)
+
+
+def _started(target: Target, mode: str, estimate: int) -> dict[str, Any]:
+    """The event that a dump begins with."""
+    return {"event": "started", "target": _whom(target), "mode": mode, "estimate": estimate}
 
 
 def _done(dump: Dump, store: Store, request: dict[str, Any], held: Held, *, as_json: bool) -> None:
