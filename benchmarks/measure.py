@@ -335,7 +335,7 @@ def shown(tool: str) -> str:
     """A tool's name in a table."""
     if tool in PEERS:
         return tool
-    return f"hangshot {tool}".replace("--capture ", "").replace("--compress ", "")
+    return f"hangshot {tool}".replace("--capture ", "").replace("--compress ", "").replace("--low", "low")
 
 
 def ratio(result: Result, judge: Result, name: str, digits: int) -> str:

@@ -155,6 +155,7 @@ def test_press_asks_for_a_dump(tray: Tray, early) -> None:
             "started": 700,
             "mode": "mini",
             "capture": "auto",
+            "low_impact": False,
             "compress": "none",
             "trigger": "hotkey",
             "window": window,

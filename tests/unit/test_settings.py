@@ -44,7 +44,18 @@ def test_the_default_file_says_what_the_defaults_are(tmp_path):
     settings.create(path)
     assert settings.load(path) == Settings()
     assert settings.problems(path) == []
-    for key in ("hotkey", "mode", "capture", "compress", "folder", "notify_after", "count", "days", "size"):
+    for key in (
+        "hotkey",
+        "mode",
+        "capture",
+        "low_impact",
+        "compress",
+        "folder",
+        "notify_after",
+        "count",
+        "days",
+        "size",
+    ):
         assert f"{key} = " in path.read_text()
     uncommented = default().replace("# folder = ", "folder = ")
     assert parse(uncommented) == Settings()
@@ -62,10 +73,11 @@ def test_every_value_is_read():
     """All at once, sizes with units, numbers with and without a point."""
     found = parse(
         "hotkey = ' win+f12 '\nmode = 'full'\ncapture = 'stop'\ncompress = 'zstd'\n"
-        f"folder = '{FOLDER}'\nnotify_after = 2\n"
+        f"folder = '{FOLDER}'\nnotify_after = 2\nlow_impact = true\n"
         '[retention]\ncount = 0\ndays = 7\nsize = "1.5 GB"\n'
     )
-    assert found == Settings("win+f12", "full", How.STOP, "zstd", FOLDER, 2.0, Retention(0, 7, 1_500_000_000))
+    kept = Retention(0, 7, 1_500_000_000)
+    assert found == Settings("win+f12", "full", How.STOP, "zstd", FOLDER, 2.0, kept, low_impact=True)
     assert parse("retention = {size = 5}").retention.size == 5
     assert parse('folder = "~/x"').folder == Path.home() / "x"
 
@@ -90,6 +102,8 @@ def test_every_value_is_read():
         ("folder = 5", 1, "'folder' must be a whole path"),
         pytest.param('folder = "~nobody-of-this-name/x"', 1, "nobody's home", marks=pytest.mark.linux),
         ("notify_after = true", 1, "'notify_after' must be a number of seconds"),
+        ('low_impact = "yes"', 1, "'low_impact' must be true or false, without quotes"),
+        ("low_impact = 1", 1, "'low_impact' must be true or false"),
         ("notify_after = -1", 1, "'notify_after' must be a number of seconds"),
         ("notify_after = nan", 1, "'notify_after' must be a number of seconds"),
         ("retention = 5", 1, "'retention' must be a table"),

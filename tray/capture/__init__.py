@@ -70,7 +70,11 @@ class Capture(Protocol):
 
 
 def capture(
-    how: How = How.AUTO, *, handles: bool = True, hung: Callable[[], bool | None] | None = None
+    how: How = How.AUTO,
+    *,
+    handles: bool = True,
+    low_impact: bool = False,
+    hung: Callable[[], bool | None] | None = None,
 ) -> Capture:
     """The back end for this system.
 
@@ -78,6 +82,7 @@ def capture(
         how: How to read memory, where it has the choice.
         handles: Whether to list what the target has open, where that may hang (Windows).
         hung: Tells whether the target's window hangs, where that is found out meanwhile (Linux).
+        low_impact: Whether to give way to all else that wants the processor or the disk (Linux).
 
     Raises:
         Unsupported: There is none.
@@ -85,7 +90,7 @@ def capture(
     if sys.platform == "linux":
         from tray.capture.linux import LinuxCapture
 
-        return LinuxCapture(how, hung=hung)
+        return LinuxCapture(how, low_impact=low_impact, hung=hung)
     if sys.platform == "win32":
         from tray.capture.windows import WindowsCapture
 

@@ -38,11 +38,13 @@ class LinuxCapture:
         self,
         how: How = How.AUTO,
         kernel: Kernel | None = None,
+        *,
+        low_impact: bool = False,
         hung: Callable[[], bool | None] | None = None,
     ) -> None:
         if sys.platform != "win32" and (machine := os.uname().machine) != "x86_64":
             raise Unsupported(f"Hangshot cannot dump processes on {machine} yet.", hint="It needs x86-64.")
-        self._how, self._hung = how, hung
+        self._how, self._low_impact, self._hung = how, low_impact, hung
         self._kernel = kernel or Kernel()
         self._sample: linux_facts.Sample | None = None
 
@@ -84,6 +86,7 @@ class LinuxCapture:
         """
         run = Run(self._kernel, target, mode, file, progress)
         run.sample, run.how, run.hung = self._sample, self._how, self._hung
+        run.low_impact = self._low_impact
         work = Apart(run.main, "capture")
         try:
             _join(work, run)
@@ -93,6 +96,8 @@ class LinuxCapture:
             raise
         if run.error:
             raise run.error
+        if self._low_impact:  # also for this thread, which may have the dump to pack
+            self._kernel.give_way()
         return run.captured()
 
 

@@ -66,6 +66,7 @@ class Run:
         sample: CPU times from some time before, to tell who is busy.
         how: Whether to copy the memory or to clone it.
         hung: Tells whether the target's window hangs, if the target itself does not.
+        low_impact: Whether to give way to all else, once the target runs again.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Run:
         self.progress = progress
         self.how = How.AUTO
         self.hung: Callable[[], bool | None] | None = None
+        self.low_impact = False
         self.cancelled = False
         self.frozen = False
         self.moved = 0
@@ -189,7 +191,10 @@ class Run:
 
     def _copy_clone(self, snapshot: Snapshot, files: Files) -> None:
         """The same from the clone, while the target runs: it goes first, for what it writes now costs it more."""
-        _step_back()
+        if self.low_impact:
+            self.kernel.give_way()
+        else:
+            _step_back()
         try:
             with self.shot.opened() as (memory, pages):
                 self.plan = self.shot.plan(self._mapped, self.mode.include, pages, files)
@@ -287,7 +292,7 @@ class Run:
         place = core_write.layout(self.plan.memory, notes)
         self._offsets = place.offsets
         os.ftruncate(self.file.fileno(), place.size)
-        self.output.prepare(self.plan.size, hurry=self.frozen)
+        self.output.prepare(self.plan.size, hurry=self.frozen and not self.low_impact)
         for position, content in core_write.headers(self.plan.memory, place):
             view, at = memoryview(content), position
             while view:

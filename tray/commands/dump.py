@@ -48,6 +48,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="how to read the memory of a Linux app (default: as in the settings)",
     )
     parser.add_argument(
+        "--low-impact",
+        action="store_true",
+        help="give way to all else that wants the processor or the disk (Linux; default: as in the settings)",
+    )
+    parser.add_argument(
         "--compress",
         choices=KINDS,
         help="pack the dump once the app runs again (default: as in the settings)",
@@ -83,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     request = {"pid": pid, "started": started, "mode": arguments.mode, "output": arguments.output}
     request["handles"] = not arguments.without_handles
     request["capture"], request["compress"] = arguments.capture, arguments.compress
+    request["low_impact"] = arguments.low_impact
     return _take(request, Trigger.CLI, wanted(), as_json=arguments.json)
 
 
@@ -149,6 +155,7 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
             folder=Path(request["folder"]),
             retention=Retention(**request["retention"]),
             capture=How(request.get("capture") or How.AUTO),
+            low_impact=bool(request.get("low_impact")),
             compress=_packing(request.get("compress") or KINDS[0]),
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -202,11 +209,10 @@ def _take(
             store = _store(request, wanted, orders)
             mode = _mode(request.get("mode") or wanted.mode)
             request["mode"] = mode.name
-            here = capture(
-                How(request.get("capture") or wanted.capture),
-                handles=request.get("handles", True),
-                hung=ping.hung if ping else None,
-            )
+            how, gentle = request.get("capture") or wanted.capture, request.get("low_impact")
+            handles, gentle = request.get("handles", True), bool(gentle or wanted.low_impact)
+            hung = ping.hung if ping else None
+            here = capture(How(how), handles=handles, low_impact=gentle, hung=hung)
             target = here.target(request["pid"], request["started"], _window(request.get("window")))
             if sys.platform == "win32":
                 from tray.commands import handover

@@ -33,11 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
         wanted = replace(wanted, capture=How(arguments.capture))
     if arguments.compress:
         wanted = replace(wanted, compress=arguments.compress)
+    if arguments.low_impact:
+        wanted = replace(wanted, low_impact=True)
     here = desktop()
     try:
         event = (
             None
-            if arguments.output or arguments.capture or arguments.compress
+            if arguments.output or arguments.capture or arguments.compress or arguments.low_impact
             else _asked(here, arguments.mode)
         )
         if event is None:

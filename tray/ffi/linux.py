@@ -108,6 +108,9 @@ CLONE, WAIT4, PRCTL, EXIT_GROUP, CLOSE_RANGE = 56, 61, 157, 231, 436
 CLONE_VM, CLONE_FILES, CLONE_PARENT_SETTID = 0x100, 0x400, 0x100000
 CLOSE_RANGE_UNSHARE = 2
 PR_GET_CHILD_SUBREAPER = 37
+IOPRIO_SET, IOPRIO_WHO_PROCESS, IOPRIO_IDLE = 251, 1, 3 << 13
+"""The system call; one thread; the class that is served when nobody else wants the disk. <linux/ioprio.h>"""
+NICEST = 19
 USER_CODE = 0x33
 """Code segment of 64-bit programs."""
 SYSCALL_INSTRUCTION = b"\x0f\x05"
@@ -147,7 +150,8 @@ class Kernel:
         self._scan_vector = array.array("Q", bytes(8 * 3 * 8192))
         self._ptrace = None
         if sys.platform == "linux":
-            self._ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+            self._library = ctypes.CDLL(None, use_errno=True)
+            self._ptrace = self._library.ptrace
             self._ptrace.restype = ctypes.c_long
             self._ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
@@ -338,6 +342,22 @@ class Kernel:
         if sys.platform == "linux":
             return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
         raise OSError(errno.ENOSYS, "no O_DIRECT")
+
+    def give_way(self) -> None:
+        """Let others have processor and disk first, on this thread and those it starts from now on.
+
+        Never raises. A thread may always be given less, and never gets it back.
+
+        Source: ioprio_set(2), nice(2).
+        """
+        if sys.platform == "linux":
+            os.nice(NICEST)
+            self._library.syscall(
+                ctypes.c_long(IOPRIO_SET),
+                ctypes.c_int(IOPRIO_WHO_PROCESS),
+                ctypes.c_int(0),
+                ctypes.c_int(IOPRIO_IDLE),
+            )
 
     def read_file(self, descriptor: int, buffer: memoryview, offset: int) -> int:
         """Fill ``buffer`` from ``offset`` of a file; EIO at or behind its end, where a mapping has no page either."""

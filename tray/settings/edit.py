@@ -27,6 +27,10 @@ mode = "mini"
 # while it runs on; not where that could do harm. "auto": whichever is better.
 capture = "auto"
 
+# true: heap and full dumps of Linux apps give way to all else that wants the processor or the
+# disk, once the app runs again. They may take longer then.
+low_impact = false
+
 # "zstd" packs each dump once the app runs again: smaller files that take longer to write
 # and to open. Hangshot reads them as they are; for other programs: unzstd FILE.
 compress = "none"

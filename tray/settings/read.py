@@ -223,6 +223,13 @@ def _how(value: object) -> How:
         raise ValueError(f"{choice}, not {value!r}{_nearest(str(value), How).rstrip('.')}") from None
 
 
+def _truth(value: object) -> bool:
+    """Yes or no."""
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"true or false, without quotes, not {value!r}")
+
+
 def _compress(value: object) -> str:
     """How dumps are packed."""
     if isinstance(value, str) and value in packed.KINDS:
@@ -268,6 +275,7 @@ VALUES: dict[str, Callable[[Any], Any]] = {
     "hotkey": _hotkey,
     "mode": _mode,
     "capture": _how,
+    "low_impact": _truth,
     "compress": _compress,
     "folder": _folder,
     "notify_after": _seconds,

@@ -42,6 +42,7 @@ class Settings:
         folder: Where dumps go.
         notify_after: Seconds before a progress toast comes.
         retention: What the folder may keep.
+        low_impact: Whether a dump gives way to whatever else the machine does.
         warnings: What the file says that nobody understands, one sentence each.
     """
 
@@ -52,4 +53,5 @@ class Settings:
     folder: Path = field(default_factory=dumps_folder)
     notify_after: float = 1.0
     retention: Retention = KEPT
+    low_impact: bool = False
     warnings: tuple[str, ...] = field(default=(), compare=False)

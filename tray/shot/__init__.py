@@ -330,6 +330,7 @@ def request(running: Running, *, pinged: bool = False) -> Event:
         "started": target.started,
         "mode": running.mode,
         "capture": str(running.wanted.capture),
+        "low_impact": running.wanted.low_impact,
         "compress": running.wanted.compress,
         "trigger": str(running.trigger),
         "window": window,
