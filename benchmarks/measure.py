@@ -262,7 +262,7 @@ def measured(command: list[str], limit: float) -> tuple[dict, bool]:
 
 def installed() -> dict[str, str]:
     """The environment of a program that is installed: compiled once, by whoever ran it first."""
-    compiled = {"PYTHONPYCACHEPREFIX": str(ROOT / ".venv" / "compiled")}
+    compiled = {"PYTHONPYCACHEPREFIX": str(ROOT / ".venv" / "compiled"), "PYTHONPATH": str(ROOT)}
     return {
         **{key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
         **compiled,
