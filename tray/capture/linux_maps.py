@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _HEAD = re.compile(
     r"([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)\n?", re.DOTALL
 )
+_EDGES = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
 _DELETED = " (deleted)"
 _PAGEMAP_STEP = 1 << 16
 _LARGEST_ADDRESS = 1 << 47
@@ -195,9 +196,13 @@ def flags(lines: Iterable[str]) -> Flags:
             words = frozenset(line.split()[1:])
             if words & NOTED and found.edges:
                 found.noted[found.edges[-2]] = words
-        elif "-" in line[:17] and (mapping := parse(line)) and mapping.start < _LARGEST_ADDRESS:
-            found.edges.extend((mapping.start, mapping.end))
+        elif (head := _EDGES.match(line)) and (start := int(head[1], 16)) < _LARGEST_ADDRESS:
+            found.edges.extend((start, int(head[2], 16)))
     return found
+
+
+OF_FLAGS = b"0123456789abcdefV"
+"""What the lines of ``smaps`` begin with that `flags` looks at: two of some 25."""
 
 
 class Pages:

@@ -214,7 +214,7 @@ class Run:
     def _look_around(self, files: Files) -> tuple[linux_maps.Flags, linux_maps.Mappings]:
         """What can be found out before the target is stopped: flags, and for a copy of memory the map and files."""
         pid, mapped = self.target.pid, self._mapped
-        flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
+        flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps", begin=linux_maps.OF_FLAGS))
         if Include.HEAP in self.mode.include:
             before = self.kernel.fingerprint(f"/proc/{pid}/maps")
             mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
@@ -261,7 +261,7 @@ class Run:
             return self._mapped
         mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
         if not flags.belong_to(mapped):
-            flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps"))
+            flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps", begin=linux_maps.OF_FLAGS))
         return flags.set_on(mapped)
 
     def _snapshot(self) -> Snapshot:

@@ -280,8 +280,7 @@ class Kernel:
 
     def text(self, path: str) -> str:
         """A small text file of /proc, whatever bytes are in it."""
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8", "surrogateescape")
+        return self.bytes(path).decode("utf-8", "surrogateescape")
 
     def set_text(self, path: str, text: str) -> None:
         """Write a setting into a file of /proc."""
@@ -289,15 +288,28 @@ class Kernel:
             file.write(text.encode())
 
     def bytes(self, path: str) -> bytes:
-        """A small binary file of /proc."""
-        with open(path, "rb") as file:
-            return file.read()
+        """A small binary file of /proc; without a file object, for each thread has several."""
+        descriptor = self.open(path)
+        try:
+            content = piece = os.read(descriptor, 1 << 16)
+            while piece:
+                piece = os.read(descriptor, 1 << 16)
+                content += piece
+            return content
+        finally:
+            os.close(descriptor)
 
-    def lines(self, path: str) -> Iterator[str]:
-        """A large text file of /proc, line by line, so that it never sits in memory whole."""
+    def lines(self, path: str, *, begin: builtins.bytes = b"") -> Iterator[str]:
+        """A large text file of /proc, line by line, so that it never sits in memory whole.
+
+        Args:
+            path: The file.
+            begin: Lines that begin with none of these are left out; with nothing here, none is.
+        """
         with open(path, "rb", buffering=1 << 16) as file:
             for line in file:
-                yield line.decode("utf-8", "surrogateescape")
+                if not begin or line[0] in begin:
+                    yield line.decode("utf-8", "surrogateescape")
 
     def fingerprint(self, path: str) -> int:
         """A number that two readings of a large text file of /proc share if it has not changed."""

@@ -39,6 +39,9 @@ _SMALL = frozenset({NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV, NT_FILE})
 """Notes that tell who waits for what; the others are most of the bytes."""
 _ALL = _SMALL | {NT_FPREGSET, NT_X86_XSTATE}
 
+_NAME = 8
+"""Bytes of a note's name that are read with its head: ``CORE`` and ``LINUX`` fit."""
+
 
 class _Head:
     """The headers and notes of a core file."""
@@ -92,11 +95,15 @@ class _Head:
         if end > self._size:
             raise BadDump("The core file is cut off within its notes.")
         while position + elf.NOTE.size <= end:
-            name_size, size, kind = elf.NOTE.unpack(self.at(position, elf.NOTE.size))
+            head = self.at(position, elf.NOTE.size + _NAME)
+            name_size, size, kind = elf.NOTE.unpack_from(head)
             payload = position + elf.NOTE.size + name_size + -name_size % 4
             if payload + size > end:
                 raise BadDump("A note runs past the end of its segment: the file is damaged.")
-            owner = self.at(position + elf.NOTE.size, name_size).rstrip(b"\0").decode("latin-1")
+            name = head[elf.NOTE.size : elf.NOTE.size + name_size]
+            if name_size > _NAME:
+                name = self.at(position + elf.NOTE.size, name_size)
+            owner = name.rstrip(b"\0").decode("latin-1")
             yield owner, kind, self.at(payload, size) if kind in wanted else b""
             position = payload + size + -size % 4
 

@@ -131,12 +131,13 @@ def layout(memory: Sequence[Memory], notes: int) -> Layout:
 def headers(memory: Sequence[Memory], place: Layout) -> Iterator[tuple[int, bytes]]:
     """Everything but the notes that stands before the memory: where, and what."""
     yield 0, elf.header(place.count, place.table)
-    at = place.table
+    at, known = place.table, dict[str, int]()
     block = bytearray(elf.Program(elf.PT_NOTE, 0, NOTES_AT, 0, place.notes, 0, 4).pack())
     for piece, offset in zip(memory, place.offsets, strict=True):
-        block += elf.Program(
-            elf.PT_LOAD, _flags(piece.access), offset, piece.start, piece.stored, piece.size, PAGE
-        ).pack()
+        flags = known.get(piece.access)
+        if flags is None:
+            flags = known[piece.access] = _flags(piece.access)
+        block += elf.PROGRAM.pack(elf.PT_LOAD, flags, offset, piece.start, 0, piece.stored, piece.size, PAGE)
         if len(block) >= _AT_ONCE * elf.PROGRAM.size:
             yield at, bytes(block)
             at += len(block)

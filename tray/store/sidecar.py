@@ -91,7 +91,15 @@ def text(dump: Dump) -> str:
     """
     values = {"schema": SCHEMA, **as_json(dump), "path": dump.path.name}
     del values["sidecar"]
-    return json.dumps(values, indent=1) + "\n"
+    fields = (f" {json.dumps(key)}: {_laid_out(value)}" for key, value in values.items())
+    return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def _laid_out(value: Any) -> str:  # noqa: ANN401 - whatever JSON knows
+    """A value as JSON; a list with a line for each item, which is read and written faster than one for each field."""
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    return "[\n" + ",\n".join(f"  {json.dumps(item)}" for item in value) + "\n ]"
 
 
 def read(content: bytes, path: Path) -> Dump:
