@@ -1,4 +1,4 @@
-/* Many threads (argument: how many, default 500), all blocked under level_a -> level_b; and so many MiB in use. */
+/* Many threads (argument: how many, default 500), all blocked under level_a -> level_b. */
 #include "target.h"
 
 static volatile int returned;
@@ -25,14 +25,6 @@ int main(int argc, char **argv)
 {
     pthread_attr_t small;
     long count = number(argc, argv, 1, 500);
-    size_t used = (size_t)number(argc, argv, 2, 0) << 20;
-    char *memory = used ? mmap(NULL, used, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : NULL;
-    if (memory == MAP_FAILED)
-        die("mmap");
-    for (size_t i = 0; i < used; i += 8) {
-        size_t word = i * 2654435761u | 1;
-        memcpy(memory + i, &word, 8);
-    }
     if (pipe(pipe_ends) != 0)
         die("pipe");
     pthread_attr_init(&small);
