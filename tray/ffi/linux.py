@@ -280,7 +280,7 @@ class Kernel:
 
     def text(self, path: str) -> str:
         """A small text file of /proc, whatever bytes are in it."""
-        return self.bytes(path).decode("utf-8", "surrogateescape")
+        return _content(path).decode("utf-8", "surrogateescape")
 
     def set_text(self, path: str, text: str) -> None:
         """Write a setting into a file of /proc."""
@@ -288,16 +288,8 @@ class Kernel:
             file.write(text.encode())
 
     def bytes(self, path: str) -> bytes:
-        """A small binary file of /proc; without a file object, for each thread has several."""
-        descriptor = self.open(path)
-        try:
-            content = piece = os.read(descriptor, 1 << 16)
-            while piece:
-                piece = os.read(descriptor, 1 << 16)
-                content += piece
-            return content
-        finally:
-            os.close(descriptor)
+        """A small binary file of /proc."""
+        return _content(path)
 
     def lines(self, path: str, *, begin: builtins.bytes = b"") -> Iterator[str]:
         """A large text file of /proc, line by line, so that it never sits in memory whole.
@@ -416,6 +408,19 @@ class Kernel:
         if sys.platform == "linux":
             return array.array("Q", os.pread(descriptor, 8 * count, start // PAGE * 8))
         raise OSError(errno.ENOSYS, "no pread")
+
+
+def _content(path: str) -> bytes:
+    """All of a small file, read without a file object, for each thread has several of them."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        content = piece = os.read(descriptor, 1 << 16)
+        while piece:
+            piece = os.read(descriptor, 1 << 16)
+            content += piece
+        return content
+    finally:
+        os.close(descriptor)
 
 
 def stop_signal(status: int) -> int:
