@@ -46,6 +46,9 @@ def test_a_function_in_a_sentence(function: str, words: str) -> None:
         ([("__lll_lock_wait", APP), ("pthread_mutex_lock", APP), ("save", APP), ("_start", APP)], "save()"),
         ([("PyThread_acquire_lock", PYTHON), ("main", PYTHON)], None),
         ([("Wait", r"C:\Windows\System32\ntdll.dll"), ("save", r"C:\App\app.exe")], "save()"),
+        ([("runtime.futex", APP), ("sync.(*Mutex).Lock", APP), ("internal/poll.(*FD).Read", APP)], None),
+        ([("runtime.futex", APP), ("main.save", APP)], "main.save()"),
+        ([("operator()", APP)], "a lambda"),
         ([("", APP)], None),
         ([("save", "")], "save()"),
         ([], None),
@@ -55,3 +58,11 @@ def test_the_programs_own(frames: list[tuple[str, str]], function: str | None) -
     """The innermost that neither the language nor the system brought; else the innermost of the system's."""
     stack = Stack(7, tuple(Frame(1, name, module) for name, module in frames))
     assert own.places([stack]) == ({7: function} if function else {})
+
+
+def test_a_function_that_others_were_put_into() -> None:
+    """Its place may be in the language's headers, for there it stands; only a bare name may be theirs."""
+    place = "/rustc/5980/library/std/src/sys/sync/mutex/futex.rs"
+    assert own.is_own(Frame(1, "app::save", APP, file=place, line=33))
+    assert not own.is_own(Frame(1, "app::save", APP, file=place, line=33, inlined=True))
+    assert not own.is_own(Frame(1, "save", APP, file=place, line=33))

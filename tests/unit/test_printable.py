@@ -42,3 +42,10 @@ def test_reports(text) -> None:
     hidden = redact.words(report)(told)
     assert "alice" not in hidden
     assert "my work" not in hidden
+
+
+def test_what_is_lacking_is_told_to_its_end() -> None:
+    """A long call is cut in the short report; advice is not, for it ends in what to do."""
+    lack = f"Not found: {'lib ' * 60}; set DEBUGINFOD_URLS=https://debuginfod.debian.net."
+    report = Report(Path("/tmp/a.core"), 1, 1, synth.snapshot(), (), lacks=(lack,))
+    assert lack in brief.text(report)

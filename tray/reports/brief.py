@@ -40,7 +40,8 @@ def _head(report: Report) -> str:
 
 def _stacks(report: Report) -> list[str]:
     told = threads.lines(report, threads.matter(report), most=_MOST_KINDS, calls=_MOST_CALLS)
-    return [line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…" for line in told]
+    whole = {f"  {lack}" for lack in report.lacks}  # they end in what to do
+    return [line if len(line) <= _LONGEST or line in whole else f"{line[: _LONGEST - 1]}…" for line in told]
 
 
 def _modules(report: Report) -> list[str]:

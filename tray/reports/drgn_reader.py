@@ -121,7 +121,9 @@ def function(frame: drgn.StackFrame, name: Callable[[str], str]) -> str:
     symbol = ""
     if not frame.is_inline:
         try:
-            symbol = frame.symbol().name.partition("@")[0]
+            found = frame.symbol()
+            # One without a size, as in assembler, would be taken for all that has no name behind it.
+            symbol = found.name.partition("@")[0] if found.size else ""
         except LookupError:
             pass  # no symbol table holds it
     if symbol.startswith(("_Z", "_R")):

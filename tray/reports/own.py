@@ -44,8 +44,9 @@ _SYSTEM = re.compile(
 """Where libraries lie that came with the system."""
 _STARTERS = re.compile(
     r"__.*|_start|start_thread|clone3?|(pthread|futex)_.*|<?(std|core|alloc|__gnu_cxx)::.*"
+    r"|(runtime|sync|syscall|internal/[\w/]+)\.[\w(].*"
 )
-"""C's, C++'s and Rust's own functions; a program that is linked statically, or by templates, holds them itself."""
+"""Functions of C, C++, Rust and Go; a program that is linked statically, or by templates, holds them itself."""
 _OPERATOR = re.compile(r"operator(\(\)|<=>|<<=|>>=|<<|>>|<=|>=|->\*?|<|>| new| delete)")
 _SUFFIX = re.compile(r"(\.(cold|part|constprop|isra|lto_priv|llvm)\b.*| \[clone .*| const&?)$")
 _LAMBDA = re.compile(r"(\{lambda\b[^{}]*\})::operator\(\)")
@@ -73,10 +74,15 @@ def is_own(frame: Frame) -> bool:
         frame.function
         and not _RUNTIME.fullmatch(last(frame.module))
         and "/lib-dynload/" not in frame.module
-        and not language_folder(frame.file)
+        and not _put_in(frame)
         and not _STARTERS.fullmatch(frame.function)
         and not _STARTERS.fullmatch(_bare(frame.function))
     )
+
+
+def _put_in(frame: Frame) -> bool:
+    """Whether a call was put in from the language's headers; what was put into a whole name is not its own place."""
+    return (frame.inlined or "::" not in frame.function) and bool(language_folder(frame.file))
 
 
 def language_folder(file: str) -> str:
@@ -96,6 +102,8 @@ def places(stacks: Iterable[Stack]) -> dict[int, str]:
 
 def _called(frame: Frame) -> str:
     """Its function; of what Python runs outside of any function, the file."""
+    if frame.function == "operator()":  # all that debug info has of its name
+        return "a lambda"
     return last(frame.file) if frame.function == "<module>" and frame.file else called(frame.function)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from tray import reports
 from tray.errors import BadDump
 from tray.formats import core
-from tray.reports import verdict, waits
+from tray.reports import entered, verdict, waits
 from tray.verdicts import Verdict, Wait, WaitKind
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     found = (dump.waits if dump else None) or _read_again(report, told)
     if found is None:
         return (dump.verdict, dump.verdict.chain) if dump and dump.verdict else None
+    found = entered.named(found, report.stacks)
     window = dump.target.window if dump else None
     main = window.thread or 0 if window and report.format != core.Core.format else 0
     threads = _main_first(report.snapshot.threads, main)
