@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import resource
 import shutil
@@ -17,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import dumping
 import judges
 import pytest
+from damage import battered, looked_at
 from programs import SOURCES, Program, Workshop, launch
 
 from tray import reports
 from tray.errors import BadDump
 from tray.model import Report, Stack, Trust
-from tray.reports import drgn_reader, python_calls, reader, render
+from tray.reports import drgn_reader, python_calls, reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,10 +32,6 @@ pytestmark = [pytest.mark.linux, pytest.mark.ptrace, pytest.mark.gdb]
 TARGETS = ["threads", "deadlock", "cpp_program", "python_program", "many_threads", "static_pie"]
 SECONDS = {"threads": 1.0, "many_threads": 10.0}
 """How much work a report may be: 10 threads, 500 threads."""
-
-
-HEADS = 20_000
-"""Bytes at the beginning of a core file, where damage hurts most: headers and notes."""
 
 
 def read(core: Path) -> Report:
@@ -223,38 +219,22 @@ def test_another_build_at_the_same_place(special: Callable[..., tuple[Path, Prog
     assert "special" in "\n".join(report.lacks)
 
 
-def damaged(whole: bytes, chance: random.Random) -> bytes:
-    """That file with wrong bytes in it, most of them at its beginning, and often cut off."""
-    content = bytearray(whole)
-    if chance.random() < 0.3:
-        del content[chance.randrange(1, len(content)) :]
-    for _ in range(chance.choice((1, 2, 8, 64))):
-        reach = min(len(content), chance.choice((64, HEADS, len(whole))))
-        content[chance.randrange(reach)] = chance.choice((0, 255, chance.randrange(256)))
-    return bytes(content)
-
-
 def test_ten_thousand_damaged_dumps(target: Callable[..., Program], tmp_path: Path):
     """Each gives a report or a clear error."""
     whole = dumping.dump(target("deadlock").pid, "mini", tmp_path).core.read_bytes()
-    chance, path, clear = random.Random(4), tmp_path / "damaged.core", 0
-    for _ in range(10_000):
-        path.write_bytes(damaged(whole, chance))
-        try:
-            report = reports.make(path, None)
-            render.text(report)
-            json.dumps(render.as_json(report))
-        except BadDump:
-            clear += 1
+    path, clear = tmp_path / "damaged.core", 0
+    for content in battered(whole, 10_000, seed=4):
+        path.write_bytes(content)
+        clear += not looked_at(path)
     assert 1000 < clear < 9000, "the damage was too small or too great to tell anything"
 
 
 def test_damaged_dumps_in_the_reader(target: Callable[..., Program], tmp_path: Path):
     """Whatever it makes of them, every thread is in the report, and soon."""
     whole = dumping.dump(target("threads").pid, "mini", tmp_path).core.read_bytes()
-    chance, path = random.Random(4), tmp_path / "damaged.core"
-    for _ in range(24):
-        path.write_bytes(damaged(whole, chance))
+    path = tmp_path / "damaged.core"
+    for content in battered(whole, 24, seed=4):
+        path.write_bytes(content)
         began = time.monotonic()
         try:
             report = read(path)
