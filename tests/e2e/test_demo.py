@@ -142,7 +142,8 @@ def test_another_window_in_front(hangshot, screen: Screen) -> None:
     """The key over another window dumps nothing, and says what to do."""
     talk = hangshot("demo", "--seconds", "60", screen=screen)
     talk.hear("press Ctrl")
-    other = screen.show()
+    other = screen.show("--title", "Another one")
+    wait_until(lambda: "Another one" in _active(screen), "the other window in front")
     screen.press(HOTKEY)
     talk.hear("click on the demo's window")
     screen.end(other)
