@@ -2,24 +2,25 @@
 
 ``bus`` is a private session bus with all XDG folders in a temporary place, set
 in our own environment too. ``panel`` and ``notifyd`` are the real programs on
-it and need the ``screen`` fixture's display.
+it and need the ``screen`` fixture's display. `desk` is all of it for a program
+that is no test.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from screen import until
+from screen import Screen, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from screen import Screen
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -125,7 +126,10 @@ def end(program: subprocess.Popen[Any]) -> None:
 @pytest.fixture
 def homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty XDG folders, and no session bus."""
-    folder = tmp_path_factory.mktemp("session")
+    return _homes(tmp_path_factory.mktemp("session"), monkeypatch)
+
+
+def _homes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for kind in ("CONFIG_HOME", "CACHE_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"):
         home = folder / kind.lower()
         home.mkdir(mode=0o700)
@@ -138,6 +142,12 @@ def homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def bus(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A private session bus, which is also the one that our own process sees."""
+    with _bus(homes, monkeypatch) as session:
+        yield session
+
+
+@contextmanager
+def _bus(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     services = homes / "services"
     services.mkdir()
     if (SERVICES / XFCONF).exists():
@@ -156,10 +166,12 @@ def bus(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     assert daemon.stdout is not None
     session = Session(homes, daemon.stdout.readline().strip(), daemon)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", session.address)
-    yield session
-    for program in reversed(session.programs):
-        end(program)
-    end(daemon)
+    try:
+        yield session
+    finally:
+        for program in reversed(session.programs):
+            end(program)
+        end(daemon)
 
 
 @dataclass
@@ -186,6 +198,10 @@ class Panel:
 @pytest.fixture
 def panel(screen: Screen, bus: Session) -> Panel:
     """A panel that shows icons, the first at about (15, 15)."""
+    return _panel(screen, bus)
+
+
+def _panel(screen: Screen, bus: Session) -> Panel:
     folder = Path(os.environ["XDG_CONFIG_HOME"]) / "xfce4/xfconf/xfce-perchannel-xml"
     folder.mkdir(parents=True)
     (folder / "xfce4-panel.xml").write_text(PANEL.format(dark="true", icon=22))
@@ -197,6 +213,30 @@ def panel(screen: Screen, bus: Session) -> Panel:
 @pytest.fixture
 def notifyd(screen: Screen, bus: Session) -> subprocess.Popen[Any]:
     """The real xfce4-notifyd; toasts come up at the top right, below the panel."""
+    return _notifyd(screen, bus)
+
+
+def _notifyd(screen: Screen, bus: Session) -> subprocess.Popen[Any]:
     program = bus.start(NOTIFYD, screen=screen)
     until(lambda: bus.owned(NOTIFICATIONS), "xfce4-notifyd")
     return program
+
+
+@contextmanager
+def desk() -> Iterator[Screen]:
+    """A screen with a panel and toasts, set in our environment until the end, for a program that is no test."""
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        _bus(_homes(Path(folder), environment), environment) as bus,
+    ):
+        screen = Screen()
+        try:
+            environment.setenv("DISPLAY", screen.name)
+            _panel(screen, bus)
+            _notifyd(screen, bus)
+            yield screen
+        finally:
+            for program in reversed(bus.programs):
+                end(program)
+            screen.close()

@@ -3,12 +3,14 @@
 Prints ``ready PID`` when the window is shown. Options: ``--title TEXT``,
 ``--mute`` to promise no answers to pings, ``--type dock|desktop``,
 ``--machine NAME`` for WM_CLIENT_MACHINE, ``--name NAME`` for the process,
-``--color NUMBER``, ``--heavy MIB`` of memory of its own. Closed politely, it ends.
+``--color NUMBER``, ``--heavy MIB`` of memory of its own, ``--idlers NUMBER`` of
+further threads. Closed politely, it ends.
 """
 
 import argparse
 import os
 import socket
+import threading
 from pathlib import Path
 
 from Xlib import X, Xatom
@@ -25,6 +27,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--machine", default=socket.gethostname())
     parser.add_argument("--name", default="hung_window")
     parser.add_argument("--heavy", type=int, default=0, metavar="MIB")
+    parser.add_argument("--idlers", type=int, default=0)
     parser.add_argument("--color", type=int, default=0x336699)
     return parser.parse_args()
 
@@ -61,6 +64,8 @@ def answer(display: Display, message) -> bool:
 def main() -> None:
     """Show the window and answer until it is closed."""
     wanted = options()
+    for _ in range(wanted.idlers):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
     ballast = [os.urandom(1 << 20) * 16 for _ in range(wanted.heavy // 16)]
     Path("/proc/self/comm").write_text(wanted.name)
     display = Display()

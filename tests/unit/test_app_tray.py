@@ -250,7 +250,7 @@ def test_a_ping_that_tells_nothing(tray: Tray, said, expected_warnings) -> None:
 
 
 def test_icon_tells_that_a_dump_runs(tray: Tray) -> None:
-    """Icon and tooltip change at once, follow the progress, and come back."""
+    """Icon and tooltip change within a moment, follow the progress, and come back."""
     tray.start()
     tray.press()
     wait_until(lambda: tray.desktop.looks[-1] == "busy", "a busy icon")

@@ -79,6 +79,13 @@ class Mapping:
         )
 
     @property
+    def of_driver(self) -> bool:
+        """Whether a driver may stand behind it, so that reading it could do something."""
+        if self.path.startswith("/dev/"):
+            return not self.path.startswith(("/dev/shm/", "/dev/zero", "/dev/hugepages/"))  # noqa: S108 - as above
+        return self.path.startswith(("/sys/", "/proc/", "anon_inode:", "socket:"))
+
+    @property
     def special(self) -> bool:
         """A page the kernel lends every process; it says nothing about this one."""
         return self.path.startswith(("[vvar", "[vsyscall"))

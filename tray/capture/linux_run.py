@@ -212,16 +212,17 @@ class Run:
         self.shot.end()
 
     def _look_around(self, files: Files) -> tuple[linux_maps.Flags, linux_maps.Mappings]:
-        """What can be found out before the target is stopped: flags, and for a copy of memory the map and files."""
-        pid, mapped = self.target.pid, self._mapped
+        """What a copy of memory needs and can be found out before the target is stopped: flags, the map, files."""
+        pid = self.target.pid
+        if Include.HEAP not in self.mode.include:
+            return linux_maps.flags(()), self._mapped
         flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps", begin=linux_maps.OF_FLAGS))
-        if Include.HEAP in self.mode.include:
-            before = self.kernel.fingerprint(f"/proc/{pid}/maps")
-            mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
-            if flags.belong_to(mapped) and before == self.kernel.fingerprint(f"/proc/{pid}/maps"):
-                self._fingerprint = before
-                self._mapped = mapped = flags.set_on(mapped)
-            files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
+        before = self.kernel.fingerprint(f"/proc/{pid}/maps")
+        mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
+        if flags.belong_to(mapped) and before == self.kernel.fingerprint(f"/proc/{pid}/maps"):
+            self._fingerprint = before
+            self._mapped = mapped = flags.set_on(mapped)
+        files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
         return flags, mapped
 
     def _hangs(self) -> bool:
@@ -260,7 +261,7 @@ class Run:
         ):
             return self._mapped
         mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
-        if not flags.belong_to(mapped):
+        if Include.HEAP in self.mode.include and not flags.belong_to(mapped):
             flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps", begin=linux_maps.OF_FLAGS))
         return flags.set_on(mapped)
 

@@ -19,7 +19,7 @@ CANCEL = "cancel"
 ANSWERS = "answers"
 LONGEST = 1 << 20
 _PIECE = 1 << 16
-PATIENCE = 0.2
+PATIENCE = 0.18
 """Seconds that a window has to answer a ping, not counting those in which we have kept it from that."""
 
 

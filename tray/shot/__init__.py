@@ -39,8 +39,10 @@ Start = Callable[[Callable[[Event], None]], "Worker"]
 Answer = Callable[[Event], None]
 """Gets the last event of a shot, or why there was no shot."""
 
-PATIENCE = 0.2
+PATIENCE = 0.18
 """Seconds that a window has to answer, each time that it is asked."""
+MOMENT = 0.1
+"""Seconds after which it is shown that a dump runs: a new icon costs us and the panel time that the worker needs."""
 
 
 class Worker(Protocol):
@@ -90,7 +92,7 @@ class Running:
     total: int = 0
     elevated: bool = False
     cancelled: bool = False
-    timer: int | None = None
+    timers: list[int] = field(default_factory=list)
     hold: Hold | None = None
     since: float = field(default_factory=time.monotonic)
 
@@ -181,8 +183,10 @@ class Shot:
         if target.window:
             threading.Thread(target=self._ping, args=(running,), name="shot-ping", daemon=True).start()
         log.info("dumping %s (%d), %s, by %s", target.name, target.pid, mode, trigger)
-        self._changed()
-        running.timer = self._loop.after(wanted.notify_after, lambda: self._still(running))
+        running.timers = [
+            self._loop.after(MOMENT, self._changed),
+            self._loop.after(wanted.notify_after, lambda: self._still(running)),
+        ]
 
     def fail(self, error: TrayError, answer: Answer | None = None) -> None:
         """Say why there is nothing to dump."""
@@ -251,7 +255,6 @@ class Shot:
 
     def _still(self, running: Running) -> None:
         """Say that it takes its time."""
-        running.timer = None
         if running is self.running and not running.cancelled:
             self._say(toasts.progress(running, self._canceller(running)))
 
@@ -263,8 +266,8 @@ class Shot:
         self.running = None
         if running.hold:
             running.hold.close()
-        if running.timer is not None:
-            self._loop.forget(running.timer)
+        for timer in running.timers:
+            self._loop.forget(timer)
         log.info(
             "%s after %.2f s: %s", event["event"], running.so_far, event.get("path") or event.get("error")
         )
