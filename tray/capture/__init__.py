@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from tray.errors import Unsupported
@@ -11,6 +12,7 @@ from tray.modes import How
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tray.ffi.linux import Kernel
     from tray.model import Captured, Mode, Target, Trigger, Window
 
 
@@ -110,15 +112,22 @@ def started(pid: int) -> int:
     """
     if sys.platform == "linux":
         from tray.capture import linux_target
-        from tray.ffi.linux import Kernel
 
-        return linux_target.started(Kernel(), pid)
+        return linux_target.started(_kernel(), pid)
     if sys.platform == "win32":
         from tray.capture import windows_target
         from tray.ffi.win32 import System
 
         return windows_target.started(System(), pid)
     raise Unsupported(f"Hangshot cannot look at processes on {sys.platform} yet.")
+
+
+@cache
+def _kernel() -> Kernel:
+    """One for all who only ask: the tray does, at each change of what is in front, and would grow by them."""
+    from tray.ffi.linux import Kernel
+
+    return Kernel()
 
 
 class Hold:
