@@ -188,7 +188,10 @@ def test_command_line_through_the_tray(tray: Tray):
 
 def test_impatient_presses_are_one_dump(tray: Tray):
     """Presses while a dump runs are answered, not queued."""
-    app = tray.screen.show("--title", "Ledger")
+    tray.settings.parent.mkdir(parents=True, exist_ok=True)
+    tray.settings.write_text('mode = "heap"\ncapture = "stop"\n')  # so that it takes longer than the presses
+    _hello_gone(tray)
+    app = tray.screen.show("--title", "Ledger", "--heavy", "1024")
     tray.screen.press(*[HOTKEY] * 4)
     tray.dump_of(app.pid)
     until(lambda: not list(tray.dumps.glob("*.partial")), "the end of all dumps")
