@@ -91,6 +91,7 @@ def test_gdb_names_the_same_calls(
 ):
     """Every thread has the calls that gdb finds, none more and none less; of Python's own gdb knows nothing."""
     monkeypatch.setattr(python_calls, "is_python", lambda _: False)
+    monkeypatch.setattr(python_calls, "is_run", lambda _: False)
     core = dumping.dump(program.pid, mode, tmp_path).core
     expected = {
         tid: [plain(name) for name in stack]
