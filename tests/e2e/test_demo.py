@@ -115,7 +115,7 @@ def test_without_a_screen(hangshot) -> None:
     talk.hear(re.escape(f"gdb {Path(sys.executable).resolve()} {path} -ex 'thread apply all bt'"))
     assert path.name.startswith(f"hangshot-demo_{pid}_")
     assert backtraces(path).count("pthread_mutex_lock") >= 2
-    talk.hear("Deadlock: worker-1 ↔ worker-2")
+    talk.hear(r"Deadlock: worker-1 ↔ worker-2, in save\(\) and load\(\)")
     assert not Path(f"/proc/{pid}").exists()
 
 

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 class System(Protocol):
-    """What the program asks of the system it runs on."""
+    """What the program asks of the system it runs on.
+
+    Attributes:
+        acquire: Takes a lock; waits for ever if another thread has it. It is the system's own function, so
+            that nothing stands between it and the one that a report shall name.
+    """
+
+    acquire: Callable[[Any], object]
 
     def begin(self) -> None:
         """Be a program of its own, that may be dumped and ends with the one that has started it."""
@@ -27,9 +34,6 @@ class System(Protocol):
 
     def lock(self) -> object:
         """A fresh lock."""
-
-    def acquire(self, lock: Any) -> None:  # noqa: ANN401 - the system's own
-        """Take a lock; waits for ever if another thread has it."""
 
     def window(self, hotkey: str) -> object | None:
         """A window that asks for a press of the hotkey, as long as it is kept; None without a screen."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAME = b"hangshot-demo"
 
@@ -21,6 +25,7 @@ class Linux:
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self.acquire: Callable[[Any], object] = self._libc.pthread_mutex_lock
 
     def begin(self) -> None:
         """Have a name, and end with the one that has started us."""
@@ -38,10 +43,6 @@ class Linux:
         mutex = ctypes.create_string_buffer(_MUTEX)
         self._libc.pthread_mutex_init(mutex, None)
         return mutex
-
-    def acquire(self, lock: object) -> None:
-        """Take a mutex."""
-        self._libc.pthread_mutex_lock(lock)
 
     def window(self, hotkey: str) -> object | None:
         """A window of X11, where there is a display."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SECTION = 40 if sys.maxsize > 1 << 32 else 24
 """``sizeof(CRITICAL_SECTION)``."""
@@ -15,6 +18,7 @@ class Windows:
 
     def __init__(self) -> None:
         self._kernel32 = _kernel32()
+        self.acquire: Callable[[Any], object] = self._kernel32.EnterCriticalSection
 
     def begin(self) -> None:
         """Nothing: Windows has no such names, and who starts us ends us, by a job."""
@@ -28,10 +32,6 @@ class Windows:
         section = ctypes.create_string_buffer(_SECTION)
         self._kernel32.InitializeCriticalSection(section)
         return section
-
-    def acquire(self, lock: object) -> None:
-        """Enter a critical section."""
-        self._kernel32.EnterCriticalSection(lock)
 
     def window(self, hotkey: str) -> object | None:
         """A window, as every session has them but a service's, which raises."""
