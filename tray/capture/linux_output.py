@@ -17,10 +17,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from tray.ffi.linux import PAGE
+
 if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
 
-PAGE = 4096
 LEAST = 128 << 10
 """Smaller pieces are sooner in the page cache than on a disk."""
 WORTH = 16 << 20
