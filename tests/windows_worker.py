@@ -6,9 +6,13 @@ import os
 import queue
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tray import capture
 from tray.worker import LAST, Worker
+
+if TYPE_CHECKING:
+    from windows_programs import Inside
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60
@@ -72,6 +76,15 @@ class Asked:
             if event["event"] in names:
                 return event
             assert event["event"] not in LAST, event
+
+    def assert_cancelled(self, target: Inside) -> None:
+        """Ask for a full dump of a large program, cancel it midway, and see that nothing of it is left."""
+        self.ask(target.pid, "full")
+        self.until("progress")
+        self.worker.cancel()
+        assert self.until(*LAST)["error"] == "Cancelled"
+        assert files(self.folder) == []
+        target.assert_unharmed()
 
 
 def files(folder: Path) -> list[str]:

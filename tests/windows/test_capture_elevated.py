@@ -234,12 +234,7 @@ def test_cancel_as_administrator(program, tmp_path: Path):
     """It is passed on, and obeyed as by any worker."""
     target = program("big_heap", 512, bits=WIDTH)
     asked = Asked(tmp_path / "dumps", as_administrator())
-    asked.ask(target.pid, "full")
-    asked.until("progress")
-    asked.worker.cancel()
-    assert asked.until(*LAST)["error"] == "Cancelled"
-    assert files(asked.folder) == []
-    target.assert_unharmed()
+    asked.assert_cancelled(target)
 
 
 def test_not_as_administrator(program, tmp_path: Path):

@@ -39,12 +39,7 @@ def test_cancel(program, tmp_path: Path):
     """In the midst of a big dump; the target runs on, and nothing is left of the file."""
     target = program("big_heap", 512, bits=WIDTH)
     asked = Asked(tmp_path / "dumps")
-    asked.ask(target.pid, "full")
-    asked.until("progress")
-    asked.worker.cancel()
-    assert asked.until(*LAST)["error"] == "Cancelled"
-    assert files(asked.folder) == []
-    target.assert_unharmed()
+    asked.assert_cancelled(target)
 
 
 def test_cancel_before_the_request(tmp_path: Path):
@@ -131,12 +126,7 @@ def test_cancel_of_a_32_bit_worker(program, tmp_path: Path):
     """It is passed on."""
     target = program("big_heap", 512, bits=32)
     asked = Asked(tmp_path / "dumps", with_32())
-    asked.ask(target.pid, "full")
-    asked.until("progress")
-    asked.worker.cancel()
-    assert asked.until(*LAST)["error"] == "Cancelled"
-    assert files(asked.folder) == []
-    target.assert_unharmed()
+    asked.assert_cancelled(target)
 
 
 @pytest.mark.wide  # is about the 64-bit program
