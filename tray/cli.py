@@ -6,22 +6,22 @@ import argparse
 import codecs
 import functools
 import json
-import logging
 import os
 import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
 
 from tray import __version__, commands
 from tray.errors import BadUsage, Cancelled, TrayError
+from tray.lean import TYPE_CHECKING, at_first_words, logger
 from tray.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import NoReturn
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 PIPE_CLOSED = 141
 """What a shell reports of a program whose reader went away: 128 + SIGPIPE."""
@@ -51,8 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return PIPE_CLOSED
     except Exception as error:
-        level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
-        log.log(level, "where it happened:", exc_info=error)
+        if isinstance(error, OSError):
+            log.debug("where it happened:", exc_info=error)
+        else:
+            log.exception("where it happened:")
         return _told(_unexpected(error), as_json=as_json)
     return code
 
@@ -170,9 +172,18 @@ def _unknown(word: str) -> BadUsage:
 
 def _start_logging(*, verbose: bool) -> None:
     """Send the log to standard error: warnings, or everything of ours."""
-    logging.basicConfig(format="hangshot: %(message)s", level=logging.WARNING)
-    if verbose:
-        logging.getLogger("tray").setLevel(logging.DEBUG)
+
+    def start() -> None:
+        import logging
+
+        logging.basicConfig(format="hangshot: %(message)s", level=logging.WARNING)
+        if verbose:
+            logging.getLogger("tray").setLevel(logging.DEBUG)
+
+    if verbose or "logging" in sys.modules:
+        start()
+    else:
+        at_first_words(start)
 
 
 @contextmanager

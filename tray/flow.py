@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, Self
 
 from tray import __version__, packed, reports
 from tray.capture import started
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core
+from tray.lean import TYPE_CHECKING, Protocol, logger, replace
 from tray.model import Dump, Include
 from tray.reports import why
 
@@ -22,14 +20,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
-    from typing import BinaryIO
+    from typing import BinaryIO, Self
 
     from tray.capture import Capture, Progress
     from tray.interrupts import Held
     from tray.model import Captured, Mode, Report, Target, Trigger
     from tray.store import Store
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class Unfinished(Protocol):

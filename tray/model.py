@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tray.frames import Frame as Frame  # noqa: PLC0414 - given on: whoever needs nouns finds them here
 from tray.frames import Stack as Stack  # noqa: PLC0414, TC001
 from tray.frames import Trust as Trust  # noqa: PLC0414
+from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

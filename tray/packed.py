@@ -9,10 +9,13 @@ import os
 import struct
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from tray import sizes
 from tray.errors import BadDump, StoreFull
+from tray.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 KINDS = ("none", "zstd")
 """What ``compress`` may be in the settings."""

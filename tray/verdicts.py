@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from tray.lean import TYPE_CHECKING, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,6 @@ not take back a dead worker's suspensions: that is done here.
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import subprocess
 import sys
@@ -17,19 +16,21 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
 
 from tray.capture import remembered
 from tray.errors import BadDump, Cancelled, CaptureFailed, TrayError
+from tray.lean import TYPE_CHECKING, logger
 from tray.program import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import IO, Any
 
-log = logging.getLogger(__name__)
+    Event = dict[str, Any]
+    """One JSON line of the worker, as ``{"schema": 1, "event": "progress", "done": 1, "total": 9}``."""
 
-Event = dict[str, Any]
-"""One JSON line of the worker, as ``{"schema": 1, "event": "progress", "done": 1, "total": 9}``."""
+
+log = logger(__name__)
 
 CANCEL = "cancel"
 """What a worker on Windows is told to stop with."""

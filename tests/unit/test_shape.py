@@ -22,8 +22,9 @@ RANKS = (
     {"formats", "ffi", "modes", "interrupts", "packed", "patience", "program"},
     {"model", "errors"},
     {"frames", "printable", "sizes", "verdicts"},
+    {"lean"},
 )
-"""Entry, middle, parts, tools, nouns, and what those build on: each may import from those after it, not its own."""
+"""Entry, middle, parts, tools, nouns, what those and what all build on: each may import from those after it."""
 ENTRY_MAY = {("__main__", "cli"), ("cli", "app"), ("cli", "commands")}
 """What starts the program picks what to start; these pairs are the only neighbours that meet."""
 CHILDREN = {"demo": "commands"}

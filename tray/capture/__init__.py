@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from tray.errors import Unsupported
+from tray.lean import TYPE_CHECKING, Protocol
 from tray.modes import How
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
     from tray.ffi.linux import Kernel
     from tray.model import Captured, Mode, Target, Trigger, Window

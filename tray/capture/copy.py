@@ -10,10 +10,9 @@ import ctypes
 import errno
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from tray.errors import Cancelled, TargetGone
+from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap
 
 if TYPE_CHECKING:

@@ -6,18 +6,19 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, BinaryIO
 
 from tray.capture import linux_facts, linux_maps, linux_target
 from tray.capture.apart import Apart
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
 from tray.ffi.linux import Kernel
+from tray.lean import TYPE_CHECKING
 from tray.model import Include
 from tray.modes import How
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
     from tray.capture import Progress
     from tray.model import Captured, Mode, Target, Trigger, Window

@@ -6,10 +6,10 @@ import array
 import bisect
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from tray.capture.copy import Copy, jobs
 from tray.capture.linux_plan import span
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,13 +14,12 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tray.capture import linux_inject, linux_net
 from tray.capture.linux_inject import Astray, Caller, Ended
 from tray.errors import TargetGone
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, dataclass
 from tray.model import Gap
 
 if TYPE_CHECKING:

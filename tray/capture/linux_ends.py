@@ -13,10 +13,9 @@ import os
 import stat
 import struct
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,10 +11,9 @@ from __future__ import annotations
 import os
 import struct
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

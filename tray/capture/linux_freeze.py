@@ -11,12 +11,11 @@ import signal
 import struct
 import sys
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from tray.capture import linux_stuck, linux_target
 from tray.errors import AccessDenied, CaptureFailed, TargetGone, Unsupported
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, dataclass, field, replace
 from tray.model import Gap, Thread
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import struct
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, dataclass, field
 
 if TYPE_CHECKING:
     from tray.ffi.linux import Kernel

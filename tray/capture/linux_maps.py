@@ -9,13 +9,13 @@ import array
 import bisect
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, overload
 
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, dataclass, overload, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
     from tray.ffi.linux import Kernel
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os.path
 import re
 import struct
-from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
 from tray.formats import linkmap
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import array

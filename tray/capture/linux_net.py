@@ -14,10 +14,9 @@ Source: Linux ``arch/x86/kernel/signal_64.c``, ``arch/x86/kernel/fpu/signal.c``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

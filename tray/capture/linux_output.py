@@ -15,9 +15,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from tray.ffi.linux import PAGE
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tray.ffi.linux import Kernel

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import array
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
 from tray.ffi.linux import PAGE
 from tray.formats.pieces import Pieces
+from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Include, Memory
 
 if TYPE_CHECKING:

@@ -16,8 +16,6 @@ import gc
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
 
 from tray.capture import (
     linux_ends,
@@ -38,11 +36,13 @@ from tray.capture.linux_snapshot import Shot, parts_reader
 from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core_write
+from tray.lean import TYPE_CHECKING, replace
 from tray.model import Captured, Include, Region, Snapshot, Thread
 from tray.modes import How
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
 
     from tray.capture import Progress
     from tray.capture.linux_maps import Mapping

@@ -6,11 +6,11 @@ import array
 import bisect
 import os
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 from tray.capture import linux_caution, linux_code, linux_maps, linux_plan
 from tray.capture.linux_aside import MOST, MOST_SHARED, Aside
 from tray.capture.linux_clone import Clone, NoClone
+from tray.lean import TYPE_CHECKING
 from tray.model import Gap
 from tray.modes import How
 

@@ -9,7 +9,8 @@ import ipaddress
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING
+
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,10 @@ Source: proc_pid_syscall(5).
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tray.errors import CaptureFailed
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

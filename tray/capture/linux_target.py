@@ -11,9 +11,9 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tray.errors import AccessDenied, NoTarget, Refused, TargetGone
+from tray.lean import TYPE_CHECKING
 from tray.model import Target, Window
 
 if TYPE_CHECKING:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import array
 import bisect
 import struct
-from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from tray.capture.linux_mini import PAGE, stack
 from tray.ffi import linux as ffi
 from tray.formats import linkmap
+from tray.lean import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

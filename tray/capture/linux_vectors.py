@@ -8,7 +8,8 @@ else is written yet; its length is set anew before anything is.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tray.ffi.linux import Kernel

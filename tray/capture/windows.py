@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, BinaryIO
 
 from tray.capture import windows_asked, windows_memory, windows_target
 from tray.capture.apart import Apart
 from tray.capture.windows_run import Run
 from tray.errors import CaptureFailed, Stalled, TargetGone
 from tray.ffi.win32 import System
+from tray.lean import TYPE_CHECKING
 from tray.modes import How
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from tray.capture import Progress
     from tray.model import Captured, Mode, Target, Trigger, Window
 

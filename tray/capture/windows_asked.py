@@ -9,15 +9,13 @@ Source: learn.microsoft.com, "Wait Chain Traversal".
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import PureWindowsPath
-from typing import TYPE_CHECKING
 
 from tray.ffi.windows_waits import WCT_THREAD
+from tray.lean import TYPE_CHECKING, dataclass, logger
 from tray.verdicts import Asked, Party
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from tray.ffi.windows_waits import Node, Times, Waits
     from tray.model import Target
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 SAMPLE = 0.06
 """Seconds that a sample of CPU time takes at least; Windows counts in ticks of 1/64 s."""

@@ -10,14 +10,15 @@ Source: learn.microsoft.com, "MINIDUMP_CALLBACK_TYPE"; the order was seen with d
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
 
 from tray.errors import Cancelled
 from tray.ffi import dbghelp as d
+from tray.lean import TYPE_CHECKING, Protocol
 from tray.model import Gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from tray.capture import Progress
 

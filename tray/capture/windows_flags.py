@@ -7,10 +7,9 @@ Source: learn.microsoft.com, "MINIDUMP_TYPE enumeration"; measured on dbghelp 6.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from tray.ffi import dbghelp as d
 from tray.ffi.win32 import ERROR_INVALID_PARAMETER, ERROR_PARTIAL_COPY
+from tray.lean import TYPE_CHECKING, NamedTuple
 from tray.model import Gap, Include
 
 if TYPE_CHECKING:

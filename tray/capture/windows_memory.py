@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from tray.capture.windows_shared import MOST
 from tray.ffi import win32
+from tray.lean import TYPE_CHECKING, NamedTuple
 from tray.model import Include
 
 if TYPE_CHECKING:

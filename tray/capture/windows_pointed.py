@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import bisect
 import struct
-from typing import TYPE_CHECKING
 
 from tray.ffi import win32
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,8 +9,6 @@ import errno
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
 
 from tray import __version__
 from tray.capture import windows_memory, windows_snapshot, windows_target, windows_threads
@@ -22,9 +20,12 @@ from tray.capture.windows_shared import Shared
 from tray.errors import AccessDenied, CaptureFailed, TargetGone, TrayError, Unsupported
 from tray.ffi import dbghelp, win32
 from tray.ffi.win32 import code
+from tray.lean import TYPE_CHECKING, replace
 from tray.model import Captured, Gap, Include
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from tray.capture import Progress
     from tray.capture.windows_asked import Sample
     from tray.capture.windows_callback import Added

@@ -7,9 +7,8 @@ there. What of it is a file's can be had from the file; what is nobody's is adde
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tray.ffi import win32
+from tray.lean import TYPE_CHECKING
 from tray.model import Gap
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ Source: learn.microsoft.com, "Process Snapshotting"; devblogs.microsoft.com/oldn
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from tray.ffi import win32
+from tray.lean import TYPE_CHECKING, logger
 from tray.model import Include
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from tray.ffi.win32 import System
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FLAGS = (
     win32.PSS_CAPTURE_VA_CLONE

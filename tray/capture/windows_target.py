@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
 
 from tray.errors import AccessDenied, NoTarget, Refused, TargetGone
 from tray.ffi import win32
 from tray.ffi.win32 import code
+from tray.lean import TYPE_CHECKING
 from tray.model import Target
 
 if TYPE_CHECKING:

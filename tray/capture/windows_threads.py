@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
-
 from tray.ffi import win32
+from tray.lean import TYPE_CHECKING, logger
 from tray.model import Thread
 
 if TYPE_CHECKING:
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
 
     from tray.ffi.win32 import System
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _MOST_RESUMES = 128
 """MAXIMUM_SUSPEND_COUNT is 127."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 import time
 from _thread import interrupt_main
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from tray.commands.orders import CANCEL, Orders, Ping
 from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
+from tray.lean import TYPE_CHECKING, logger
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
 from tray.packed import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from tray.commands.lent import Lent
     from tray.interrupts import Held
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tray.settings import Settings
     from tray.store import Store
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 HELP = "dump a process, or the app in front"
 

@@ -8,24 +8,24 @@ which dbghelp hangs can call it no more.
 from __future__ import annotations
 
 import json
-import logging
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
 
 from tray import capture, worker
 from tray.commands.orders import CANCEL
 from tray.ffi import win32
+from tray.lean import TYPE_CHECKING, logger
 from tray.program import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from tray.commands.orders import Orders
     from tray.model import Target
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WITHOUT_HANDLES = "--without-handles"
 

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
 
 from tray.errors import CaptureFailed
 from tray.ffi.win32 import System
+from tray.lean import TYPE_CHECKING, replace
 from tray.model import Retention, Target
 from tray.modes import MODES
 from tray.store import Store, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any, Self
 
     from tray.model import Dump
     from tray.store import Partial

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from tray.commands.lending import BEGIN, FINISH, SCRATCH
 from tray.errors import Cancelled
 from tray.ffi.elevation import Elevation
+from tray.lean import TYPE_CHECKING
 from tray.store import as_json
 from tray.store.folder import FULL, trouble
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from types import TracebackType
+    from typing import Any, BinaryIO, Self
 
     from tray.commands.orders import Orders
     from tray.model import Dump, Mode, Target

@@ -7,8 +7,8 @@ import queue
 import select
 import threading
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+
+from tray.lean import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,12 @@ import json
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Self
+
     from rich.progress import Progress, TaskID
 
 INTERVAL = 0.1

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import c_int32, c_uint32, c_uint64, c_void_p
-from typing import TYPE_CHECKING, Any, ClassVar
+
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, ClassVar
 
 # enum MINIDUMP_TYPE
 MiniDumpNormal = 0x0

@@ -13,7 +13,8 @@ import errno
 import os
 import struct
 import sys
-from typing import TYPE_CHECKING
+
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import builtins

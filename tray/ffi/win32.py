@@ -15,10 +15,12 @@ import errno
 import struct
 import sys
 from ctypes import POINTER, c_int32, c_int64, c_uint16, c_uint32, c_uint64, c_void_p
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from tray.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, ClassVar
 
     from tray.ffi import dbghelp
     from tray.ffi.windows_waits import Waits

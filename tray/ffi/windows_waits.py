@@ -11,12 +11,13 @@ from __future__ import annotations
 import ctypes
 import struct
 from ctypes import POINTER, c_int32, c_uint16, c_uint32, c_uint64, c_void_p
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tray.ffi.win32 import BOOL, DWORD, ERROR_MORE_DATA, HANDLE, Check, Libraries, code, failure, table
+from tray.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, ClassVar
 
 WCT_KINDS = {
     1: "CriticalSection",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import struct
 from collections import Counter
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from tray.errors import BadDump
 from tray.formats import elf
@@ -26,10 +25,12 @@ from tray.formats.core_write import (
 )
 from tray.formats.pieces import Pieces
 from tray.formats.stretches import Stretches
+from tray.lean import TYPE_CHECKING
 from tray.model import Memory, Module, Region, Snapshot, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from typing import Any, BinaryIO, Self
 
 _MOST_HEADERS = 4_000_000
 _MOST_NOTES = 1 << 30

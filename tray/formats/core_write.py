@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import array
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
 
 from tray.formats import elf, xstate
+from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import BinaryIO
 
     from tray.model import Memory, Region, Snapshot, Thread
 

@@ -6,10 +6,9 @@ Source: elf(5); gABI, "Program Loading and Dynamic Linking".
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tray.errors import BadDump
+from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,9 @@ Source: ``<link.h>``, ``struct r_debug`` and ``struct link_map``; ``<elf.h>``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tray.formats import elf
+from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

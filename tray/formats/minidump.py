@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO, Self
 
 from tray.errors import BadDump
 from tray.formats import minidump_handles as handles_of
@@ -19,10 +17,12 @@ from tray.formats import minidump_threads as threads_of
 from tray.formats.minidump_crash import crash
 from tray.formats.minidump_memory import Piece, Row, cut
 from tray.formats.stretches import Stretches
+from tray.lean import TYPE_CHECKING, replace
 from tray.model import Module, Region, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO, Self
 
     from tray.formats.minidump_handles import Handle
     from tray.model import Thread

@@ -11,7 +11,8 @@ their size tells the writer's width.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+
+from tray.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from typing import TYPE_CHECKING, NamedTuple
 
+from tray.lean import TYPE_CHECKING, NamedTuple
 from tray.model import Memory
 
 if TYPE_CHECKING:

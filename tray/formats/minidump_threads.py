@@ -6,9 +6,9 @@ Source: Windows SDK ``winnt.h``, ``CONTEXT`` and ``WOW64_CONTEXT``; ``minidumpap
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
 
 from tray.errors import BadDump
+from tray.lean import TYPE_CHECKING, NamedTuple
 from tray.model import Thread
 
 if TYPE_CHECKING:

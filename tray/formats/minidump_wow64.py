@@ -9,10 +9,8 @@ is slot 1; the 64-bit TEB's exception list points at the 32-bit TEB.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from tray.formats import minidump_threads
+from tray.lean import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

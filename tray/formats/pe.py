@@ -13,10 +13,12 @@ import bisect
 import mmap
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+
+from tray.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
 RSP = 4
 """Registers are numbered as in the unwind codes: rax rcx rdx rbx rsp rbp rsi rdi r8 … r15."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import array
 from collections.abc import Iterable, Sequence
-from typing import overload
 
+from tray.lean import overload
 from tray.model import Memory
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import array
 import bisect
-from typing import TYPE_CHECKING
+
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

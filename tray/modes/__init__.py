@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING
 from tray.modes.full import FULL
 from tray.modes.heap import HEAP
 from tray.modes.mini import MINI

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from tray.errors import BadDump, NoDump
 from tray.formats import core
+from tray.lean import TYPE_CHECKING, replace
 from tray.model import Report
 from tray.packed import plain
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import bisect
 import re
 import struct
-from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
 from tray.formats import elf
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,8 @@ Source: Windows SDK ``winnt.h``, ``RTL_CRITICAL_SECTION``; learn.microsoft.com,
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+
+from tray.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

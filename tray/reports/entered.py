@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING, replace
 from tray.reports.own import is_own
 from tray.verdicts import Wait, WaitKind
 

@@ -11,9 +11,8 @@ Source: futex(2); glibc ``nptl/``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING, dataclass
 from tray.verdicts import WaitKind
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
 
 from tray.frames import Trust
+from tray.lean import TYPE_CHECKING
 from tray.reports.names import last
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ Source: futex(2), EDEADLK; glibc ``nptl/pthread_mutex_lock.c``, "Delay the threa
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,8 +12,8 @@ the low bits; github.com/microsoft/STL, ``stl/src/mutex.cpp``, for what is besid
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
 
+from tray.lean import TYPE_CHECKING, NamedTuple
 from tray.reports.windows_calls import KEPT, RCX, word
 
 if TYPE_CHECKING:

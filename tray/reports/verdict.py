@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING, dataclass, replace
 from tray.reports import waits as finding
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitChain, WaitKind
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 import time
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tray.ffi import linux as ffi
+from tray.lean import TYPE_CHECKING, dataclass
 from tray.printable import printable
 from tray.reports import calls, futex, refused
 from tray.reports.callers import Code

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tray import reports
 from tray.errors import BadDump
 from tray.formats import core
+from tray.lean import TYPE_CHECKING, NamedTuple, logger
 from tray.reports import entered, verdict, waits
 from tray.verdicts import Verdict, Wait, WaitKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any, BinaryIO
 
     from tray.formats import minidump
     from tray.model import Captured, Report, Thread
     from tray.verdicts import Asked
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 PATIENCE = 0.5
 """Seconds that the dump's end may be put off by this; ten threads take a few thousandths."""
@@ -107,6 +106,8 @@ def as_json(report: Report) -> dict[str, Any]:
     """``verdict`` and ``waits`` as programs read them; null and empty where the dump does not tell."""
     if not (looked := look(report)):
         return {"verdict": None, "waits": []}
+    from dataclasses import asdict
+
     said, found = looked
     return {"verdict": asdict(said), "waits": [asdict(wait) for wait in found]}
 

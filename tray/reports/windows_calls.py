@@ -13,14 +13,15 @@ from __future__ import annotations
 import re
 import struct
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tray.formats import pe
+from tray.lean import TYPE_CHECKING, NamedTuple
 from tray.reports.names import last
 from tray.reports.windows_blocking import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Self
 
     from tray.model import Module, Thread
 

@@ -8,8 +8,8 @@ the name of a file that somebody reads waits for that reader, so neither dbghelp
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING
 from tray.verdicts import Party
 
 if TYPE_CHECKING:

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING, dataclass, replace
 from tray.reports import critical_section, slim_lock, windows_calls
 from tray.reports.waits import names as named
 from tray.reports.windows_blocking import (

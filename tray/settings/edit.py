@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from tray.errors import BadSettings
+from tray.lean import TYPE_CHECKING
 from tray.patience import patiently
 from tray.settings import read
 from tray.settings.values import dumps_folder
+
+if TYPE_CHECKING:
+    from typing import Any
 
 TEMPLATE = """\
 # Hangshot's settings. They take effect when this file is saved; no restart is needed.

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from tray import packed, sizes
 from tray.errors import BadSettings
+from tray.lean import TYPE_CHECKING, logger
 from tray.model import Retention
 from tray.modes import MODES, How
 from tray.settings.values import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 HOUR = 3600
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
+from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Retention
 from tray.modes import How
 

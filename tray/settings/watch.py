@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
-from typing import TYPE_CHECKING, Protocol
+
+from tray.lean import TYPE_CHECKING, Protocol, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 QUIET = 0.05
 """Seconds without an event after which an editor is taken to be done.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tray.errors import NoDump, StoreUnusable
+from tray.lean import TYPE_CHECKING, logger, replace
 from tray.packed import base
 from tray.store import folder as folders
 from tray.store import look, names, sidecar
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Partial", "Store", "as_json", "described", "expired", "from_json"]
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class Store:

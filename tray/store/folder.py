@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from tray import sizes
 from tray.errors import StoreFull, StoreUnusable, TrayError
+from tray.lean import TYPE_CHECKING, NamedTuple, logger
 from tray.packed import base
 from tray.store import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 RESERVE = 64 << 20
 """Bytes that a dump must leave free: other programs write too."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING
 from tray.sizes import shown
 from tray.store import folder as folders
 from tray.store.folder import OTHERS, RESERVE, owner

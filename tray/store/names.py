@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from tray import packed
+from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     from tray.model import Target

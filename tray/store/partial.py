@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from tray.errors import StoreUnusable
+from tray.lean import TYPE_CHECKING
 from tray.packed import base
 from tray.patience import patiently
 from tray.store import names, sidecar
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
+    from typing import BinaryIO, Self
 
     from tray.model import Dump
 
@@ -64,6 +65,7 @@ class Partial:
     def scratch(self) -> BinaryIO:
         """A private file without a name on the same disk, which is gone once it is closed."""
         import tempfile
+        from typing import cast
 
         file = tempfile.TemporaryFile(dir=self.path.parent, buffering=0)  # noqa: SIM115 - the caller closes it
         return cast("BinaryIO", file)

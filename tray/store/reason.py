@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from tray.lean import TYPE_CHECKING
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 def as_json(verdict: Verdict | None) -> dict[str, Any] | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from tray.lean import TYPE_CHECKING
 from tray.model import Dump, Frame, Gap, Stack, Target, Thread, Trigger, Trust, Window
 from tray.packed import base
 from tray.store import reason
@@ -14,6 +14,7 @@ from tray.store.names import FORMATS, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 SCHEMA = 1
 

@@ -1,0 +1,169 @@
+"""What stands in for parts of the standard library does as they do."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import logging
+import subprocess
+import sys
+import typing
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from tray import lean
+
+ROOT = Path(__file__).parents[2]
+
+
+def classes(dataclass, field):
+    """The same classes of values by one or the other library."""
+
+    @dataclass(frozen=True, slots=True)
+    class Firm:
+        """It stays."""
+
+        one: int
+        two: str = "b"
+        more: list[int] = field(default_factory=list, compare=False)
+
+        @property
+        def both(self) -> str:
+            """Of two fields."""
+            return f"{self.one}{self.two}"
+
+    @dataclass(slots=True)
+    class Loose:
+        """It changes."""
+
+        one: int
+        more: list[int] = field(default_factory=list)
+        _rest: int = field(default=3)
+
+    @dataclass(slots=True, eq=False)
+    class Itself:
+        """Equal to nothing else."""
+
+        one: int
+
+    return Firm, Loose, Itself
+
+
+OURS, REAL = classes(lean.dataclass, lean.field), classes(dataclasses.dataclass, dataclasses.field)
+
+
+def tried(act) -> object:
+    """What comes of it, or its failure."""
+    try:
+        return act()
+    except (TypeError, AttributeError) as error:
+        return type(error), str(error)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_dataclass_is_as_the_real_one(number):
+    """Text, signature, slots, comparison, hash and complaints are the same."""
+    ours, real = OURS[number], REAL[number]
+    assert repr(ours(1)) == repr(real(1))
+    assert list(inspect.signature(ours).parameters) == list(inspect.signature(real).parameters)
+    assert (ours.__slots__, ours.__match_args__, ours.__doc__) == (
+        real.__slots__,
+        real.__match_args__,
+        real.__doc__,
+    )
+    for act in (
+        lambda kind: kind(1) == kind(1),
+        lambda kind: kind(1) == kind(2),
+        lambda kind: kind(1) == 1,
+        lambda kind: hash(kind(1)) == hash(kind(1)),
+        lambda kind: kind(),
+        lambda kind: kind(1, other=2),
+        lambda kind: kind(1, 2, 3, 4),
+        lambda kind: setattr(kind(1), "one", 2),
+        lambda kind: delattr(kind(1), "one"),
+    ):
+        assert tried(lambda act=act: act(ours)) == tried(lambda act=act: act(real)), inspect.getsource(act)
+
+
+def test_a_dataclass_keeps_what_it_is_given():
+    """Defaults are each instance's own, properties stay, and what is frozen refuses."""
+    firm, loose, _ = OURS
+    assert firm(1).both == "1b"
+    assert firm(1, more=[1]) == firm(1, more=[2])
+    assert firm(1).more is not firm(1).more
+    changed = loose(1)
+    changed.one, changed.more = 2, [3]
+    assert changed == loose(2, [3])
+    with pytest.raises(FrozenInstanceError):
+        firm(1).one = 2
+    with pytest.raises(TypeError):
+        lean.dataclass(slots=False)
+
+
+def test_the_real_library_knows_our_dataclasses():
+    """``asdict``, ``fields`` and either ``replace`` work on them."""
+    value = OURS[0](1, "x", [2])
+    assert dataclasses.is_dataclass(value)
+    assert dataclasses.asdict(value) == {"one": 1, "two": "x", "more": [2]}
+    assert [field.name for field in dataclasses.fields(OURS[0])] == ["one", "two", "more"]
+    assert dataclasses.replace(value, two="y") == lean.replace(value, two="y") == OURS[0](1, "y")
+    assert lean.replace(value, two="y").more == [2]
+
+
+def test_a_named_tuple_is_as_the_real_one():
+    """Fields, defaults, methods and text are the same."""
+
+    def made(base):
+        class Pair(base):
+            """Two."""
+
+            one: int
+            two: int = 2
+
+            def total(self) -> int:
+                """Of both."""
+                return self.one + self.two
+
+        return Pair
+
+    ours, real = made(lean.NamedTuple), made(typing.NamedTuple)
+    assert ours(1) == real(1) == (1, 2)
+    assert (repr(ours(1)), ours(1).total(), ours._fields, ours.__doc__) == (
+        repr(real(1)),
+        3,
+        real._fields,
+        "Two.",
+    )
+    assert ours.__module__ == real.__module__
+
+
+def run(script: str) -> str:
+    """What a script prints to standard error, in an interpreter of its own."""
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return result.stderr
+
+
+def test_logging_is_loaded_by_the_first_words():
+    """What nobody would see loads nothing; a warning has ``logging`` set up, once, and comes out."""
+    told = run(
+        "import sys\n"
+        "from tray.lean import at_first_words, logger\n"
+        "at_first_words(lambda: __import__('logging').basicConfig(format='set up: %(message)s'))\n"
+        "log = logger('x')\n"
+        "log.debug('a %s', 1); log.info('b')\n"
+        "assert 'logging' not in sys.modules\n"
+        "log.warning('c %d', 2); log.warning('d'); log.info('e')\n"
+    )
+    assert told.splitlines() == ["set up: c 2", "set up: d"]
+
+
+def test_words_say_where_they_come_from(caplog):
+    """A record names the function that spoke, not the stand-in."""
+    caplog.set_level(logging.DEBUG)
+    lean.logger("tray.x").debug("found %s", "it")
+    (record,) = caplog.records
+    assert (record.name, record.getMessage(), record.filename) == ("tray.x", "found it", "test_lean.py")

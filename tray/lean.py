@@ -1,0 +1,214 @@
+"""What the standard library has too, for a fraction of what it costs at the start of the program.
+
+Whoever waits for a dump waits for every import on the way to it. The modules there take
+``TYPE_CHECKING``, dataclasses and their logger from here; mypy sees the real ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import namedtuple
+from operator import attrgetter
+
+__all__ = [
+    "TYPE_CHECKING", "NamedTuple", "Protocol", "at_first_words", "dataclass", "field", "logger", "overload", "replace",
+]  # fmt: skip
+
+TYPE_CHECKING = False
+"""As in ``typing``; checkers know it by its name."""
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from dataclasses import Field, dataclass, field, replace
+    from logging import Logger
+    from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar, overload
+
+    Value = TypeVar("Value")
+
+_SILENT = ("debug", "info")
+"""What nobody sees who has not set up ``logging``."""
+
+_at_first_words: list[Callable[[], object]] = []
+
+
+def logger(name: str) -> Logger:
+    """``logging.getLogger``, but ``logging`` is not loaded before something is to be said."""
+    return _Logger(name)  # type: ignore[return-value]
+
+
+def at_first_words(act: Callable[[], object]) -> None:
+    """Have ``logging`` set up by this once it is needed, and never if all goes well."""
+    _at_first_words.append(act)
+
+
+class _Logger:
+    """Stands for a logger; each word goes to the real one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, word: str) -> Any:  # noqa: ANN401 - debug, info, warning …
+        if word in _SILENT and "logging" not in sys.modules:
+            return _nothing
+        import logging
+
+        while _at_first_words:
+            _at_first_words.pop()()
+        return getattr(logging.getLogger(self._name), word)
+
+
+def _nothing(*_: object) -> None:
+    """Say nothing."""
+
+
+_MISSING: Any = object()
+
+
+class _Field:
+    """What a dataclass knows of one field."""
+
+    def __init__(
+        self, default: object = _MISSING, default_factory: object = _MISSING, *, compare: bool = True
+    ) -> None:
+        said = {"default": default, "default_factory": default_factory, "compare": compare}
+        self.said: dict[str, Any] = {word: what for word, what in said.items() if what is not _MISSING}
+
+
+def _replace(value: Value, /, **changes: object) -> Value:
+    """``dataclasses.replace``."""
+    names: tuple[str, ...] = value.__match_args__  # type: ignore[attr-defined]
+    return value.__class__(**{name: getattr(value, name) for name in names} | changes)
+
+
+def _dataclass(*, slots: bool, frozen: bool = False, eq: bool = True) -> Callable[[type[Value]], type[Value]]:
+    """``dataclasses.dataclass``, as far as we use it: always with slots, and nothing is inherited."""
+    if not slots:
+        raise TypeError("A dataclass of ours has slots.")
+    return lambda kind: _made(kind, frozen=frozen, eq=eq)
+
+
+def _made(kind: type[Value], *, frozen: bool, eq: bool) -> type[Value]:
+    """The class once more, with slots and methods; what it has of these itself, it keeps."""
+    fields = {name: _said(kind.__dict__.get(name, _MISSING)) for name in kind.__annotations__}
+    body = {"__repr__": _shown, "__init__": _Constructor(fields, frozen=frozen)}
+    if eq:
+        body |= _comparison([name for name, field in fields.items() if field.said["compare"]], hashed=frozen)
+    if frozen:
+        body |= {"__setattr__": _refuse, "__delattr__": _refuse}
+    body |= {name: what for name, what in kind.__dict__.items() if name not in (*fields, *_OF_CLASSES)}
+    body |= {
+        "__slots__": tuple(fields),
+        "__match_args__": tuple(fields),
+        "__dataclass_fields__": _Fields(fields),
+    }
+    again: Any = type(kind.__name__, kind.__bases__, body)
+    again.__qualname__ = kind.__qualname__
+    return again  # type: ignore[no-any-return]
+
+
+_OF_CLASSES = ("__dict__", "__weakref__")
+"""What each class without slots gets for itself."""
+
+
+def _said(default: object) -> _Field:
+    return default if isinstance(default, _Field) else _Field(default)
+
+
+class _Constructor:
+    """``__init__``, compiled when the first instance is made: many a class has none in this run."""
+
+    def __init__(self, fields: dict[str, _Field], *, frozen: bool) -> None:
+        self._fields = fields
+        self._frozen = frozen
+
+    def __get__(self, instance: object, kind: Any) -> Any:  # noqa: ANN401 - a method of any class
+        kind.__init__ = made = self._compiled(kind)
+        return made if instance is None else made.__get__(instance)
+
+    def _compiled(self, kind: type) -> Any:  # noqa: ANN401 - its arguments are those of the class
+        known: dict[str, Any] = {"_missing": _MISSING}
+        head, lines = ["self"], []
+        for name, field in self._fields.items():
+            known |= {f"_{word}_{name}": what for word, what in field.said.items()}
+            if "default" in field.said:
+                head.append(f"{name}=_default_{name}")
+            elif "default_factory" in field.said:
+                head.append(f"{name}=_missing")
+                lines.append(f"if {name} is _missing: {name} = _default_factory_{name}()")
+            else:
+                head.append(name)
+            if self._frozen:
+                known[f"_set_{name}"] = kind.__dict__[name].__set__
+                lines.append(f"_set_{name}(self, {name})")
+            else:
+                lines.append(f"self.{name} = {name}")
+        exec(f"def __init__({', '.join(head)}):\n " + "\n ".join(lines), known)  # noqa: S102 - as dataclasses does
+        known["__init__"].__qualname__ = f"{kind.__qualname__}.__init__"
+        return known["__init__"]
+
+
+class _Fields:
+    """``__dataclass_fields__``, made when somebody asks who has loaded the real ``dataclasses``."""
+
+    def __init__(self, fields: dict[str, _Field]) -> None:
+        self._fields = fields
+
+    def __get__(self, _: object, kind: Any) -> dict[str, Field[Any]]:  # noqa: ANN401 - any class
+        import dataclasses
+
+        fields = [
+            (name, kind.__annotations__[name], dataclasses.field(**field.said))
+            for name, field in self._fields.items()
+        ]
+        made: Any = dataclasses.make_dataclass(kind.__name__, fields)
+        kind.__dataclass_fields__ = made.__dataclass_fields__
+        return kind.__dataclass_fields__  # type: ignore[no-any-return]
+
+
+def _comparison(names: list[str], *, hashed: bool) -> dict[str, Any]:
+    """``__eq__`` and ``__hash__`` by these fields."""
+    values = attrgetter(*names)
+
+    def same(self: object, other: object) -> bool:
+        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    return {"__eq__": same, "__hash__": (lambda self: hash(values(self))) if hashed else None}
+
+
+def _shown(self: Any) -> str:  # noqa: ANN401 - of any class
+    fields = (f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+    return f"{self.__class__.__qualname__}({', '.join(fields)})"
+
+
+def _refuse(_: object, name: str, *value: object) -> NoReturn:
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot {'assign to' if value else 'delete'} field {name!r}")
+
+
+class _Tuples(type):
+    """Makes a tuple with names of each class that says it is one."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:  # noqa: ANN401 - no instance of this
+        if not bases:
+            return super().__new__(cls, name, bases, body)
+        names = [*body["__annotations__"]]
+        defaults = [body.pop(name) for name in names if name in body]
+        made = namedtuple(name, names, defaults=defaults, module=body["__module__"])  # type: ignore[misc] # noqa: PYI024
+        for word, what in body.items():
+            setattr(made, word, what)
+        return made
+
+
+class _NamedTuple(metaclass=_Tuples):
+    """``typing.NamedTuple``."""
+
+
+def _overload(function: Value) -> Value:
+    """``typing.overload``: only checkers look at it."""
+    return function
+
+
+if not TYPE_CHECKING:
+    dataclass, field, replace = _dataclass, _Field, _replace
+    NamedTuple, Protocol, overload = _NamedTuple, object, _overload
