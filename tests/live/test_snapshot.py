@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -26,7 +27,7 @@ from tray.model import Window
 from tray.modes import MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace]
 
@@ -156,6 +157,37 @@ def test_a_stop_meanwhile_holds(target) -> None:
     assert methods.get("snapshot", 0) > 0
     os.kill(program.pid, signal.SIGCONT)
     wait_until(lambda: all(state(program.pid, tid) == "S" for tid in program.tids), "every thread running")
+
+
+def after_a_stop(program: Program, then: str) -> Iterator[tuple[int, int]]:
+    """A SIGSTOP at every turn of the injection, and soon after it ``then``: turn, and how many requests after."""
+    for turn in itertools.count():
+        for later in (0, 2, 5):
+            words = [sys.executable, str(HERE / "stops.py"), str(program.pid), str(turn), str(later), then]
+            ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=dumping.LIMIT)
+            if ended.stdout == "over\n":
+                assert turn > 8, "the injection has fewer turns than it had"
+                return
+            assert ended.returncode == (-signal.SIGKILL if then == "KILL" else 0), ended.stderr
+            yield turn, later
+
+
+def test_a_stop_outlives_a_killed_worker(target) -> None:
+    """A SIGSTOP that comes while a thread is borrowed holds, at whichever moment after it the worker is killed."""
+    program = target("threads")
+    for turn, later in after_a_stop(program, "KILL"):
+        stopped = f"every thread stopped, turn {turn}, {later} requests on"
+        wait_until(lambda: all(state(program.pid, tid) == "T" for tid in program.tids), stopped)
+        os.kill(program.pid, signal.SIGCONT)
+        program.settle()
+        program.assert_unharmed()
+
+
+def test_a_stop_that_is_taken_back_is_over(target) -> None:
+    """A SIGSTOP and a SIGCONT while a thread is borrowed leave a running target, as they would without us."""
+    program = target("threads")
+    for _ in after_a_stop(program, "CONT"):
+        program.assert_unharmed()
 
 
 def test_what_a_clone_lacks_is_there(target, tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ class Clone:
                 self.kernel.end(child)
                 while True:
                     linux_inject.stop(self.kernel, child)
+                    self.kernel.wait(child)
             except (Ended, ChildProcessError):
                 return
             except (Astray, OSError):
@@ -161,8 +162,6 @@ class Clone:
             self.end()  # the thread finds home by the net when it is let go
             why = error.strerror if isinstance(error, OSError) else str(error)
             raise NoClone(f"it could not be cloned: {why}") from error
-        finally:
-            self.freeze.stop_again = caller.stopped
         if reason:
             self.end()
             raise NoClone(reason)

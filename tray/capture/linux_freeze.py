@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import struct
-import sys
 import time
 
 from tray.capture import linux_stuck, linux_target
@@ -77,7 +75,6 @@ class Freeze:
         vectors: Keeps the threads' vector registers.
         seconds: How long it stood still, after `release`.
         gaps: Threads that could not be stopped or read.
-        stop_again: Whether a SIGSTOP was held back meanwhile, so that it must be sent again.
     """
 
     kernel: Kernel
@@ -85,7 +82,6 @@ class Freeze:
     vectors: Vectors
     seconds: float = 0.0
     gaps: list[Gap] = field(default_factory=list)
-    stop_again: bool = False
     _held: dict[int, Held] = field(default_factory=dict)
     _seen: dict[int, Held] = field(default_factory=dict)
     _stuck: list[Thread] = field(default_factory=list)
@@ -168,9 +164,6 @@ class Freeze:
 
     def release(self) -> None:
         """Let every thread go on as before. Never raises; callable twice."""
-        if self.stop_again:
-            self.stop_again = False
-            self._send_stop()
         for held in self._held.values():
             if held.stopped:
                 self._let_go(held)
@@ -178,16 +171,6 @@ class Freeze:
             self.seconds = time.monotonic() - self._since
             self._since = 0.0
         self._held = {tid: held for tid, held in self._held.items() if not held.stopped}
-
-    def _send_stop(self) -> None:
-        """The SIGSTOP that somebody sent while a thread was borrowed."""
-        try:
-            if sys.platform != "win32":
-                os.kill(self.pid, signal.SIGSTOP)
-        except OSError as error:
-            self.gaps.append(
-                Gap("a SIGSTOP", f"was sent to it meanwhile, and could not be sent again: {error}")
-            )
 
     def _listed(self) -> list[int]:
         try:

@@ -38,7 +38,7 @@ class Astray(Exception):
 
 
 def stop(kernel: Kernel, tid: int, patience: float = PATIENCE) -> int:
-    """The status with which a traced thread stops.
+    """The status with which a traced thread stops; its signal stays with it, also if we are killed.
 
     Raises:
         Ended: It ended instead.
@@ -46,7 +46,7 @@ def stop(kernel: Kernel, tid: int, patience: float = PATIENCE) -> int:
     """
     began = time.monotonic()
     while True:
-        status = kernel.wait(tid)
+        status = kernel.stop_of(tid)
         if status is not None:
             if status & 0xFF != 0x7F:  # noqa: PLR2004 - not WIFSTOPPED
                 raise Ended(f"process {tid} ended")
@@ -68,7 +68,6 @@ class Caller:
         registers: Those that every call starts from.
         code: Address of ``syscall; ret``.
         children: What its calls have started, the last one last.
-        stopped: Whether it was sent a SIGSTOP meanwhile, which was held back.
     """
 
     kernel: Kernel
@@ -76,7 +75,6 @@ class Caller:
     registers: list[int]
     code: int
     children: list[int] = field(default_factory=list)
-    stopped: bool = False
 
     def set(self, stack: int, number: int, *arguments: int) -> None:
         """Give it the registers of a call that returns to what is at ``stack``."""
@@ -108,27 +106,35 @@ class Caller:
 
     def _to_call(self) -> int:
         """Let it run to where it enters or leaves a call, or starts a child; gives the status."""
+        given = 0
         while True:
-            self.kernel.proceed_to_call(self.tid)
+            self.kernel.proceed_to_call(self.tid, given)
             status = stop(self.kernel, self.tid)
             number, event = status >> 8 & 0xFF, status >> 16
             if number == ffi.SYSCALL_STOP or event not in (0, ffi.PTRACE_EVENT_STOP):
                 return status
-            self._note(number, event)
+            given = self._given(number, event)
 
     def _to_user_code(self) -> None:
         """Let it leave the call, up to the last stop before its own code."""
+        given = 0
         while True:
             self.kernel.interrupt(self.tid)
-            self.kernel.proceed(self.tid)
+            self.kernel.proceed(self.tid, given)
             status = stop(self.kernel, self.tid)
             if status >> 16 == ffi.PTRACE_EVENT_STOP:
                 return
-            self._note(status >> 8 & 0xFF, status >> 16)
+            given = self._given(status >> 8 & 0xFF, status >> 16)
 
-    def _note(self, number: int, event: int) -> None:
-        """A stop that was not asked for: SIGSTOP, which no mask holds back, or news about job control."""
+    def _given(self, number: int, event: int) -> int:
+        """The signal to go on with after a stop that was not asked for; 0 after news about job control.
+
+        No mask holds SIGSTOP back. It is given to the thread at once: the whole process counts as
+        stopped from then on, whatever becomes of us, and a SIGCONT takes it back, while this thread
+        may be let run all the same.
+        """
+        if event == ffi.PTRACE_EVENT_STOP:
+            return 0
         if event == 0 and number == ffi.SIGSTOP:
-            self.stopped = True
-        elif event != ffi.PTRACE_EVENT_STOP:
-            raise Astray(f"thread {self.tid} was stopped by signal {number}")
+            return number
+        raise Astray(f"thread {self.tid} was stopped by signal {number}")

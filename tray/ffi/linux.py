@@ -227,13 +227,13 @@ class Kernel:
         """Say what else a traced thread shall stop at (``PTRACE_O_*``)."""
         self.ptrace(PTRACE_SETOPTIONS, tid, 0, flags)
 
-    def proceed(self, tid: int) -> None:
-        """Let a stopped thread run on, traced and without a signal."""
-        self.ptrace(PTRACE_CONT, tid)
+    def proceed(self, tid: int, number: int = 0) -> None:
+        """Let a stopped thread run on, traced, with the signal it was stopped at."""
+        self.ptrace(PTRACE_CONT, tid, 0, number)
 
-    def proceed_to_call(self, tid: int) -> None:
+    def proceed_to_call(self, tid: int, number: int = 0) -> None:
         """As `proceed`, but stop it where it enters or leaves a system call."""
-        self.ptrace(PTRACE_SYSCALL, tid)
+        self.ptrace(PTRACE_SYSCALL, tid, 0, number)
 
     def event(self, tid: int) -> int:
         """The number that goes with a thread's stop at an event: the child's id."""
