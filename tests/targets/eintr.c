@@ -161,6 +161,8 @@ static long do_msgsnd(void)
 static long do_sigsuspend_some(void) { sigset_t set; sigemptyset(&set); return sigsuspend(&set); }
 static long do_io_uring(void) { return syscall(426, ring, 0, 1, 1 /* IORING_ENTER_GETEVENTS */, NULL, 8); }
 
+#include "eintr_more.h"
+
 static const struct call {
     const char *name;
     long (*make)(void);
@@ -177,7 +179,16 @@ static const struct call {
     {"futex", do_futex},                 {"pause", do_pause},                  {"waitpid", do_waitpid},
     {"accept_timed", do_accept_timed},   {"flock", do_flock},                  {"connect_timed", do_connect_timed},
     {"recvmmsg", do_recvmmsg},           {"msgsnd", do_msgsnd},                {"sigsuspend_some", do_sigsuspend_some},
-    {"io_uring", do_io_uring},
+    {"io_uring", do_io_uring},           {"io_uring_timed", do_io_uring_timed},
+    {"eventfd", do_eventfd},             {"timerfd", do_timerfd},              {"signalfd", do_signalfd},
+    {"terminal", do_terminal},           {"fifo", do_fifo},                    {"write", do_write},
+    {"mq_receive", do_mq_receive},       {"mq_send", do_mq_send},              {"lock", do_lock},
+    {"splice", do_splice},               {"splice_full", do_splice_full},      {"sendfile", do_sendfile},
+    {"readv", do_readv},                 {"writev", do_writev},                {"preadv2", do_preadv2},
+    {"pwritev2", do_pwritev2},           {"recvmsg", do_recvmsg},              {"sendmsg", do_sendmsg},
+    {"sendmmsg", do_sendmmsg},           {"accept4", do_accept4},              {"tcp_recv", do_tcp_recv},
+    {"tcp_connect", do_tcp_connect},     {"lock_pi", do_lock_pi},              {"futex_until", do_futex_until},
+    {"waitid", do_waitid},               {"sleep_until", do_sleep_until},      {"io_pgetevents", do_io_pgetevents},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 static atomic_int interrupted[CALLS], other[CALLS];
@@ -232,6 +243,9 @@ static void tidy_up_after(void)
     msgctl(queue, IPC_RMID, NULL);
     msgctl(crammed, IPC_RMID, NULL);
     semctl(semaphores, 0, IPC_RMID);
+    unlink(fifo);
+    *strrchr(fifo, '/') = 0;
+    rmdir(fifo);
     _exit(0);
 }
 
@@ -258,6 +272,7 @@ static void prepare(void)
         die("io_setup");
     flock(open("/proc/self/exe", O_RDONLY), LOCK_EX);
     prepare_sockets();
+    prepare_more();
     if (fork() == 0)
         tidy_up_after();
 }

@@ -84,6 +84,7 @@ NOT_RESTARTED = frozenset(
         1,  # write: to a socket with SO_SNDTIMEO
         19,  # readv
         20,  # writev
+        40,  # sendfile: to a socket with SO_SNDTIMEO
         42,  # connect with SO_SNDTIMEO
         43,  # accept with SO_RCVTIMEO
         44,  # sendto
@@ -95,10 +96,13 @@ NOT_RESTARTED = frozenset(
         208,  # io_getevents
         220,  # semtimedop
         232,  # epoll_wait
+        275,  # splice: from or to such a socket
         281,  # epoll_pwait
         288,  # accept4
         299,  # recvmmsg
         307,  # sendmmsg
+        327,  # preadv2
+        328,  # pwritev2
         333,  # io_pgetevents
         426,  # io_uring_enter
         441,  # epoll_pwait2
