@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,18 @@ from tray.errors import CutDump
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace]
 
 NOBODY = 65534
+# epoll_create1(0), epoll_wait(it, on the stack, 1, -1), exit(0), by int $0x80
+_CODE = bytes.fromhex(
+    "b849010000 31db cd80 89c3 b800010000 89e1 ba01000000 beffffffff cd80 b801000000 31db cd80"
+)
+NARROW = (
+    b"\x7fELF\x01\x01\x01"
+    + bytes(9)
+    + struct.pack("<2H5I6H", 2, 3, 1, 0x10054, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    + struct.pack("<8I", 1, 0, 0x10000, 0x10000, 0x1000, 0x1000, 5, 4096)
+    + _CODE
+)
+"""A 32-bit program that waits in epoll_wait, which the kernel does not restart, and ends when that does."""
 TRACER = """
 import ctypes, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -97,6 +110,27 @@ def test_ourselves(tmp_path: Path) -> None:
     outcome = dumping.outcome(dumping.start([sys.executable, "-c", script, f"{tmp_path}/x.core"], tmp_path))
     assert outcome.error() == "Refused"
     assert not (tmp_path / "x.core").exists()
+
+
+def test_a_32_bit_program(tmp_path: Path) -> None:
+    """It is not even stopped: it waits in a call that a stop would interrupt."""
+    program = tmp_path / "narrow"
+    program.write_bytes(NARROW)
+    program.chmod(0o700)
+    try:
+        waiting = subprocess.Popen([program])
+    except OSError as error:
+        pytest.skip(f"this system runs no 32-bit programs ({error.strerror})")
+    with waiting:
+        wait_until(lambda: state(waiting.pid) == "S", "it asleep")
+        for mode in ("mini", "heap"):
+            outcome = dumping.outcome(
+                dumping.start(dumping.dump_command(waiting.pid, mode, tmp_path), tmp_path)
+            )
+            assert outcome.error() == "Unsupported"
+        assert waiting.poll() is None
+        waiting.kill()
+    assert waiting.returncode == -signal.SIGKILL
 
 
 def test_already_being_debugged(target, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import struct
 import time
 
 from tray.capture import linux_stuck, linux_target
-from tray.errors import AccessDenied, CaptureFailed, TargetGone, Unsupported
+from tray.errors import AccessDenied, CaptureFailed, TargetGone
 from tray.ffi import linux as ffi
 from tray.lean import TYPE_CHECKING, dataclass, field, replace
 from tray.model import Gap, Thread
@@ -262,10 +262,7 @@ class Freeze:
             self.gaps.append(Gap(f"thread {held.tid}", f"registers could not be read: {error.strerror}"))
             return
         if len(registers) != ffi.REGISTERS_SIZE:
-            raise Unsupported(
-                f"Process {self.pid} is a 32-bit program.",
-                hint="Use gdb's gcore for it; Hangshot reads 64-bit ones.",
-            )
+            raise linux_target.narrow(f"Process {self.pid}")
         held.registers = registers
         if registers[_RAX_AT] == _EINTR:
             held.rewind = self._rewound(held, registers)

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tray.errors import AccessDenied, NoTarget, Refused, TargetGone
+from tray.errors import AccessDenied, NoTarget, Refused, TargetGone, Unsupported
 from tray.lean import TYPE_CHECKING
 from tray.model import Target, Window
 
@@ -55,6 +55,8 @@ KEEPERS = frozenset(
 """Programs that keep passwords and keys for others; a dump of one is a theft, whoever asks."""
 _SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 _CAP_SYS_PTRACE = 19
+_ELF_32 = 1
+"""The fifth byte of a 32-bit program's file. Source: elf(5), EI_CLASS."""
 _KTHREADD = "2"
 _FAREWELL = 0.2
 """Seconds that a process with much memory may need to end."""
@@ -107,6 +109,7 @@ def target(kernel: Kernel, pid: int, expected: int | None, window: Window | None
     _refuse(found, status)
     _check_traced(kernel, found, status)
     _check_access(found, status)
+    _check_width(kernel, found)
     return found
 
 
@@ -207,6 +210,30 @@ def _check_access(found: Target, status: dict[str, str]) -> None:
         if error.errno in (errno.ENOENT, errno.ESRCH):
             raise TargetGone(f"{found.name} ({found.pid}) ended.") from error
         raise _denied(found, status) from error
+
+
+def _check_width(kernel: Kernel, found: Target) -> None:
+    """A 32-bit program is not even stopped; where its file does not tell, its registers will."""
+    start = bytearray(5)
+    try:
+        descriptor = kernel.open(f"/proc/{found.pid}/exe")
+    except OSError:
+        return
+    try:
+        kernel.read_file(descriptor, memoryview(start), 0)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+    if start[4] == _ELF_32:
+        raise narrow(f"{found.name} ({found.pid})")
+
+
+def narrow(who: str) -> Unsupported:
+    """The error for a 32-bit program."""
+    return Unsupported(
+        f"{who} is a 32-bit program.", hint="Use gdb's gcore for it; on Linux Hangshot reads 64-bit ones."
+    )
 
 
 def _denied(found: Target, status: dict[str, str]) -> AccessDenied:
