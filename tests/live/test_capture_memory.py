@@ -142,6 +142,15 @@ def test_memfd_is_read_without_filling_it(target, tmp_path: Path, mode: str) -> 
     assert allocated(core) < 16 * MIB
 
 
+def test_secret_memory(target, tmp_path: Path) -> None:
+    """What the kernel shows to nobody is named as such, and is not called the app's own choice."""
+    program = target("huge_pages", "secret")
+    if "impossible" in program.words:
+        pytest.skip("this system has no memfd_secret")
+    outcome = dumping.dump(program.pid, "heap", tmp_path)
+    assert "/secretmem: secret memory, which the system shows to nobody" in outcome.gaps()
+
+
 @pytest.fixture
 def many_mappings() -> None:
     """Allow a process 100,000 mappings for the time of a test."""

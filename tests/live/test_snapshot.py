@@ -256,6 +256,7 @@ def test_the_clone_may_be_killed(target, tmp_path: Path) -> None:
         ("userfault", "it handles its own page faults (userfaultfd)"),
         ("subreaper", "orphans among its descendants become its children"),
         ("vfork", "not all of its threads could be stopped"),
+        ("changed", "it protects itself from being looked into"),
     ],
 )
 def test_it_is_stopped_and_copied_where_a_clone_could_hurt(
@@ -264,10 +265,42 @@ def test_it_is_stopped_and_copied_where_a_clone_could_hurt(
     """And the sidecar says why."""
     program = target("guarded_calls", rule, settle=False)
     if "impossible" in program.words:
-        pytest.skip("userfaultfd is not for this user")
+        pytest.skip(f"{rule} is not for this user")
     outcome = dumping.dump(program.pid, "heap", tmp_path, "snapshot")
     assert outcome.last["method"] == f"stop and copy ({why})"
     program.assert_unharmed()
+
+
+@pytest.fixture
+def huge_pages() -> Iterator[None]:
+    """Two pages in the system's pool of huge ones that nobody uses, for the time of a test."""
+    pool, free = Path("/proc/sys/vm/nr_hugepages"), "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+    before = int(pool.read_text())
+    try:
+        pool.write_text(f"{before + 2 - int(Path(free).read_text())}")
+    except OSError as error:
+        pytest.skip(f"the pool of huge pages cannot be changed ({error.strerror})")
+    yield
+    pool.write_text(str(before))
+
+
+@pytest.mark.usefixtures("huge_pages")
+def test_huge_pages_of_the_pool(target, tmp_path: Path) -> None:
+    """They are in a dump; of a clone too the pool has none, and SIGBUS would end an app that writes to its own."""
+    for kind, method in (
+        ("shared", "snapshot"),
+        ("own", "stop and copy (it has memory of its own in the system's pool of huge pages (hugetlbfs))"),
+    ):
+        program = target("huge_pages", kind)
+        if "impossible" in program.words:
+            pytest.skip("the system has no huge pages to spare")
+        outcome = dumping.dump(program.pid, "heap", tmp_path, "snapshot")
+        assert outcome.last["method"] == method
+        assert outcome.gaps() == ""
+        assert judges.stored(outcome.core, int(program.words[0], 16), 4 * MIB) == b"\x77" * (4 * MIB)
+        program.assert_unharmed()
+        program.end()
+        program.expect_dead = True
 
 
 def test_a_stopped_app_is_not_cloned(target, tmp_path: Path) -> None:

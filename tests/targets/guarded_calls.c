@@ -1,6 +1,6 @@
 /* A program under rules of its own, by its argument: "seccomp" filters its system calls so that a clone would
  * kill it; "userfault" handles its own page faults; "subreaper" adopts its descendants' orphans; "vfork" has a
- * thread that waits for a child which borrows its memory and never ends. */
+ * thread that waits for a child which borrows its memory and never ends; "changed" has given up its user's rights. */
 #include "target.h"
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -56,6 +56,10 @@ int main(int argc, char **argv)
         start("lends", lends, NULL);
         while (!lent)
             usleep(1000);
+    }
+    if (strcmp(rule, "changed") == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) {
+        ready("impossible");
+        pause();
     }
     if (strcmp(rule, "seccomp") == 0)
         filter_calls();

@@ -56,7 +56,8 @@ class FakeKernel:
 def kernel(monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
     fake = FakeKernel()
     monkeypatch.setattr(linux_caution, "_RELEASE", "6.12.3-generic")
-    monkeypatch.setattr(os, "stat", lambda path: SimpleNamespace(st_uid=7))
+    owners = {f"/proc/{PID}/status": 7}  # the folder itself always belongs to the effective user
+    monkeypatch.setattr(os, "stat", lambda path: SimpleNamespace(st_uid=owners[path]))
     monkeypatch.setattr(os.path, "exists", lambda path: str(path).replace(os.sep, "/") in fake.files)
     return fake
 
@@ -158,6 +159,17 @@ def test_page_faults_of_its_own(kernel: FakeKernel, flag: str):
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "safe"), [({"ht"}, False), ({"ht", "sh", "ms"}, True), ({"ht", "ms"}, True), ({"dd"}, True)]
+)
+def test_huge_pages_of_its_own(kernel: FakeKernel, flags: set[str], *, safe: bool):
+    """The pool they come from may be empty when the app writes to one that a clone has too."""
+    found = against(kernel, {0x1000: frozenset({"rd", "wr", *flags})})
+    assert found == (
+        "" if safe else "it has memory of its own in the system's pool of huge pages (hugetlbfs)"
+    )
+
+
 @pytest.mark.parametrize("release", ["6.4.16", "5.15.0-91-generic", "nonsense"])
 def test_old_kernels(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, release: str):
     """Below 6.5 some dangers cannot be seen."""
@@ -180,6 +192,8 @@ def test_small(kernel: FakeKernel, memory: str, threads: str, small: bool):  # n
     """Neither much memory nor many threads."""
     kernel.status |= {"RssAnon": memory, "Threads": threads}
     assert linux_caution.small(kernel, PID) is small
+    kernel.status["HugetlbPages"] = "16384 kB"
+    assert not linux_caution.small(kernel, PID)
 
 
 def test_this_very_system():

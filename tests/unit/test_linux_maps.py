@@ -66,6 +66,7 @@ def test_mappings_share_what_is_alike():
         ("/memfd:x (deleted)", 7, True),
         ("/SYSV00000000 (deleted)", 7, True),
         ("/dev/shm/pool", 7, True),
+        ("/dev/hugepages/pool", 7, True),
         ("/dev/zero (deleted)", 7, True),
         ("/dev/zero", 7, False),
         ("/drm mm object (deleted)", 7, True),
@@ -76,6 +77,13 @@ def test_mappings_share_what_is_alike():
 def test_fileless(rest: str, inode: int, *, fileless: bool):
     """Shared memory that exists in memory only is part of the program's own."""
     assert linux_maps.parse(line(rest, inode=inode)).fileless is fileless
+
+
+@pytest.mark.parametrize(("access", "fileless"), [("rw-s", True), ("rw-p", False)])
+def test_huge_pages_of_the_pool(access: str, *, fileless: bool):
+    """Those that programs share are in no file; a program's own are found by its page tables."""
+    found = linux_maps.parse(line("/anon_hugepage (deleted)", access, inode=7))
+    assert found.fileless is fileless
 
 
 def test_shared_and_special():

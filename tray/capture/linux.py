@@ -67,7 +67,9 @@ class LinuxCapture:
         modules = len({mapping.path for mapping in mapped if mapping.inode})
         total = _MINI_BASE + threads * _MINI_THREAD + modules * _MINI_MODULE
         if Include.HEAP in mode.include:
-            total += sum(_kilobytes(fields.get(key, "0")) for key in ("RssAnon", "RssShmem", "VmSwap"))
+            total += sum(
+                _kilobytes(fields.get(key, "0")) for key in ("RssAnon", "RssShmem", "VmSwap", "HugetlbPages")
+            )
         if Include.MAPPED_FILES in mode.include:
             total += sum(mapping.size for mapping in mapped if mapping.inode and not mapping.fileless)
         return total

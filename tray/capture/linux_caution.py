@@ -13,6 +13,7 @@ import os
 import re
 import sys
 
+from tray.capture.linux_maps import MAY_SHARE, POOLED
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def against(kernel: Kernel, pid: int, flags: Flags) -> str:
 def small(kernel: Kernel, pid: int) -> bool:
     """Whether it is hardly worth a clone."""
     status = _fields(kernel.text(f"/proc/{pid}/status"))
-    return _kilobytes(status, "RssAnon") < SMALL and int(status["Threads"]) < FEW
+    memory = _kilobytes(status, "RssAnon") + _kilobytes(status, "HugetlbPages")
+    return memory < SMALL and int(status["Threads"]) < FEW
 
 
 def _reasons(kernel: Kernel, pid: int, flags: Flags) -> Iterator[str]:
@@ -56,6 +58,10 @@ def _reasons(kernel: Kernel, pid: int, flags: Flags) -> Iterator[str]:
     yield _rules(status, pid)
     if any(found & _USERFAULTS for found in flags.noted.values()):
         yield "it handles its own page faults (userfaultfd)"
+    # While a clone has them too, a write to one takes another of the pool: where there is none, the clone loses
+    # its page, or the app is ended by SIGBUS. Source: Linux mm/hugetlb.c, hugetlb_wp().
+    if any(POOLED in found and MAY_SHARE not in found for found in flags.noted.values()):
+        yield "it has memory of its own in the system's pool of huge pages (hugetlbfs)"
     if kernel.text("/proc/sys/vm/overcommit_memory").strip() == "2":
         yield "the system grants no memory twice (vm.overcommit_memory is 2)"
     need = _kilobytes(status, "RssAnon") + 2 * _kilobytes(status, "VmPTE") + _SPARE_MEMORY
@@ -80,7 +86,8 @@ def _rules(status: dict[str, str], pid: int) -> str:
         return "it lives in a container"
     if len(set(status["Uid"].split())) > 1 or len(set(status["Gid"].split())) > 1:
         return "it runs with another user's rights (setuid)"
-    if str(os.stat(f"/proc/{pid}").st_uid) != status["Uid"].split()[1]:
+    # Its folder is always its own; the files in it are root's where it may not be looked into.
+    if str(os.stat(f"/proc/{pid}/status").st_uid) != status["Uid"].split()[1]:
         return "it protects itself from being looked into"
     if "shstk" in status.get("x86_Thread_features", ""):
         return "it has a shadow stack"

@@ -28,9 +28,10 @@ _PAGEMAP_STEP = 1 << 16
 _LARGEST_ADDRESS = 1 << 47
 
 DONT_DUMP, DEVICE, RAW_PAGES = "dd", "io", "pf"
-NOT_INHERITED, WIPED = "dc", "wf"
-NOTED = frozenset({DONT_DUMP, DEVICE, RAW_PAGES, NOT_INHERITED, WIPED, "um", "uw", "ui"})
-"""VmFlags that matter: what keeps a mapping out of a dump, or out of a clone, and userfaultfd's three."""
+NOT_INHERITED, WIPED, POOLED, MAY_SHARE = "dc", "wf", "ht", "ms"
+NOTED = frozenset({DONT_DUMP, DEVICE, RAW_PAGES, NOT_INHERITED, WIPED, POOLED, "um", "uw", "ui"})
+"""VmFlags that matter: what keeps a mapping out of a dump, or out of a clone, what comes from the system's pool of
+huge pages (hugetlbfs), and userfaultfd's three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Mapping:
     def fileless(self) -> bool:
         """Shared memory that no file on a disk backs: its contents exist only in memory."""
         return self.inode != 0 and (
-            self.path.startswith(("/memfd:", "/SYSV", "/dev/shm/"))  # noqa: S108 - recognised, not used
+            self.path.startswith(("/memfd:", "/SYSV", "/dev/shm/", "/dev/hugepages/"))  # noqa: S108 - recognised
+            or (self.path == "/anon_hugepage" and self.deleted and self.shared)
             or (self.path == "/dev/zero" and self.deleted)
             or (self.path.startswith("/drm mm object") and self.deleted)
         )

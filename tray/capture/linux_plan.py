@@ -32,6 +32,7 @@ _EXCLUDED = {
     RAW_PAGES: "device memory (VM_PFNMAP)",
     DONT_DUMP: "excluded by the app itself (MADV_DONTDUMP)",
 }
+_SECRET = "secret memory, which the system shows to nobody (memfd_secret)"  # noqa: S105 - a reason
 
 
 @dataclass(slots=True)
@@ -119,7 +120,9 @@ def large(mappings: Sequence[Mapping], include: Include, pages: Pages, files: Fi
         if mapping.special:
             continue
         if why := next((text for flag, text in _EXCLUDED.items() if flag in mapping.flags), ""):
-            plan.gaps.append(Gap(str(mapping), why, mapping.size))
+            plan.gaps.append(
+                Gap(str(mapping), _SECRET if mapping.path == "/secretmem" else why, mapping.size)
+            )
             _add(plan, mapping, [])
         elif not mapping.inode:
             _anonymous(plan, mapping, pages)
