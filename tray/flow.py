@@ -117,8 +117,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
             captured = capture.write(target, mode, file, progress, trigger)
             if Include.STACKS not in mode.include:
                 target, captured = _for_strangers(target, captured)
-            _verify(file, captured)
-            found = why.at_once(file, captured)
+            found = _seen(file, captured)
             if packing:
                 packed.pack(file, partial.file)
             partial.sync()
@@ -235,23 +234,24 @@ def _for_strangers(target: Target, captured: Captured) -> tuple[Target, Captured
     return replace(target, window=None, executable=None), replace(captured, threads=threads, stuck=stuck)
 
 
-def verify(kind: str) -> Callable[[BinaryIO, int], None]:
-    """How a file of this format is seen to be whole before it gets its name."""
+def verified(kind: str) -> Callable[[BinaryIO, int], core.Core | None]:
+    """How a file of this format is seen to be whole before it gets its name; gives a reader, if it took one."""
     if kind == core.Core.format:
-        return core.verify
+        return core.verified
     from tray.formats import minidump
 
     return minidump.verify
 
 
-def _verify(written: BinaryIO, captured: Captured) -> None:
-    """See that the file is whole, by reading it back.
+def _seen(written: BinaryIO, captured: Captured) -> why.Why | None:
+    """Why the target hangs, where that can be told; before, the file is read back to see that it is whole.
 
     Raises:
         CaptureFailed: It is not; better no dump than half a one.
     """
-    with os.fdopen(os.dup(written.fileno()), "rb") as file:
+    with os.fdopen(os.dup(written.fileno()), "rb", buffering=0) as file:
         try:
-            verify(captured.format)(file, len(captured.threads))
+            read = verified(captured.format)(file, len(captured.threads))
         except BadDump as error:
             raise CaptureFailed(f"The dump came out damaged and was removed: {error}") from error
+        return why.at_once(file, captured, read)

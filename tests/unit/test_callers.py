@@ -8,7 +8,7 @@ import pytest
 
 from tray.ffi import linux as ffi
 from tray.formats import elf
-from tray.model import Region, Snapshot
+from tray.model import Region
 from tray.reports.callers import Code
 
 APP, LIBC, STACK, BLOCK = 0x400000, 0x7F0000000000, 0x7FFE00000000, 0x500000
@@ -43,7 +43,7 @@ def code(*stack: int, libraries: tuple[str, ...] = (LIBRARY,), head: bytes | Non
     def memory(address: int, size: int) -> bytes:
         return contents.get(address, b"")[:size]
 
-    return Code(Snapshot(1, mappings=tuple(regions)), memory)
+    return Code(regions, memory)
 
 
 def registers(pc: int, r9: int = 0, block: int = BLOCK) -> list[int]:

@@ -79,7 +79,7 @@ def test_a_snapshot_survives(tmp_path: Path, shown: Snapshot, signal: bytes):
         for piece, content in zip(shown.memory, contents, strict=True):
             assert file.memory(piece.start, piece.size) == content
     with path.open("rb") as raw:
-        core.verify(raw, len(shown.threads))
+        core.verified(raw, len(shown.threads))
 
 
 def test_the_layout_is_aligned():
@@ -139,7 +139,7 @@ def test_very_many_stretches(tmp_path: Path):
     with core.read(path) as file:
         assert file.snapshot.memory == memory
     with path.open("rb") as raw:
-        core.verify(raw, 1)
+        core.verified(raw, 1)
 
 
 def status(tid: int) -> bytes:
@@ -235,9 +235,9 @@ def test_memory_that_is_not_there(tmp_path: Path):
 def test_verify_counts_threads(tmp_path: Path):
     """A lost thread is a damaged dump."""
     with synth.core_file(tmp_path / "core").open("rb") as file:
-        core.verify(file, 4)
+        core.verified(file, 4)
         with pytest.raises(BadDump, match="4 of 5"):
-            core.verify(file, 5)
+            core.verified(file, 5)
 
 
 def test_verify_misses_memory(tmp_path: Path):
@@ -246,7 +246,7 @@ def test_verify_misses_memory(tmp_path: Path):
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 1)
         with pytest.raises(BadDump, match="1 bytes"):
-            core.verify(file, 4)
+            core.verified(file, 4)
     with core.read(path) as read:
         assert read.missing == 1
         assert read.snapshot == synth.app()[0]

@@ -214,4 +214,4 @@ def test_every_format_is_verified(kind: str, tmp_path: Path):
     path = tmp_path / "dump"
     path.write_bytes(b"rubbish" * 100)
     with path.open("rb") as file, pytest.raises(BadDump):
-        flow.verify(kind)(file, 1)
+        flow.verified(kind)(file, 1)

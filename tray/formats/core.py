@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections import Counter
 
 from tray.errors import BadDump
 from tray.formats import elf
@@ -36,10 +35,12 @@ _MOST_HEADERS = 4_000_000
 _MOST_NOTES = 1 << 30
 _AT_ONCE = 1024
 """Program headers that are read at a time."""
+_WINDOW = 64 << 10
+"""Bytes of notes that are read at a time: many small reads cost more than what they leave out."""
 _SMALL = frozenset({NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV, NT_FILE})
 """Notes that tell who waits for what; the others are most of the bytes."""
 _ALL = _SMALL | {NT_FPREGSET, NT_X86_XSTATE}
-
+_OWNERS = {b"CORE\0": "CORE", b"LINUX\0": "LINUX"}
 _NAME = 8
 """Bytes of a note's name that are read with its head: ``CORE`` and ``LINUX`` fit."""
 
@@ -58,8 +59,8 @@ class _Head:
         self._file.seek(offset)
         return self._file.read(min(size, self._size - offset))
 
-    def programs(self) -> Iterator[elf.Program]:
-        """Each program header.
+    def programs(self) -> Iterator[tuple[int, ...]]:
+        """Each program header, field by field as in the file: a process may have 65,000.
 
         Raises:
             BadDump: It is no core file of x86-64, or cut off here.
@@ -78,10 +79,10 @@ class _Head:
             raise BadDump("The core file is cut off within its headers.")
         return self._programs(table, count * size)
 
-    def _programs(self, table: int, length: int) -> Iterator[elf.Program]:
+    def _programs(self, table: int, length: int) -> Iterator[tuple[int, ...]]:
         step = _AT_ONCE * elf.PROGRAM.size
         for start in range(0, length, step):
-            yield from elf.programs(self.at(table + start, min(step, length - start)))
+            yield from elf.PROGRAM.iter_unpack(self.at(table + start, min(step, length - start)))
 
     def notes(self, wanted: Collection[int] = _ALL) -> Iterator[tuple[str, int, bytes]]:
         """Owner, kind and payload of each note; without payload but for those wanted.
@@ -89,24 +90,37 @@ class _Head:
         Raises:
             BadDump: There are none, or they are cut off.
         """
-        found = next((program for program in self.programs() if program.type == elf.PT_NOTE), None)
-        if found is None:
-            raise BadDump("The core file says nothing about threads.")
-        position, end = found.offset, found.offset + min(found.filesz, _MOST_NOTES)
-        if end > self._size:
-            raise BadDump("The core file is cut off within its notes.")
+        position, end = self._notes_at()
+        window, start = b"", position
         while position + elf.NOTE.size <= end:
-            head = self.at(position, elf.NOTE.size + _NAME)
-            name_size, size, kind = elf.NOTE.unpack_from(head)
+            if position + elf.NOTE.size + _NAME > start + len(window):
+                window, start = self.at(position, _WINDOW), position
+            place = position - start
+            name_size, size, kind = elf.NOTE.unpack_from(window, place)
             payload = position + elf.NOTE.size + name_size + -name_size % 4
             if payload + size > end:
                 raise BadDump("A note runs past the end of its segment: the file is damaged.")
-            name = head[elf.NOTE.size : elf.NOTE.size + name_size]
+            name = window[place + elf.NOTE.size : place + elf.NOTE.size + name_size]
             if name_size > _NAME:
                 name = self.at(position + elf.NOTE.size, name_size)
-            owner = name.rstrip(b"\0").decode("latin-1")
-            yield owner, kind, self.at(payload, size) if kind in wanted else b""
+            owner = _OWNERS.get(name) or name.rstrip(b"\0").decode("latin-1")
             position = payload + size + -size % 4
+            if kind not in wanted:
+                yield owner, kind, b""
+            elif payload + size <= start + len(window):
+                yield owner, kind, window[payload - start : payload - start + size]
+            else:
+                yield owner, kind, self.at(payload, size)
+
+    def _notes_at(self) -> tuple[int, int]:
+        """Where the notes begin and end."""
+        found = next((program for program in self.programs() if program[0] == elf.PT_NOTE), None)
+        if found is None:
+            raise BadDump("The core file says nothing about threads.")
+        offset, size = found[2], min(found[5], _MOST_NOTES)
+        if offset + size > self._size:
+            raise BadDump("The core file is cut off within its notes.")
+        return offset, offset + size
 
 
 class Core:
@@ -121,7 +135,8 @@ class Core:
 
     Args:
         file: Open for reading; `close` closes it.
-        whole: Also bring each thread's floating-point and vector registers, most of the notes.
+        whole: Also bring each thread's floating-point and vector registers, most of the notes,
+            and the list of what memory there is; who waits for whom is found without.
 
     Raises:
         BadDump: It is no x86-64 core file, or its head is damaged.
@@ -139,19 +154,22 @@ class Core:
         self.missing = 0
         """Bytes that the headers promise and the file does not have: it was cut."""
         pieces = Pieces()
-        self.memory = Stretches(self._places(pieces), self._head.at).memory
+        self.memory = Stretches(self._places(pieces if whole else None), self._head.at).memory
         self.snapshot = _snapshot(self._head.notes(_ALL if whole else _SMALL), pieces.sorted())
 
-    def _places(self, pieces: Pieces) -> Iterator[tuple[int, int, int]]:
-        """Where each stretch of memory is, in one pass that also takes note of everything else about them."""
-        for p in self._head.programs():
-            if p.type != elf.PT_LOAD or not p.memsz:
+    def _places(self, pieces: Pieces | None) -> Iterator[tuple[int, int, int]]:
+        """Where each stored stretch of memory is, in one pass that also takes note of everything else about them."""
+        for kind, flags, offset, start, _, stored, size, _ in self._head.programs():
+            if kind != elf.PT_LOAD or not size:
                 continue
-            pieces.append(Memory(p.vaddr, p.memsz, min(p.filesz, p.memsz), _access(p.flags)))
-            self.missing += _missing((p,), self._size)
-            if p.flags & elf.PF_X:
-                self._code.add(p.vaddr)
-            yield p.vaddr, p.filesz, p.offset
+            if pieces is not None:
+                pieces.append(Memory(start, size, min(stored, size), _access(flags)))
+            if offset + stored > self._size:
+                self.missing += min(stored, offset + stored - self._size)
+            if flags & elf.PF_X:
+                self._code.add(start)
+            if stored:
+                yield start, stored, offset
 
     def __enter__(self) -> Self:
         return self
@@ -182,7 +200,7 @@ def read(path: str | os.PathLike[str]) -> Core:
         BadDump: It is none, or damaged.
         OSError: It cannot be opened.
     """
-    file = open(path, "rb")  # noqa: SIM115, PTH123 - Core closes it
+    file = open(path, "rb", buffering=0)  # noqa: SIM115, PTH123 - Core closes it
     try:
         return Core(file)
     except BaseException:
@@ -190,42 +208,27 @@ def read(path: str | os.PathLike[str]) -> Core:
         raise
 
 
-def verify(file: BinaryIO, threads: int) -> None:
-    """See that a core file of ours is whole: headers, one status note a thread, and room for all memory.
+def verified(file: BinaryIO, threads: int) -> Core:
+    """A core file of ours, read without ``whole``, that is whole: one status note a thread, and room for all memory.
 
     Raises:
         BadDump: It is not; the text says what is missing.
     """
-    head = _Head(file)
-    found = Counter((owner, kind) for owner, kind, _ in head.notes(()))["CORE", NT_PRSTATUS]
-    if found != threads:
+    read = Core(file, whole=False)
+    if (found := len(read.snapshot.threads)) != threads:
         raise BadDump(f"It holds {found} of {threads} threads.")
-    if missing := _missing(head.programs(), os.fstat(file.fileno()).st_size):
-        raise BadDump(f"{missing} bytes of memory are missing at its end.")
-
-
-def _missing(loads: Iterable[elf.Program], size: int) -> int:
-    """Bytes that the headers promise and a file of this size does not have."""
-    return sum(max(0, min(p.filesz, p.offset + p.filesz - size)) for p in loads if p.type == elf.PT_LOAD)
+    if read.missing:
+        raise BadDump(f"{read.missing} bytes of memory are missing at its end.")
+    return read
 
 
 def _snapshot(notes: Iterable[tuple[str, int, bytes]], memory: Pieces) -> Snapshot:
     """What the notes say."""
-    threads: list[dict[str, bytes]] = []
     whole: dict[int, bytes] = {}
-    for owner, kind, payload in notes:
-        if (owner, kind) == ("CORE", NT_PRSTATUS):
-            threads.append({"status": payload})
-        elif threads and owner == "CORE" and kind == NT_FPREGSET:
-            threads[-1]["floating"] = payload
-        elif threads and owner == "LINUX" and kind == NT_X86_XSTATE:
-            threads[-1]["extended"] = payload
-        elif owner == "CORE":
-            whole.setdefault(kind, payload)
-    if not threads:
+    found = list(_threads(notes, whole))
+    if not found:
         raise BadDump("The core file names no thread.")
-    found = [_thread(fields) for fields in threads]
-    parent = STATUS.unpack(threads[0]["status"])[5]
+    parent = STATUS.unpack(whole[NT_PRSTATUS])[5]
     found[0] = Thread(
         found[0].tid, "", "", "", found[0].registers, found[0].floating, found[0].extended,
         _unless_zero(whole.get(NT_SIGINFO, b"")),
@@ -238,6 +241,27 @@ def _snapshot(notes: Iterable[tuple[str, int, bytes]], memory: Pieces) -> Snapsh
         mappings=tuple(_mappings(whole.get(NT_FILE, b""))),
         auxv=whole.get(NT_AUXV, b""),
     )
+
+
+def _threads(notes: Iterable[tuple[str, int, bytes]], whole: dict[int, bytes]) -> Iterator[Thread]:
+    """Each thread as soon as its notes are through; ``whole`` gets those about the process, and the first's status."""
+    fields: dict[str, bytes] = {}
+    for owner, kind, payload in notes:
+        if kind == NT_X86_XSTATE and owner == "LINUX" and fields:
+            fields["extended"] = payload
+        elif owner != "CORE":
+            continue
+        elif kind == NT_PRSTATUS:
+            if fields:
+                yield _thread(fields)
+            whole.setdefault(kind, payload)
+            fields = {"status": payload}
+        elif kind == NT_FPREGSET and fields:
+            fields["floating"] = payload
+        else:
+            whole.setdefault(kind, payload)
+    if fields:
+        yield _thread(fields)
 
 
 def _thread(fields: dict[str, bytes]) -> Thread:

@@ -17,9 +17,9 @@ from tray.formats import elf
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from tray.model import Region, Snapshot
+    from tray.model import Region
 
     Reader = Callable[[int, int], bytes]
 
@@ -30,13 +30,13 @@ class Code:
     """Which file the code of a process comes from.
 
     Args:
-        snapshot: The process.
+        mappings: Its files.
         memory: Gives up to that many bytes of it.
     """
 
-    def __init__(self, snapshot: Snapshot, memory: Reader) -> None:
+    def __init__(self, mappings: Iterable[Region], memory: Reader) -> None:
         self._read = memory
-        self._files = sorted(snapshot.mappings, key=lambda one: one.start)
+        self._files = sorted(mappings, key=lambda one: one.start)
         self._starts = [one.start for one in self._files]
         self._linked = any(_is_library(one.path) for one in self._files)
         self._heads: dict[str, bytes] = {}

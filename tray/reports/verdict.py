@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import cached_property
 from types import MappingProxyType
 
-from tray.lean import TYPE_CHECKING, dataclass, replace
+from tray.lean import TYPE_CHECKING, replace
 from tray.reports import waits as finding
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitChain, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tray.model import Snapshot, Thread
 
@@ -55,7 +57,7 @@ def verdict(
     places: Mapping[int, str] = MappingProxyType({}),
 ) -> Verdict:
     """What these waits come to; see `judge`. ``places`` are functions that threads are in, as `own.places` gives."""
-    case = _Case(waits, finding.chains(waits), threads, told, stuck, places)
+    case = _Case(waits, threads, told, stuck, places)
     looks = (
         _deadlock,
         _main_blocked,
@@ -91,18 +93,34 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h"
 
 
-@dataclass(frozen=True, slots=True)
 class _Case:
-    """What a verdict is made from."""
+    """What a verdict is made from.
 
-    waits: Sequence[Wait]
-    chains: Sequence[WaitChain]
-    threads: Sequence[Thread]
-    told: Mapping[int, Thread]
-    stuck: Sequence[Thread]
-    places: Mapping[int, str]
+    Attributes:
+        firsts: The first wait of each chain; of a cycle, that of one of its threads.
+        cycles: The cycles.
+    """
 
-    @property
+    def __init__(
+        self,
+        waits: Sequence[Wait],
+        threads: Sequence[Thread],
+        told: Mapping[int, Thread],
+        stuck: Sequence[Thread],
+        places: Mapping[int, str],
+    ) -> None:
+        self.threads, self.told, self.stuck, self.places = threads, told, stuck, places
+        self._waits = {wait.tid: wait for wait in reversed(waits)}
+        self._by_thread = {wait.tid: wait for wait in waits}
+        self._waiters = Counter((wait.kind, wait.address, wait.owner) for wait in waits)
+        self.firsts: list[Wait] = []
+        self.cycles: list[tuple[Wait, ...]] = []
+        for chain in finding.chains(waits):
+            self.firsts.append(chain.waits[0])
+            if chain.cycle:
+                self.cycles.append(chain.waits)
+
+    @cached_property
     def main(self) -> int:
         """The thread that people wait for: the window's, else the main one; or whom that joins."""
         tid = self.threads[0].tid if self.threads else 0
@@ -114,7 +132,15 @@ class _Case:
 
     def wait(self, tid: int) -> Wait | None:
         """What a thread waits for; None if it runs."""
-        return next((wait for wait in self.waits if wait.tid == tid), None)
+        return self._waits.get(tid)
+
+    def waiters(self, wait: Wait) -> int:
+        """How many wait for the same."""
+        return self._waiters[wait.kind, wait.address, wait.owner]
+
+    def chain(self, wait: Wait) -> WaitChain:
+        """Where a wait leads."""
+        return finding.follow(wait, self._by_thread)
 
     def name(self, tid: int) -> str:
         """What to call a thread."""
@@ -134,7 +160,7 @@ class _Case:
 
 def _deadlock(case: _Case) -> Verdict | None:
     """A cycle: each holds what the one before wants."""
-    cycles = [chain.waits for chain in case.chains if chain.cycle and all(wait.sure for wait in chain.waits)]
+    cycles = [cycle for cycle in case.cycles if all(wait.sure for wait in cycle)]
     for cycle in sorted(cycles, key=lambda one: any(wait.timed for wait in one)):
         timed = any(wait.timed for wait in cycle)
         kind = VerdictKind.BLOCKED if timed else VerdictKind.DEADLOCK
@@ -166,30 +192,24 @@ def _at_each(case: _Case, cycle: Sequence[Wait]) -> str:
 
 
 def _main_blocked(case: _Case) -> Verdict | None:
-    return _blocked(case, [chain for chain in case.chains if chain.waits[0].tid == case.main])
+    return _blocked(case, [wait for wait in case.firsts if wait.tid == case.main])
 
 
 def _any_blocked(case: _Case) -> Verdict | None:
     """By the lock for which most threads wait."""
-    counted = sorted(case.chains, key=lambda chain: -_waiters(case, chain.waits[0]))
-    return _blocked(case, counted)
+    return _blocked(case, sorted(case.firsts, key=lambda wait: -case.waiters(wait)))
 
 
-def _waiters(case: _Case, wait: Wait) -> int:
-    lock = (wait.kind, wait.address, wait.owner)
-    return sum((other.kind, other.address, other.owner) == lock for other in case.waits)
-
-
-def _blocked(case: _Case, chains: Sequence[WaitChain]) -> Verdict | None:
+def _blocked(case: _Case, firsts: Iterable[Wait]) -> Verdict | None:
     """The first chain that starts with a lock, and what its last holder does."""
-    for chain in chains:
-        first = chain.waits[0]
+    for first in firsts:
         if first.kind not in _LOCKS or first.owner is None or not _is_here(case, first.tid):
             continue
+        chain = case.chain(first)
         sentence = f"{first.name}{case.at(first.tid)} {_held(case, first)}"
         there = first.owner in case.told or case.wait(first.owner) is not None or _is_here(case, first.owner)
         known = there or bool(first.tid in case.told and case.told[first.tid].other_end)
-        if (others := _waiters(case, first) - 1) > 0:
+        if (others := case.waiters(first) - 1) > 0:
             who = f"{first.name}{case.at(first.tid)}"
             rest = sentence.removeprefix(who).replace(" waits for ", " wait for ", 1)
             sentence = f"{who} and {others} more{rest}"
@@ -272,7 +292,7 @@ def _main_waits(case: _Case) -> Verdict | None:
     if wait is None or wait.kind not in _INSIDE:
         return None
     who, does = f"{wait.name}{case.at(wait.tid)}", wait.does
-    if wait.kind in _LOCKS and wait.address and (others := _waiters(case, wait) - 1) > 0:
+    if wait.kind in _LOCKS and wait.address and (others := case.waiters(wait) - 1) > 0:
         who, does = f"{who} and {others} more", does.replace("waits for ", "wait for ", 1)
     return Verdict(VerdictKind.WAITING, f"Waiting: {who} {does}", False, (wait,))
 

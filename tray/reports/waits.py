@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import struct
+import sys
 import time
 from collections import Counter
+from functools import cached_property, lru_cache
 
 from tray.ffi import linux as ffi
-from tray.lean import TYPE_CHECKING, dataclass
+from tray.lean import TYPE_CHECKING, dataclass, replace
 from tray.printable import printable
 from tray.reports import calls, futex, refused
 from tray.reports.callers import Code
 from tray.verdicts import Wait, WaitChain, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tray.model import Snapshot, Thread
 
     Memory = Callable[[int, int], bytes]
 
 _LONGEST_PATH = 256
+_PLACES = 64
+"""Places whose content is kept for the next thread: many wait for the same lock."""
+_NOBODY = -1
 _SIGN = 1 << 31
 _GLIBC_SELF = 16
 """``tcbhead_t.self``: glibc's thread block points at itself, at 0 and here."""
@@ -40,12 +45,12 @@ def find(
     Raises:
         TimeoutError: ``limit`` was reached.
     """
-    process = _Process(snapshot, memory, told)
+    process = _Process(snapshot, lru_cache(_PLACES)(memory), told)
     found = []
-    for thread in process.threads:
+    for tid in process.threads:
         if time.monotonic() > limit:
             raise TimeoutError("so many threads take too long to look at")
-        if wait := _wait(process, thread):
+        if wait := _wait(process, process.thread(tid)):
             found.append(wait)
     found = [_refused(process, wait, found) for wait in found]
     return (*found, *_outside(process, found))
@@ -55,7 +60,7 @@ def _refused(process: _Process, wait: Wait, found: Sequence[Wait]) -> Wait:
     """The wait; if it hides a mutex that was refused, because its owner waits for this thread, that."""
     if wait.kind not in (WaitKind.FUTEX, WaitKind.CONDITION):
         return wait
-    [thread] = [one for one in process.threads if one.tid == wait.tid]
+    thread = process.thread(wait.tid)
     if not refused.sleeps(thread.registers, process.memory):
         return wait
     if not process.code.is_library_alone(thread.registers, thread.registers[ffi.RDI]):
@@ -65,18 +70,17 @@ def _refused(process: _Process, wait: Wait, found: Sequence[Wait]) -> Wait:
         owner, name = process.owner(inside, "")
         does = "waits for a priority-inheriting mutex"
         real = Wait(wait.tid, wait.name, WaitKind.MUTEX, does, address, owner, name)
-        if owner == wait.tid or _follow(real, {**by_thread, wait.tid: real}).cycle:
+        if owner == wait.tid or follow(real, {**by_thread, wait.tid: real}).cycle:
             return real
     return wait
 
 
 def _outside(process: _Process, found: Sequence[Wait]) -> list[Wait]:
     """Waits of threads of other processes that hold what one of ours wants, and want what one of ours holds."""
-    facts = {one.tid: one.told for one in process.threads}
     return [
         Wait(wait.owner, wait.owner_name, WaitKind.MUTEX, "waits for a mutex", 0, back, process.names[back])
         for wait in found
-        if wait.owner is not None and (back := facts[wait.tid].back) in process.names
+        if wait.owner is not None and (back := process.told(wait.tid).back) in process.names
     ]
 
 
@@ -90,31 +94,29 @@ def names(threads: Sequence[Thread], told: Mapping[int, Thread]) -> dict[int, st
     }
 
 
-def chains(waits: Sequence[Wait]) -> tuple[WaitChain, ...]:
+def chains(waits: Sequence[Wait]) -> Iterator[WaitChain]:
     """For each wait that has an owner, where it leads in the end; a cycle is given once."""
     by_thread = {wait.tid: wait for wait in waits}
-    found: list[WaitChain] = []
-    seen: set[frozenset[int]] = set()
+    seen: set[int] = set()
     for wait in waits:
-        chain = _follow(wait, by_thread)
-        who = frozenset(one.tid for one in chain.waits)
-        if not wait.kind.has_owner or (chain.cycle and who in seen):
+        if not wait.kind.has_owner or wait.tid in seen:
             continue
+        chain = follow(wait, by_thread)
         if chain.cycle:
-            seen.add(who)
-        found.append(chain)
-    return tuple(found)
+            seen.update(one.tid for one in chain.waits)
+        yield chain
 
 
-def _follow(wait: Wait, by_thread: Mapping[int, Wait]) -> WaitChain:
+def follow(wait: Wait, by_thread: Mapping[int, Wait]) -> WaitChain:
     """The chain from a wait on. One that runs into a cycle without being part of it is no cycle itself."""
-    path = [wait]
+    path, seen = [wait], {wait.tid}
     while path[-1].owner is not None and (after := by_thread.get(path[-1].owner)):
         if after is wait:
             return WaitChain(tuple(path), cycle=True)
-        if after in path:
+        if after.tid in seen:
             break
         path.append(after)
+        seen.add(after.tid)
     return WaitChain(tuple(path))
 
 
@@ -134,21 +136,72 @@ class _Here:
 
 
 class _Process:
-    """What is needed to tell about any one thread."""
+    """What is needed to tell about any one thread; of what may be much, nothing before it is needed."""
 
     def __init__(self, snapshot: Snapshot, memory: Memory, told: Mapping[int, Thread]) -> None:
         self.memory = memory
-        self.code = Code(snapshot, memory)
         self.names = names(snapshot.threads, told)
-        self.threads = [
-            _Here(one.tid, struct.unpack("<27Q", one.registers), told.get(one.tid, one))
-            for one in snapshot.threads
-            if len(one.registers) == ffi.REGISTERS_SIZE
-        ]
-        self._ours = _counted_inside(self.threads, memory)
-        self.inside = {ours: tid for tid, ours in self._ours.items()}
-        blocks = {self.inside[one.tid]: one.registers[ffi.FS_BASE] for one in self.threads}
-        self.blocks = futex.Threads(blocks)
+        self.threads = {one.tid: one for one in snapshot.threads if len(one.registers) == ffi.REGISTERS_SIZE}
+        self._told = told
+        self._mappings = snapshot.mappings
+
+    def thread(self, tid: int) -> _Here:
+        """A thread with its registers unpacked."""
+        return _Here(tid, struct.unpack("<27Q", self.threads[tid].registers), self.told(tid))
+
+    def told(self, tid: int) -> Thread:
+        """What its capture told of it."""
+        return self._told.get(tid, self.threads[tid])
+
+    @cached_property
+    def code(self) -> Code:
+        """Whose code is where."""
+        return Code(self._mappings, self.memory)
+
+    @cached_property
+    def _blocks(self) -> dict[int, int]:
+        """Thread id → address of its thread block."""
+        place = 8 * ffi.FS_BASE
+        return {tid: struct.unpack_from("<Q", one.registers, place)[0] for tid, one in self.threads.items()}
+
+    @cached_property
+    def _ours(self) -> dict[int, int]:
+        return _counted_inside(self._blocks, self.memory)
+
+    @cached_property
+    def inside(self) -> dict[int, int]:
+        """Our number for a thread → the process's own."""
+        return {ours: tid for tid, ours in self._ours.items()}
+
+    @cached_property
+    def blocks(self) -> futex.Threads:
+        """The threads as the process counts them."""
+        return futex.Threads({self.inside[tid]: block for tid, block in self._blocks.items()})
+
+    def lock(self, thread: _Here) -> futex.Lock | None:
+        """What a futex call waits for; None for one that does not wait.
+
+        Of a crowd at one lock only its holder is looked at apart: who asks makes a
+        difference only where he would wait for himself.
+        """
+        registers = thread.registers
+        call = futex.Call(
+            _NOBODY,
+            registers[ffi.RDI],
+            registers[ffi.RSI] & 0xFFFFFFFF,
+            registers[ffi.RDX] & 0xFFFFFFFF,
+            registers[ffi.R10] != 0,
+            self.code.is_foreign(registers),
+        )
+        found, tid = self._locks(call), self.inside[thread.tid]
+        return self._lock(replace(call, tid=tid)) if found and found.owner == tid else found
+
+    @cached_property
+    def _locks(self) -> Callable[[futex.Call], futex.Lock | None]:
+        return lru_cache(_PLACES)(self._lock)
+
+    def _lock(self, call: futex.Call) -> futex.Lock | None:
+        return futex.lock(call, self.blocks, self.memory) if call.operation >= 0 else None
 
     def owner(self, inside: int, process: str) -> tuple[int, str]:
         """A thread, by the number that the process knows it by: our number for it, and its name."""
@@ -159,22 +212,21 @@ class _Process:
         return tid, known.get(tid, f"thread {inside}, which is not in this process")
 
 
-def _counted_inside(threads: Sequence[_Here], memory: Memory) -> dict[int, int]:
+def _counted_inside(blocks: Mapping[int, int], memory: Memory) -> dict[int, int]:
     """Thread ids as the process itself counts them → as we do: they differ in a container.
 
     glibc keeps each thread's own id in its block. It is believed only if every
     block is one of glibc's and no two are the same; else ids are taken as they are.
     """
-    same = {one.tid: one.tid for one in threads}
+    same = {tid: tid for tid in blocks}
     found: dict[int, int] = {}
-    for one in threads:
-        block = one.registers[ffi.FS_BASE]
+    for tid, block in blocks.items():
         head = memory(block, futex.TID_AT + 4) if block else b""
         if len(head) < futex.TID_AT + 4:
             return same
         if struct.unpack_from("<Q", head)[0] != block or head[:8] != head[_GLIBC_SELF : _GLIBC_SELF + 8]:
             return same
-        found[struct.unpack_from("<I", head, futex.TID_AT)[0]] = one.tid
+        found[struct.unpack_from("<I", head, futex.TID_AT)[0]] = tid
     return found if len(found) == len(same) and 0 not in found else same
 
 
@@ -186,7 +238,7 @@ def _wait(process: _Process, thread: _Here) -> Wait | None:
     if number == ffi.FUTEX or (number == ffi.RESTART_SYSCALL and _is_futex(thread)):
         return _futex(process, thread)
     kind, does = _restarted(thread) if number == ffi.RESTART_SYSCALL else _call(process, thread, number)
-    return Wait(thread.tid, process.names[thread.tid], kind, does)
+    return Wait(thread.tid, process.names[thread.tid], kind, sys.intern(does))
 
 
 def _is_futex(thread: _Here) -> bool:
@@ -210,24 +262,16 @@ def _restarted(thread: _Here) -> tuple[WaitKind, str]:
 
 
 def _futex(process: _Process, thread: _Here) -> Wait | None:
-    registers = thread.registers
-    call = futex.Call(
-        process.inside[thread.tid],
-        registers[ffi.RDI],
-        registers[ffi.RSI] & 0xFFFFFFFF,
-        registers[ffi.RDX] & 0xFFFFFFFF,
-        registers[ffi.R10] != 0,
-        process.code.is_foreign(registers),
-    )
-    if call.operation < 0:
+    lock = process.lock(thread)
+    if lock is None:
         return None
-    lock = futex.lock(call, process.blocks, process.memory)
     owner, owner_name = (None, "") if lock.owner is None else process.owner(lock.owner, thread.told.other_end)
-    does = f"waits for {lock.words}"
+    does = sys.intern(f"waits for {lock.words}")
     if lock.kind is WaitKind.JOIN:
         does = "waits for a thread to end"
+    timed = thread.registers[ffi.R10] != 0
     return Wait(
-        thread.tid, process.names[thread.tid], lock.kind, does, lock.address, owner, owner_name, call.timed
+        thread.tid, process.names[thread.tid], lock.kind, does, lock.address, owner, owner_name, timed
     )
 
 

@@ -34,16 +34,17 @@ class Why(NamedTuple):
     waits: tuple[Wait, ...]
 
 
-def at_once(file: BinaryIO, captured: Captured) -> Why | None:
+def at_once(file: BinaryIO, captured: Captured, opened: core.Core | None = None) -> Why | None:
     """The verdict from a dump just written; None where there is none. Never raises: the dump is what counts.
 
     Args:
         file: The dump, open for reading.
         captured: What its capture told.
+        opened: Its reader, where it has one already.
     """
     try:
-        with os.fdopen(os.dup(file.fileno()), "rb") as copy:
-            read = _opened(copy, captured.format)
+        with os.fdopen(os.dup(file.fileno()), "rb", buffering=0) as copy:
+            read = opened or _opened(copy, captured.format)
             told = {thread.tid: thread for thread in captured.threads}
             found = _waits(read, told, captured.asked, time.monotonic() + PATIENCE)
             if found is None:
