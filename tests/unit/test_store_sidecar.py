@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.model import Dump, Gap, Target, Thread, Trigger, Window
-from tray.store import as_json, from_json, sidecar
+from tray.store import as_json, from_json, sidecar, streamed
 
 whole = st.integers(0, 2**64)
 seconds = st.floats(0, 1e6, allow_nan=False)
@@ -70,6 +70,36 @@ def test_a_dump_survives_its_json(dump):
 def test_a_dump_survives_its_sidecar(dump):
     """What is written beside a dump gives the same dump back."""
     assert sidecar.read(sidecar.text(dump).encode(), dump.path) == dump
+
+
+@given(dumps)
+def test_a_sidecar_has_a_line_for_each_field_and_each_row(dump):
+    """Whatever is in a name: it is read and searched line by line."""
+    lines = sidecar.text(dump).splitlines()
+    rows = [len(dump.gaps), len(dump.threads)]
+    assert lines[0] == "{"
+    assert lines[-1] == "}"
+    assert len(lines) == 2 + len(as_json(dump)) + sum(count + 1 for count in rows if count)
+    assert [json.loads(line.rstrip(",")) for line in lines if line.startswith("  ")] == [
+        *as_json(dump)["gaps"],
+        *as_json(dump)["threads"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["x", "}, {", '"}, {"'])
+def test_a_crowd_is_written_thread_by_thread(name):
+    """No more than a few rows are made before those before them are written; a name that looks like two rows is one."""
+    made = []
+    rows = (made.append(tid) or {"tid": tid, "name": name} for tid in range(5000))
+    blocks = streamed.blocks(streamed.pieces({"schema": 1, "threads": rows, "none": iter(())}))
+    before = b""
+    for block in blocks:
+        assert len(block) < 40_000
+        before += block
+        assert len(made) < before.count(b"tid") + 1000
+    first = before[: before.index(b"\n")]
+    assert json.loads(first)["none"] == []
+    assert [row["tid"] for row in json.loads(first)["threads"]] == [*range(5000)]
 
 
 def test_a_sidecar_moves_with_its_dump():

@@ -220,7 +220,7 @@ def _take(
                 if (code := handover.narrow(request, target, orders, as_json=as_json)) is not None:
                     return code
             if as_json:
-                _say(_started(target, mode.name, here.estimate(target, mode)))
+                say(_started(target, mode.name, here.estimate(target, mode)))
         try:
             with Reporter(target.name, as_json=as_json) as reporter:
                 dump = flow.dump(
@@ -244,7 +244,7 @@ def _store(request: dict[str, Any], wanted: Settings, orders: Orders | None) -> 
     if orders and request.get("lender"):
         from tray.commands import lent
 
-        return lent.Lent(int(request["lender"]), orders, _say)
+        return lent.Lent(int(request["lender"]), orders, say)
     from tray.store import Store
 
     return Store(wanted.folder, wanted.retention)
@@ -261,7 +261,7 @@ def _done(dump: Dump, store: Store, request: dict[str, Any], held: Held, *, as_j
 
     removed = [] if request.get("output") else flow.prune(store)
     if as_json:
-        _say(dumped(dump, removed))
+        say(dumped(dump, removed))
     else:
         _tell(dump, removed)
         _explain(dump, held)
@@ -293,16 +293,20 @@ def _whom(target: Target) -> dict[str, Any]:
 
 
 def dumped(dump: Dump, removed: list[Path]) -> dict[str, Any]:
-    """The last line of ``--json``: what the sidecar says, less the threads."""
-    from tray.store import as_json
+    """The last line of ``--json``, for `say`: what the sidecar says, less the threads."""
+    from tray.store import sidecar
 
-    fields = as_json(dump)
+    fields = sidecar.fields(dump)
     del fields["threads"]
     return {"event": "dumped", **fields, "removed": [str(path) for path in removed]}
 
 
-def _say(event: Mapping[str, Any]) -> None:
-    print(json.dumps({"schema": SCHEMA, **event}), flush=True)
+def say(event: Mapping[str, Any]) -> None:
+    """Print an event in a line of its own; it may be long, and is made as it is written."""
+    from tray.store import streamed
+
+    sys.stdout.writelines(streamed.pieces({"schema": SCHEMA, **event}))
+    sys.stdout.flush()
 
 
 def _tell(dump: Dump, removed: list[Path]) -> None:

@@ -144,14 +144,14 @@ def _serve(system: Elevation, request: dict[str, Any], orders: Orders, there: in
 
 def _listen(events: Iterable[str], lender: Lender) -> None:
     """Pass on what the worker says to the tray, and serve it as long as it lives."""
-    from tray.commands.dump import dumped
+    from tray.commands import dump
     from tray.worker import parsed
 
     for event in _lines(events):
         if not lender.serve(parsed(event)):
             print(event, end="", flush=True)
     if lender.dump:
-        print(json.dumps({"schema": 1, **dumped(lender.dump, lender.removed)}), flush=True)
+        dump.say(dump.dumped(lender.dump, lender.removed))
 
 
 def _lines(events: Iterable[str]) -> Iterator[str]:

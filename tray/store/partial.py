@@ -131,7 +131,8 @@ class Partial:
         file = next(file for file in (create_locked(path) for _ in range(ATTEMPTS)) if file)
         self._files.append(file)
         self._made[path] = _identity(file)
-        write_all(file, sidecar.text(dump).encode())
+        for block in sidecar.blocks(dump):
+            write_all(file, block)
         os.fsync(file.fileno())
         return path
 

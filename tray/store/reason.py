@@ -6,7 +6,7 @@ from tray.lean import TYPE_CHECKING
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
 
@@ -38,9 +38,9 @@ def _wait_as_json(wait: Wait) -> dict[str, Any]:
     }
 
 
-def waits_as_json(waits: Sequence[Wait]) -> list[dict[str, Any]]:
-    """All waits."""
-    return [_wait_as_json(wait) for wait in waits]
+def waits_as_json(waits: Sequence[Wait]) -> Iterator[dict[str, Any]]:
+    """All waits, one after the other."""
+    return map(_wait_as_json, waits)
 
 
 def waits_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Wait, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from tray.lean import TYPE_CHECKING
 from tray.model import Dump, Frame, Gap, Stack, Target, Thread, Trigger, Trust, Window
 from tray.packed import base
-from tray.store import reason
+from tray.store import reason, streamed
 from tray.store.names import FORMATS, parse
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ SCHEMA = 1
 
 def as_json(dump: Dump) -> dict[str, Any]:
     """All that is known about a dump, in what JSON can hold."""
+    return {key: list(value) if isinstance(value, Iterator) else value for key, value in fields(dump).items()}
+
+
+def fields(dump: Dump) -> dict[str, Any]:
+    """The same for `streamed` to write: an iterator stands for each list, whose rows are made when asked for."""
     target = dump.target
     return {
         "id": dump.id,
@@ -42,12 +48,12 @@ def as_json(dump: Dump) -> dict[str, Any]:
             "executable": None if target.executable is None else str(target.executable),
         },
         "window": _window_as_json(target.window),
-        "gaps": [{"what": gap.what, "why": gap.why, "size": gap.size} for gap in dump.gaps],
-        "threads": [_thread_as_json(thread) for thread in dump.threads],
-        "stuck": [_thread_as_json(thread) for thread in dump.stuck],
+        "gaps": ({"what": gap.what, "why": gap.why, "size": gap.size} for gap in dump.gaps),
+        "threads": map(_thread_as_json, dump.threads),
+        "stuck": map(_thread_as_json, dump.stuck),
         "verdict": reason.as_json(dump.verdict),
         "waits": reason.waits_as_json(dump.waits),
-        "calls": [_calls_as_json(stack) for stack in dump.calls],
+        "calls": map(_calls_as_json, dump.calls),
         "calls_after": dump.calls_after,
         "calls_missing": dump.calls_missing,
         "version": dump.version,
@@ -83,24 +89,21 @@ def _calls_as_json(stack: Stack) -> dict[str, Any]:
     return {"tid": stack.tid, "frames": frames}
 
 
-def text(dump: Dump) -> str:
-    """The sidecar of a dump.
+def blocks(dump: Dump) -> Iterator[bytes]:
+    """The sidecar of a dump, piece by piece.
 
     It names its dump without the folder, so that both can be moved, and a mailed
     sidecar does not tell whose home it came from. Plain ASCII: a name that is not
     UTF-8 survives as an escaped surrogate.
     """
-    values = {"schema": SCHEMA, **as_json(dump), "path": dump.path.name}
+    values = {"schema": SCHEMA, **fields(dump), "path": dump.path.name}
     del values["sidecar"]
-    fields = (f" {json.dumps(key)}: {_laid_out(value)}" for key, value in values.items())
-    return "{\n" + ",\n".join(fields) + "\n}\n"
+    return streamed.blocks(streamed.pieces(values, streamed.LINES))
 
 
-def _laid_out(value: Any) -> str:  # noqa: ANN401 - whatever JSON knows
-    """A value as JSON; a list with a line for each item, which is read and written faster than one for each field."""
-    if not isinstance(value, list) or not value:
-        return json.dumps(value)
-    return "[\n" + ",\n".join(f"  {json.dumps(item)}" for item in value) + "\n ]"
+def text(dump: Dump) -> str:
+    """All of it."""
+    return b"".join(blocks(dump)).decode()
 
 
 def read(content: bytes, path: Path) -> Dump:
