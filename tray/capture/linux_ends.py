@@ -15,13 +15,13 @@ import struct
 import time
 
 from tray.ffi import linux as ffi
-from tray.lean import TYPE_CHECKING, dataclass, field, replace
+from tray.lean import TYPE_CHECKING, dataclass, field
+from tray.model import Thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tray.ffi.linux import Kernel
-    from tray.model import Thread
 
 PATIENCE = 0.25
 """Seconds. A desktop with 400 processes takes a tenth of that."""
@@ -39,9 +39,22 @@ _NO_FILE_SYSTEM = ("/dev/", "/proc/", "/sys/")
 
 
 def told(kernel: Kernel, threads: Iterable[Thread], pid: int) -> tuple[Thread, ...]:
-    """Threads with their registers, and now with who is at the other end."""
+    """Threads with who is at the other end, and without their registers: those are in the dump by now."""
     look = _Look(kernel, pid, time.monotonic() + PATIENCE)
-    return tuple(replace(thread, other_end=thread.other_end or look.end(thread)) for thread in threads)
+    return tuple(
+        Thread(
+            thread.tid,
+            thread.name,
+            thread.state,
+            thread.waits_in,
+            waits_on=thread.waits_on,
+            other_end=thread.other_end or look.end(thread),
+            back=thread.back,
+            busy=thread.busy,
+            slept=thread.slept,
+        )
+        for thread in threads
+    )
 
 
 @dataclass(slots=True)

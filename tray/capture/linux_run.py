@@ -36,7 +36,7 @@ from tray.capture.linux_snapshot import Shot, parts_reader
 from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core_write
-from tray.lean import TYPE_CHECKING, replace
+from tray.lean import TYPE_CHECKING
 from tray.model import Captured, Include, Region, Snapshot, Thread
 from tray.modes import How
 
@@ -100,11 +100,8 @@ class Run:
     def captured(self) -> Captured:
         """What came of it."""
         gaps = (*self.freeze.gaps, *self.plan.gaps, *self._gaps)
-        told = tuple(
-            replace(thread, registers=b"", floating=b"", extended=b"", signal=b"") for thread in self.threads
-        )
         stuck = self.freeze.stuck()
-        return Captured("elf-core", told, self.freeze.seconds, self.shot.method, gaps, stuck)
+        return Captured("elf-core", self.threads, self.freeze.seconds, self.shot.method, gaps, stuck)
 
     def main(self) -> None:
         """Everything, on the tracing thread; what goes wrong is left in ``error``."""
