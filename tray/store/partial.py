@@ -46,6 +46,7 @@ class Partial:
         self._files = [file]
         self._made = {partial: _identity(file)}
         self._open = True
+        self._on_disk = False
 
     @property
     def id(self) -> str:
@@ -71,7 +72,7 @@ class Partial:
         return cast("BinaryIO", file)
 
     def sync(self) -> None:
-        """Bring what was written to the disk: the long part of `finish`, which may be cut short here.
+        """Bring what was written to the disk: the long part of `finish`, which may be cut short here. Write no more.
 
         Raises:
             StoreFull: The disk is full.
@@ -81,6 +82,7 @@ class Partial:
             os.fsync(self.file.fileno())
         except OSError as error:
             raise trouble(self.path, error) from error
+        self._on_disk = True
 
     def finish(self, describe: Callable[[int, int], Dump]) -> Dump:
         """Bring the dump to the disk, write its sidecar, and give both their names.
@@ -121,7 +123,8 @@ class Partial:
 
     def _synced(self, describe: Callable[[int, int], Dump]) -> Dump:
         """The dump as it is on the disk; blocks are only allocated for good by the sync."""
-        os.fsync(self.file.fileno())
+        if not self._on_disk:
+            os.fsync(self.file.fileno())
         found = os.fstat(self.file.fileno())
         return describe(found.st_size, allocated(found))
 
