@@ -536,6 +536,37 @@ def test_prune_takes_a_dump_and_what_lies_beside_it(store):
         }
 
 
+def test_prune_reads_no_more_of_a_sidecar_than_when_it_was(store):
+    """Of two dumps of one second the older goes, though its sidecar is cut off among its threads."""
+    times = [TAKEN.replace(microsecond=part) for part in (900, 100, 500)]
+    last, first, middle = (take(store, taken) for taken in times)
+    for dump in (last, first):
+        text = dump.sidecar.read_bytes()
+        dump.sidecar.write_bytes(text[: text.index(b"threads") + 8])
+    text = json.loads(middle.sidecar.read_bytes())
+    middle.sidecar.write_text(json.dumps(text))  # in one line, as another program may have written it
+    store.retention = Retention(count=2)
+    assert store.prune() == [first.path]
+    store.retention = Retention(count=1)
+    assert store.prune() == [middle.path]
+
+
+def test_finish_brings_each_to_the_disk_once(store, monkeypatch):
+    """The dump, its sidecar, then both names: in this order, each with one sync, though the dump's came before."""
+    order = []
+    fsync, link = os.fsync, os.link
+    monkeypatch.setattr(os, "fsync", lambda number: (order.append(os.fstat(number).st_ino), fsync(number)))
+    monkeypatch.setattr(os, "link", lambda old, new: (order.append(Path(new).suffix), link(old, new)))
+    with begin(store) as partial:
+        partial.file.write(b"x")
+        partial.sync()
+        dump = partial.finish(describe(partial))
+    inodes = [path.stat().st_ino for path in (dump.path, dump.sidecar, store.folder)]
+    synced = inodes[:2] if os.name == "nt" else inodes
+    assert [one for one in order if isinstance(one, int)] == synced
+    assert order[:4] == [*inodes[:2], dump.path.suffix, ".json"]
+
+
 @posix
 def test_a_dump_between_its_renames_is_not_pruned(store):
     """It is listed already, but its writer is not done: the sidecar would be left alone."""

@@ -16,13 +16,16 @@ from tray.store.partial import Partial, allocated, claim
 from tray.store.sidecar import as_json, from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from tray.model import Dump, Mode, Retention, Target
 
 __all__ = ["Partial", "Store", "as_json", "described", "expired", "from_json"]
 
 log = logger(__name__)
+
+_HEAD = 4096
+"""Bytes of a sidecar that tell when its dump was taken, if it has a line for each field."""
 
 
 class Store:
@@ -98,7 +101,7 @@ class Store:
         """
         found = _files(self.folder)
         dumps = [_dump(entry, found) for name, entry in found.items() if _suffix(name) in names.FORMATS]
-        return sorted(filter(None, dumps), key=lambda dump: (dump.taken, dump.id), reverse=True)
+        return _newest_first(dumps)
 
     def find(self, text: str) -> Path:
         """The dump that ``last``, an id, the unique start of one, or a path means.
@@ -117,12 +120,13 @@ class Store:
         return _starting(text, dumps)
 
     def expired(self, now: datetime | None = None) -> list[Dump]:
-        """The dumps that `prune` would remove.
+        """The dumps that `prune` would remove, with what their names and files tell.
 
         A renamed dump is never one of them: whoever names a dump wants to keep it.
         """
-        ours = [dump for dump in self.dumps() if names.parse(dump.id)]
-        return expired(ours, self.retention, now or datetime.now(UTC))
+        found = _files(self.folder)
+        dumps = [_named(entry, found) for name, entry in found.items() if _suffix(name) in names.FORMATS]
+        return expired(_newest_first(dumps), self.retention, now or datetime.now(UTC))
 
     def prune(self, now: datetime | None = None) -> list[Path]:
         """Remove what has expired, with all that lies beside it; gives the dumps removed."""
@@ -156,6 +160,39 @@ def _dump(entry: os.DirEntry[str], found: dict[str, os.DirEntry[str]]) -> Dump |
     if dump is None:
         return sidecar.from_name(path, stat.st_size, allocated(stat))
     return replace(dump, id=base(path).stem, size=stat.st_size, allocated=allocated(stat))
+
+
+def _named(entry: os.DirEntry[str], found: Container[str]) -> Dump | None:
+    """The dump in this file as its name tells, and its time to the split second; None if we did not name it.
+
+    A sidecar may have a line for each of thousands of threads, which nobody needs who prunes.
+    """
+    try:
+        stat = entry.stat(follow_symlinks=False)
+    except OSError:
+        return None  # pruned a moment ago
+    path = Path(entry.path)
+    dump = sidecar.from_name(path, stat.st_size, allocated(stat))
+    if dump is None or base(path).stem + names.SIDECAR not in found:
+        return dump
+    return replace(dump, taken=_taken(path) or dump.taken)
+
+
+def _taken(path: Path) -> datetime | None:
+    """When the dump was taken, as its sidecar tells; None if that cannot be read."""
+    try:
+        with base(path).with_suffix(names.SIDECAR).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    if taken := sidecar.taken(head):
+        return taken
+    known = described(path)
+    return known.taken if known else None
+
+
+def _newest_first(dumps: Iterable[Dump | None]) -> list[Dump]:
+    return sorted(filter(None, dumps), key=lambda dump: (dump.taken, dump.id), reverse=True)
 
 
 def described(path: Path) -> Dump | None:

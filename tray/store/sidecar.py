@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -119,6 +120,16 @@ def read(content: bytes, path: Path) -> Dump:
     if not isinstance(mapping, dict) or mapping.get("schema") != SCHEMA:
         raise ValueError("not a sidecar that this version knows")
     return from_json(mapping, path)
+
+
+def taken(head: bytes) -> datetime | None:
+    """When a dump was taken, from the first lines of its sidecar; None where these do not tell."""
+    for line in head.splitlines():
+        key, _, value = line.partition(b": ")
+        if key == b' "taken"':
+            with suppress(ValueError, TypeError):
+                return _time(json.loads(value.rstrip(b",")))
+    return None
 
 
 def from_json(mapping: Mapping[str, Any], path: Path) -> Dump:
