@@ -144,6 +144,7 @@ class _Process:
         self.threads = {one.tid: one for one in snapshot.threads if len(one.registers) == ffi.REGISTERS_SIZE}
         self._told = told
         self._mappings = snapshot.mappings
+        self._locks: dict[futex.Call, futex.Lock | None] = {}
 
     def thread(self, tid: int) -> _Here:
         """A thread with its registers unpacked."""
@@ -193,12 +194,12 @@ class _Process:
             registers[ffi.R10] != 0,
             self.code.is_foreign(registers),
         )
-        found, tid = self._locks(call), self.inside[thread.tid]
+        if call not in self._locks:
+            if len(self._locks) == _PLACES:
+                self._locks.clear()
+            self._locks[call] = self._lock(call)
+        found, tid = self._locks[call], self.inside[thread.tid]
         return self._lock(replace(call, tid=tid)) if found and found.owner == tid else found
-
-    @cached_property
-    def _locks(self) -> Callable[[futex.Call], futex.Lock | None]:
-        return lru_cache(_PLACES)(self._lock)
 
     def _lock(self, call: futex.Call) -> futex.Lock | None:
         return futex.lock(call, self.blocks, self.memory) if call.operation >= 0 else None
