@@ -112,9 +112,9 @@ def dump(pid: int, mode: str, folder: Path, how: str = "stop") -> Outcome:
     return outcome(start(dump_command(pid, mode, output, how), folder))
 
 
-def dump_measured(pid: int, mode: str, folder: Path) -> tuple[Outcome, int]:
+def dump_measured(pid: int, mode: str, folder: Path, how: str = "stop") -> tuple[Outcome, int]:
     """Dump a process, and the peak of resident memory that took, in bytes."""
     peak = folder / "peak"
     words = [sys.executable, "-I", "-S", "-c", MEASURED, str(peak)]
-    result = outcome(start([*words, *dump_command(pid, mode, folder / f"{mode}.core")], folder))
+    result = outcome(start([*words, *dump_command(pid, mode, folder / f"{mode}.core", how)], folder))
     return result, int(peak.read_text())

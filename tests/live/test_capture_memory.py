@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from programs import status
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace, pytest.mark.gdb]
 
 MIB = 1 << 20
+CROWD = 2000
+"""Threads, more than an app of the desktop has."""
+MOST_MEMORY = 29_000_000
+"""Bytes of resident memory that the worker may have at its peak."""
 PAGE = 4096
 RSEQ = 28
 """Bytes of ``struct rseq`` (<linux/rseq.h>), one for each thread."""
@@ -187,6 +192,16 @@ def test_two_gigabytes_in_little_memory(target, tmp_path: Path) -> None:
     assert allocated(outcome.core) >= 2048 * MIB
     outcome.core.unlink()
     assert peak <= 64 * MIB
+
+
+@pytest.mark.parametrize("how", ["stop", "snapshot"])
+def test_a_crowd_in_little_memory(target, tmp_path: Path, how: str) -> None:
+    """Nor with its threads: of 2,000 each is in the dump and in the sidecar."""
+    program = target("many_threads", CROWD - 1)
+    outcome, peak = dumping.dump_measured(program.pid, "heap", tmp_path, how)
+    told = json.loads(outcome.core.with_suffix(".json").read_bytes())
+    assert len(told["threads"]) == len(told["waits"]) == CROWD
+    assert peak <= MOST_MEMORY
 
 
 def test_mini_is_small(target, tmp_path: Path) -> None:
