@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 import pytest
@@ -61,3 +62,17 @@ def test_nobody_knows_who_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(("S", HELD)) == ""
     monkeypatch.setattr(linux_ends, "PATIENCE", 0.01)
     assert told(("R", HELD)) == ""
+
+
+def test_relatives_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that was started last of all is found though there is no time for all processes."""
+    looked = []
+    monkeypatch.setattr(
+        os, "listdir", lambda folder: ["1", "30", "sys", "68", str(PID), "71"] if folder == "/proc" else []
+    )
+    monkeypatch.setattr(linux_ends, "_descriptors", lambda pid: looked.append(pid) or iter(()))
+    registers = [0] * 27
+    registers[ffi.RAX] = ffi.MASK + 1 - 512
+    thread = Thread(PID, registers=struct.pack("<27Q", *registers), waits_on="pipe:[7]")
+    linux_ends.told(Kernel(("S", "")), [thread], PID)
+    assert looked == [PID, 71, 68, 30, 1]

@@ -287,6 +287,25 @@ def test_names() -> None:
     assert waits.names(threads, {}) == {1: "w (1)", 2: "w (2)", 3: "thread 3", 4: "x?"}
 
 
+def test_a_crowd_at_one_lock() -> None:
+    """All 300 wait for the same, which is read once for all of them; its owner, who waits too, is told apart."""
+    tids = range(MAIN, MAIN + 300)
+    snapshot, contents = process(*(wants(tid, 0) for tid in tids), owners=(MAIN,), ids=(*tids,))
+    read, looked = reading(contents), []
+
+    def memory(address: int, size: int) -> bytes:
+        looked.append(address)
+        return read(address, size)
+
+    found = waits.find(snapshot, memory, {})
+    assert {(wait.kind, wait.owner, wait.does) for wait in found} == {
+        (WaitKind.MUTEX, MAIN, "waits for a mutex")
+    }
+    assert [wait.tid for wait in found] == [*tids]
+    assert len([address for address in looked if LOCKS - PAGE < address < LOCKS + PAGE]) <= 4
+    assert verdict.verdict(found, snapshot.threads, {}).kind is VerdictKind.DEADLOCK
+
+
 def test_it_gives_up() -> None:
     """So many threads that it would take too long cost no dump."""
     snapshot, contents = process(paused())
