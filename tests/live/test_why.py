@@ -72,7 +72,7 @@ TABLE = [
     ("waits_ends unix", "outside", True, r"Waiting outside: main receives from a socket of the child \(\d+\)"),
     ("waits_ends tcp", "outside", True, r"Waiting outside: main receives from a socket of the child \(\d+\)"),
     ("waits_ends accept", "outside", True, r"Waiting outside: main waits for a connection on port \d+"),
-    ("waits_ends flock", "outside", True, r"Waiting outside: main waits for a lock on .* held by the child \(\d+\)"),
+    ("waits_ends flock FOLDER", "outside", True, r"Waiting outside: main waits for a lock on .* held by the child .*"),
     ("waits open FIFO", "outside", True, "Waiting outside: main opens FIFO"),
     ("waits socket", "outside", True, "Waiting outside: main receives from a socket of its own"),
     ("waits child", "outside", True, r"Waiting outside: main waits for its child process main \(\d+\) to end"),
@@ -106,7 +106,7 @@ def fifo(tmp_path: Path) -> Path:
 
 def started(target: Callable[..., Program], words: str, fifo: Path) -> Program:
     """The program, where its trouble has begun."""
-    name, *arguments = words.replace("FIFO", str(fifo)).split()
+    name, *arguments = words.replace("FIFO", str(fifo)).replace("FOLDER", str(fifo.parent)).split()
     program = target(name, *arguments, settle=words not in RUNNING)
     if "vfork" in words:
         wait_until(lambda: any(state(program.pid, tid) == "D" for tid in program.tids), "a thread in vfork")

@@ -1,4 +1,4 @@
-"""Waits for another process: the first argument says how. Its child is what it waits for."""
+"""Waits for another process, its child: the first argument says how, the second where a file may be made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def wait(way: str) -> None:
     if way == "flock":
         import fcntl
 
-        with tempfile.NamedTemporaryFile(prefix="hangshot-lock-") as file:
+        with Path(sys.argv[2], "lock").open("wb") as file:
             child(lambda: fcntl.flock(os.open(file.name, os.O_RDONLY), fcntl.LOCK_EX))
             ready(file.name)
             fcntl.flock(file, fcntl.LOCK_EX)
