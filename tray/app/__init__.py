@@ -17,8 +17,10 @@ def main(_arguments: Sequence[str] = ()) -> int:
     Raises:
         Unsupported: There is neither a tray icon nor a hotkey to be had here.
     """
+    from tray.app import lean
     from tray.desktop import desktop
 
+    lean.begin()
     here = desktop()
     try:
         return _serve(here)
@@ -30,7 +32,7 @@ def _serve(here: Desktop) -> int:
     from platformdirs import user_log_path, user_state_path
 
     from tray import settings
-    from tray.app import log
+    from tray.app import lean, log
     from tray.app.spare import Spare
     from tray.app.tray import App, Places
     from tray.worker import elevated, explain, page
@@ -45,6 +47,7 @@ def _serve(here: Desktop) -> int:
         if not app.start():
             print("Hangshot is running already; it has been asked to show itself.")
             return 0
+        lean.settle()
         app.run()
     finally:
         app.close()

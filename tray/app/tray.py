@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray import settings
-from tray.app import menu, words
+from tray.app import lean, menu, words
 from tray.app.fresh import look
 from tray.app.keys import Keys
 from tray.app.pages import Pages
@@ -314,6 +314,8 @@ class App:
         self.show()
         if self._again:
             self.look()
+        elif not self.shot.running:
+            lean.tidy()
 
     def _running_changed(self) -> None:
         """A dump began, went on or ended."""
