@@ -28,12 +28,13 @@ class Tray:
 
     Attributes:
         process: It.
+        program: The folder that its package lies in.
         dumps: Its dump folder.
         settings: Its settings file.
     """
 
-    def __init__(self, screen: Screen, folder: Path) -> None:
-        self.screen = screen
+    def __init__(self, screen: Screen, folder: Path, program: Path) -> None:
+        self.screen, self.program = screen, program
         self.dumps = Path(os.environ["XDG_DATA_HOME"]) / "hangshot/dumps"
         self.settings = Path(os.environ["XDG_CONFIG_HOME"]) / "hangshot/settings.toml"
         self.output = folder / "output"
@@ -43,7 +44,11 @@ class Tray:
         """Start it as ``hangshot`` does."""
         with self.output.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "tray"], cwd=ROOT, env=self.environment, stdout=output, stderr=output
+                [sys.executable, "-m", "tray"],
+                cwd=self.program,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
             )
 
     @property
@@ -55,7 +60,7 @@ class Tray:
         """Another ``hangshot`` on the same desktop, to its end."""
         return subprocess.run(
             [sys.executable, "-m", "tray", *words],
-            cwd=ROOT,
+            cwd=self.program,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -105,9 +110,17 @@ def desktop(screen: Screen, bus: Session, panel: object, notifyd: object) -> Ses
 
 
 @pytest.fixture
-def tray(request: pytest.FixtureRequest, screen: Screen, desktop: Session, tmp_path: Path) -> Iterator[Tray]:
+def program() -> Path:
+    """The folder that Hangshot's package lies in."""
+    return ROOT
+
+
+@pytest.fixture
+def tray(
+    request: pytest.FixtureRequest, screen: Screen, desktop: Session, program: Path, tmp_path: Path
+) -> Iterator[Tray]:
     """The tray on this desktop."""
-    tray = Tray(screen, tmp_path)
+    tray = Tray(screen, tmp_path, program)
     try:
         until(lambda: desktop.owned(TRAY.name), "the tray")
         until(lambda: toasts(screen), "its greeting: from now on it has icon and hotkey")
