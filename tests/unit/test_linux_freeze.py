@@ -1,20 +1,18 @@
-"""Stops and signals as the kernel reports them, and which interrupted call is entered again."""
+"""Stops and signals as the kernel reports them, and in which order threads are stopped, read and let go."""
 
 from __future__ import annotations
 
 import os
-import struct
 
 import pytest
 import synth
 
-from tray.capture.linux_freeze import Freeze, Held
+from tray.capture import linux_rewind
+from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_vectors import Vectors
 from tray.ffi import linux as ffi
 
 SIGUSR1, SIGSTOP = 10, 19
-EINTR = -4
-EPOLL_WAIT, CLOSE, NANOSLEEP = 232, 3, 35
 
 
 @pytest.mark.parametrize(
@@ -34,100 +32,151 @@ def test_the_signal_to_pass_on(status: int, signal: int):
     assert ffi.stop_signal(status) == signal
 
 
-class FakeKernel:
-    """A thread's status and code.
+class Threads:
+    """The threads of a process, as the kernel tells of them; each stops when it is asked to.
 
     Attributes:
-        code: What stands before the address where the thread is.
-        masks: Pending for the thread, for the process, and blocked.
+        told: Of each: state, and ticks in user and kernel mode.
+        asked: What was asked for, with the thread, in order.
+        newborn: Starts while the others are stopped; 0 for none.
+        signals: Of threads that stop at one.
     """
 
-    code = ffi.SYSCALL_INSTRUCTION
-    masks = (0, 0, 0)
-    status = "Name:\tapp\nSigQ:\t0/1\nSigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\n"
+    def __init__(self, **told: str) -> None:
+        self.told = {int(name[1:]): words for name, words in told.items()}
+        self.asked: list[tuple[str, int]] = []
+        self.newborn = 0
+        self.signals: dict[int, int] = {}
+        self.registers = synth.registers(0x5000, 0x7000, RAX=-512, ORIG_RAX=0)
+        self.area = bytes(range(256)) * 4
 
-    def text(self, path: str) -> str:
-        assert path == "/proc/70/task/71/status"
-        return self.status.format(*self.masks)
+    def threads(self, pid: int) -> list[int]:
+        self.asked.append(("threads", pid))
+        return list(self.told)
 
-    def open(self, path: str) -> int:
-        assert path == "/proc/70/mem"
-        return os.open(os.devnull, os.O_RDONLY)
+    def thread_count(self, pid: int) -> int:
+        assert pid == 70
+        return len(self.told)
 
-    def read_memory(self, descriptor: int, buffer: memoryview, address: int) -> int:
-        assert address == 0x5000 - 2
-        if not self.code:
-            raise OSError(5, "lost")
-        buffer[: len(self.code)] = self.code
-        return len(self.code)
+    def record(self, path: str) -> str:
+        tid, name = int(path.split("/")[4]), path.rpartition("/")[2]
+        state, *ticks = self.told[tid].split()
+        return f"{tid} (a) (b) {state} {'0 ' * 10}{' '.join(ticks)} 0" if name == "stat" else "futex_wait"
+
+    def seize(self, tid: int) -> None:
+        self.asked.append(("seize", tid))
+
+    def interrupt(self, tid: int) -> None:
+        self.asked.append(("interrupt", tid))
+        if self.newborn:
+            self.told[self.newborn], self.newborn = "S 0 0", 0
+
+    def stop_of(self, tid: int) -> int:
+        return self.signals.get(tid, ffi.PTRACE_EVENT_STOP << 8 | ffi.SIGTRAP) << 8 | 0x7F
+
+    def regset(self, tid: int, kind: int) -> bytes:
+        self.asked.append((f"regset {kind}", tid))
+        return self.registers if kind == ffi.NT_PRSTATUS else self.area
+
+    def siginfo(self, tid: int) -> bytes:
+        return b"info"
+
+    def set_regset(self, tid: int, kind: int, value: bytes) -> None:
+        self.asked.append((f"set_regset {kind}", tid))
+
+    def detach(self, tid: int, number: int) -> None:
+        self.asked.append((f"detach {number}", tid))
+
+    def order(self, request: str) -> list[int]:
+        """The threads that a request was made for."""
+        return [tid for name, tid in self.asked if name == request]
 
 
-@pytest.fixture
-def kernel() -> FakeKernel:
-    return FakeKernel()
+def frozen(kernel: Threads) -> Freeze:
+    """That process, stopped and read."""
+    freeze = Freeze(kernel, 70, Vectors(kernel, -1))
+    freeze.stop()
+    freeze.read()
+    return freeze
 
 
-def rewound(kernel: FakeKernel, call: int = EPOLL_WAIT, result: int = EINTR, **held) -> bytes:
-    """The registers that a thread stopped within this call gets back."""
-    thread = Held(71, stopped=True, **{"was": "S", **held})
-    registers = synth.registers(0x5000, 0x7000, RAX=result, ORIG_RAX=call, RDI=5)
-    return Freeze(kernel, 70, Vectors(kernel, -1))._rewound(thread, registers)
+def test_who_notices_stands_still_for_the_shortest_time():
+    """Threads that run or have used the processor are stopped last and let go first, the others in turn."""
+    kernel = Threads(t70="S 3 4", t71="S 0 0", t72="R 0 0", t73="S 0 0", t74="S 5 1")
+    frozen(kernel).release()
+    assert kernel.order("seize") == [70, 71, 72, 73, 74]
+    assert kernel.order("interrupt") == [71, 73, 74, 70, 72]
+    assert kernel.order("detach 0") == [72, 70, 74, 71, 73]
 
 
-def test_an_interrupted_call_is_entered_again(kernel: FakeKernel):
-    """With the same arguments; nothing else changes."""
-    values = struct.unpack("<27Q", rewound(kernel))
-    expected = struct.unpack("<27Q", synth.registers(0x4FFE, 0x7000, RAX=232, ORIG_RAX=232, RDI=5))
-    assert values == expected
+def test_a_thread_that_starts_meanwhile_is_stopped_too():
+    """The threads are counted again, and listed again only if there are more."""
+    kernel = Threads(t70="S 9 9", t71="S 0 0")
+    frozen(kernel)
+    assert kernel.order("threads") == [70]
+    kernel = Threads(t70="S 9 9", t71="S 0 0")
+    kernel.newborn = 72
+    freeze = frozen(kernel)
+    assert kernel.order("threads") == [70, 70]
+    assert kernel.order("interrupt") == [71, 70, 72]
+    assert {thread.tid: thread.name for thread in freeze.threads(None)} == dict.fromkeys(
+        (70, 71, 72), "a) (b"
+    )
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_vector_registers_are_read_last(*, first: bool):
+    """When they are asked for, or just before each thread goes on; the same is told either way."""
+    kernel = Threads(t70="S 9 9", t71="S 0 0")
+    freeze = frozen(kernel)
+    assert kernel.order("regset 514") == []
+    if first:
+        freeze.read_and_release()
+        assert kernel.asked[-4:] == [
+            ("regset 514", 70),
+            ("detach 0", 70),
+            ("regset 514", 71),
+            ("detach 0", 71),
+        ]
+    told = [freeze.whole(thread) for thread in freeze.threads(None)]
+    assert [(one.tid, one.floating, one.extended) for one in told] == [
+        (tid, kernel.area[:512], kernel.area) for tid in (70, 71)
+    ]
+    freeze.release()
+    assert sorted(kernel.order("detach 0")) == [70, 71]
+    assert len(kernel.order("regset 514")) == 2
+
+
+def test_the_oldest_vector_registers_may_be_all():
+    """Of a processor that has no more, those are stored alone."""
+    kernel = Threads(t70="S 0 0")
+    freeze = frozen(kernel)
+    kernel.area = bytes(100)
+    [thread] = freeze.threads(None)
+    assert freeze.whole(thread).extended == b""
+    assert kernel.asked[-2:] == [("regset 514", 70), ("regset 2", 70)]
 
 
 @pytest.mark.parametrize(
-    "case",
-    [
-        {"call": CLOSE},
-        {"call": NANOSLEEP},
-        {"call": -1},
-        {"result": 0},
-        {"result": -512},
-        {"deliver": SIGUSR1},
-        {"was": "T"},
-        {"was": "t"},
-    ],
+    ("state", "signal", "entered"), [("S", 0, 1), ("S", SIGUSR1, 0), ("T", 0, 0), ("t", 0, 0)]
 )
-def test_others_are_left_alone(kernel: FakeKernel, case: dict):
-    """Calls that the kernel restarts, that did something, and those that a signal really interrupted."""
-    assert rewound(kernel, **case) == b""
+def test_when_a_call_is_entered_again(monkeypatch, state: str, signal: int, entered: int):
+    """Not if a signal interrupted it, or the program stood still before."""
+    monkeypatch.setattr(linux_rewind, "rewound", lambda kernel, pid, tid, registers: registers)
+    kernel = Threads(t70=f"{state} 0 0")
+    kernel.registers = synth.registers(0x5000, 0x7000, RAX=-4, ORIG_RAX=232)
+    if signal:
+        kernel.signals[70] = signal
+    freeze = frozen(kernel)
+    assert len(kernel.order("set_regset 1")) == entered
+    freeze.release()
+    assert kernel.order(f"detach {signal}") == [70]
+    assert freeze.threads(None)[0].signal == (b"info" if signal else b"")
 
 
-@pytest.mark.parametrize(
-    ("masks", "entered"),
-    [((1 << 9, 0, 0), False), ((0, 1 << 9, 0), False), ((1 << 9, 1 << 9, 1 << 9), True), ((0, 0, 1), True)],
-)
-def test_a_waiting_signal_must_be_seen(kernel: FakeKernel, masks: tuple, *, entered: bool):
-    """One that is about to be handled gives the program its EINTR; a blocked one does not."""
-    kernel.masks = masks
-    assert bool(rewound(kernel)) is entered
-
-
-@pytest.mark.parametrize("status", ["SigPnd:\t0\n", "SigPnd:\tx\nShdPnd:\t0\nSigBlk:\t0\n", ""])
-def test_an_unknown_signal_state(kernel: FakeKernel, status: str):
-    """Where it cannot be told, nothing is changed."""
-    kernel.status = status
-    assert rewound(kernel) == b""
-
-
-@pytest.mark.parametrize("code", [b"", b"\x0f", b"\xcd\x80", b"\x0f\x34"])
-def test_what_is_no_system_call(kernel: FakeKernel, code: bytes):
-    """The instruction before must be the call, or going back to it does something else."""
-    kernel.code = code
-    assert rewound(kernel) == b""
-
-
-def test_code_that_cannot_be_opened(kernel: FakeKernel, monkeypatch):
-    """Nor is anything changed when memory is out of reach."""
-
-    def denied(self, path: str) -> int:
-        raise PermissionError(13, "no")
-
-    monkeypatch.setattr(FakeKernel, "open", denied)
-    assert rewound(kernel) == b""
+@pytest.mark.linux
+def test_threads_are_counted_and_told_by_the_kernel():
+    """The number of links of a folder is that of its threads, and one reading gives a record whole."""
+    kernel, own = ffi.Kernel(), os.getpid()
+    assert kernel.thread_count(own) == len(kernel.threads(own))
+    assert kernel.record(f"/proc/{own}/comm") == kernel.text(f"/proc/{own}/comm")

@@ -79,6 +79,13 @@ class Clone:
         """Take the net out of the clone's memory too, by its descriptor for reading and writing."""
         self.kernel.write_memory(memory, self._before, self._net_at)
 
+    def give_way(self) -> None:
+        """Have it be the one of the two that goes when memory runs short."""
+        try:
+            self.kernel.set_text(f"/proc/{self.pid}/oom_score_adj", "1000")
+        except OSError:
+            pass
+
     def end(self) -> None:
         """End the clone and wait until it is gone. Never raises; callable twice."""
         for child in (self._middle, self.pid):
@@ -165,10 +172,6 @@ class Clone:
         if reason:
             self.end()
             raise NoClone(reason)
-        try:  # of the two, it is the one to go when memory runs short
-            self.kernel.set_text(f"/proc/{self.pid}/oom_score_adj", "1000")
-        except OSError:
-            pass
 
     def _reason(self, caller: Caller, net: linux_net.Net) -> str:
         """Have the clone made; gives why there is none, or nothing."""

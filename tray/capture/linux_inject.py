@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 """Seconds that a call may take: a clone copies the page tables, about 25 ms for each GiB in use."""
-_EAGER = 0.001
+_EAGER, _NAP = 0.00005, 0.00002
+"""Seconds to ask without a rest, which most stops take; and rests after that, for the thread may need our processor."""
 OPTIONS = (
     ffi.PTRACE_O_TRACESYSGOOD | ffi.PTRACE_O_TRACECLONE | ffi.PTRACE_O_TRACEFORK | ffi.PTRACE_O_TRACEVFORK
 )
@@ -55,7 +56,7 @@ def stop(kernel: Kernel, tid: int, patience: float = PATIENCE) -> int:
         if passed > patience:
             raise Astray(f"thread {tid} does not stop")
         if passed > _EAGER:
-            time.sleep(0.0001)
+            time.sleep(_NAP)
 
 
 @dataclass(slots=True)

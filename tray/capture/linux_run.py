@@ -148,7 +148,9 @@ class Run:
             self.freeze.stop()
             self._check_identity()
             self._read_target(memory, flags)
-            if not self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
+            if self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
+                self.freeze.read_and_release()
+            else:
                 self._copy_target(self._snapshot(), memory, pages, files)
         finally:
             self.freeze.release()

@@ -161,6 +161,7 @@ class Shot:
     def opened(self) -> Iterator[tuple[int, Pages]]:
         """The clone's memory, as it was when the target stood still, and its page map; both open."""
         with ExitStack() as stack:
+            self._clone.give_way()
             memory = self._kernel.open_memory(self.pid)
             stack.callback(os.close, memory)
             self._clone.mend(memory)

@@ -130,6 +130,7 @@ Source: Linux ``include/linux/errno.h``.
 
 _STOPPED = 0x7F
 """Low byte of a status for WIFSTOPPED."""
+_KINDS = {kind: ctypes.c_void_p(kind) for kind in (NT_PRSTATUS, NT_PRFPREG, NT_X86_XSTATE)}
 
 
 class _Iovec(ctypes.Structure):
@@ -151,17 +152,26 @@ class Kernel:
         regset = ctypes.create_string_buffer(16384)
         self._regset = memoryview(regset)
         self._regset_vector = _Iovec(ctypes.addressof(regset), len(regset))
-        self._regset_at = ctypes.addressof(self._regset_vector)
+        self._regset_at = ctypes.c_void_p(ctypes.addressof(self._regset_vector))
+        answer = (ctypes.c_uint64 * (SIGINFO_SIZE // 8))()
+        self._answer = memoryview(answer).cast("B")
+        self._answers = self._answer.cast("Q")
+        self._answer_at = ctypes.c_void_p(ctypes.addressof(answer))
         self._scan_vector = array.array("Q", bytes(8 * 3 * 8192))
         self._ptrace = None
         if sys.platform == "linux":
             self._library = ctypes.CDLL(None, use_errno=True)
             self._ptrace = self._library.ptrace
             self._ptrace.restype = ctypes.c_long
-            self._ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
-    def ptrace(self, request: int, tid: int, address: int = 0, value: int = 0) -> int:
-        """One raw request.
+    def ptrace(
+        self,
+        request: int,
+        tid: int,
+        address: ctypes.c_void_p | None = None,
+        value: ctypes.c_void_p | None = None,
+    ) -> int:
+        """One raw request. Its arguments have C's own types, so that none needs a conversion, which costs a third.
 
         Source: ptrace(2).
         """
@@ -183,7 +193,7 @@ class Kernel:
 
     def detach(self, tid: int, number: int = 0) -> None:
         """Let a stopped thread go on, with the signal it was stopped at."""
-        self.ptrace(PTRACE_DETACH, tid, 0, number)
+        self.ptrace(PTRACE_DETACH, tid, None, _signal(number))
 
     def wait(self, tid: int) -> int | None:
         """The status of a traced thread that has stopped or ended, None while it runs."""
@@ -212,38 +222,36 @@ class Kernel:
         """One register set of a stopped thread."""
         vector = self._regset_vector
         vector.length = len(self._regset)
-        self.ptrace(PTRACE_GETREGSET, tid, kind, self._regset_at)
+        self.ptrace(PTRACE_GETREGSET, tid, _KINDS[kind], self._regset_at)
         return self._regset[: vector.length].tobytes()
 
     def set_regset(self, tid: int, kind: int, value: bytes) -> None:
         """Change one register set of a stopped thread."""
         buffer = ctypes.create_string_buffer(value, len(value))
         vector = _Iovec(ctypes.addressof(buffer), len(value))
-        self.ptrace(PTRACE_SETREGSET, tid, kind, ctypes.addressof(vector))
+        self.ptrace(PTRACE_SETREGSET, tid, _KINDS[kind], ctypes.c_void_p(ctypes.addressof(vector)))
 
     def siginfo(self, tid: int) -> bytes:
         """The ``siginfo_t`` of a thread's stop; EINVAL where the stop has none."""
-        buffer = ctypes.create_string_buffer(SIGINFO_SIZE)
-        self.ptrace(PTRACE_GETSIGINFO, tid, 0, ctypes.addressof(buffer))
-        return buffer.raw
+        self.ptrace(PTRACE_GETSIGINFO, tid, None, self._answer_at)
+        return self._answer.tobytes()
 
     def options(self, tid: int, flags: int) -> None:
         """Say what else a traced thread shall stop at (``PTRACE_O_*``)."""
-        self.ptrace(PTRACE_SETOPTIONS, tid, 0, flags)
+        self.ptrace(PTRACE_SETOPTIONS, tid, None, ctypes.c_void_p(flags))
 
     def proceed(self, tid: int, number: int = 0) -> None:
         """Let a stopped thread run on, traced, with the signal it was stopped at."""
-        self.ptrace(PTRACE_CONT, tid, 0, number)
+        self.ptrace(PTRACE_CONT, tid, None, _signal(number))
 
     def proceed_to_call(self, tid: int, number: int = 0) -> None:
         """As `proceed`, but stop it where it enters or leaves a system call."""
-        self.ptrace(PTRACE_SYSCALL, tid, 0, number)
+        self.ptrace(PTRACE_SYSCALL, tid, None, _signal(number))
 
     def event(self, tid: int) -> int:
         """The number that goes with a thread's stop at an event: the child's id."""
-        number = ctypes.c_ulong()
-        self.ptrace(PTRACE_GETEVENTMSG, tid, 0, ctypes.addressof(number))
-        return number.value
+        self.ptrace(PTRACE_GETEVENTMSG, tid, None, self._answer_at)
+        return self._answers[0]
 
     def end(self, tid: int) -> None:
         """Kill a traced process, by no right but that it is traced."""
@@ -251,37 +259,52 @@ class Kernel:
 
     def signal_mask(self, tid: int) -> int:
         """The signals that a stopped thread blocks, a bit each from SIGHUP on."""
-        mask = ctypes.c_uint64()
-        self.ptrace(PTRACE_GETSIGMASK, tid, ctypes.sizeof(mask), ctypes.addressof(mask))
-        return mask.value
+        self.ptrace(PTRACE_GETSIGMASK, tid, ctypes.c_void_p(8), self._answer_at)
+        return self._answers[0]
 
     def set_signal_mask(self, tid: int, blocked: int) -> None:
         """Change the signals that a stopped thread blocks."""
-        mask = ctypes.c_uint64(blocked)
-        self.ptrace(PTRACE_SETSIGMASK, tid, ctypes.sizeof(mask), ctypes.addressof(mask))
+        self._answers[0] = blocked
+        self.ptrace(PTRACE_SETSIGMASK, tid, ctypes.c_void_p(8), self._answer_at)
 
     def rseq(self, tid: int) -> int:
         """Address of a stopped thread's ``struct rseq``, 0 where it has none.
 
         Source: Linux ``Documentation/userspace-api/rseq.rst``.
         """
-        answer = (ctypes.c_uint64 * 3)()
-        self.ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, ctypes.sizeof(answer), ctypes.addressof(answer))
-        return int(answer[0])
+        self.ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, ctypes.c_void_p(24), self._answer_at)
+        return self._answers[0]
 
     def dispatches(self, tid: int) -> bool:
         """Whether a stopped thread has its system calls turned into signals, as Wine does.
 
         Source: Linux ``Documentation/admin-guide/syscall-user-dispatch.rst``.
         """
-        answer = (ctypes.c_uint64 * 4)()
         request = PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
-        self.ptrace(request, tid, ctypes.sizeof(answer), ctypes.addressof(answer))
-        return bool(answer[0])
+        self.ptrace(request, tid, ctypes.c_void_p(32), self._answer_at)
+        return bool(self._answers[0])
 
     def threads(self, pid: int) -> list[int]:
         """Thread ids of a process, now."""
         return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+
+    def thread_count(self, pid: int) -> int:
+        """How many threads a process has, now: the links of the folder that lists them, which need no list.
+
+        Source: Linux ``fs/proc/base.c``, ``proc_task_getattr()``.
+        """
+        return os.stat(f"/proc/{pid}/task").st_nlink - 2
+
+    def record(self, path: str) -> str:
+        """A file of /proc that is one record, which the first read gives whole: ``stat``, ``wchan`` and their like.
+
+        Source: Linux ``fs/seq_file.c``, ``seq_read_iter()``.
+        """
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            return os.read(descriptor, PAGE).decode("utf-8", "surrogateescape")
+        finally:
+            os.close(descriptor)
 
     def text(self, path: str) -> str:
         """A small text file of /proc, whatever bytes are in it."""
@@ -426,6 +449,11 @@ def _content(path: str) -> bytes:
         return content
     finally:
         os.close(descriptor)
+
+
+def _signal(number: int) -> ctypes.c_void_p | None:
+    """A signal as a request takes it."""
+    return ctypes.c_void_p(number) if number else None
 
 
 def stop_signal(status: int) -> int:
