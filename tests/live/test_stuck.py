@@ -54,7 +54,7 @@ def test_a_disk_that_does_not_answer(target, tmp_path: Path, disk: Path, mode: s
         program.expect_dead = True  # its write is done
     said = dump.last["verdict"]
     assert said["sentence"].startswith(f"Waiting outside: main writes to {path} (ext4 on /dev/loop")
-    assert said["sentence"].endswith(") and cannot be interrupted")
+    assert ") and cannot be interrupted" in said["sentence"]  # "(for 5 s)" may follow on a slow machine
     assert said["certain"]
     [stack] = reports.make(dump.core, None, reader.READERS).stacks
     assert any("write" in frame.function for frame in stack.frames)
