@@ -1,11 +1,8 @@
-"""The command line: parser, errors → text and exit codes. One of the two barriers."""
+"""The command line: words → a command, errors → text and exit codes. One of the two barriers."""
 
 from __future__ import annotations
 
-import argparse
 import codecs
-import functools
-import json
 import os
 import signal
 import sys
@@ -13,11 +10,13 @@ import threading
 from contextlib import contextmanager
 
 from tray import __version__, commands
+from tray.commands import plain
 from tray.errors import BadUsage, Cancelled, TrayError
 from tray.lean import TYPE_CHECKING, at_first_words, logger
 from tray.printable import printable
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
     from typing import NoReturn
 
@@ -28,10 +27,6 @@ PIPE_CLOSED = 141
 
 SIGNS = {"→": "->", "↔": "<->", "…": "...", "—": "-", "·": "-", "✓": "ok", "✗": "BAD", "⚠": "!"}
 """What we print that not every encoding has."""
-
-DESCRIPTION = """\
-Press a key when an app freezes: a dump of it is on disk, and a toast says where.
-Without a command the tray starts."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,6 +60,9 @@ def _run(words: list[str]) -> int:
         from tray import app
 
         return app.main([])
+    if words == ["--version"]:
+        print(f"hangshot {__version__}")
+        return 0
     try:
         arguments = _parsed(words)
     except SystemExit:
@@ -79,83 +77,16 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     name = next((word for word in words if not word.startswith("-")), None)
     if name is not None and name not in commands.NAMES + commands.HIDDEN:
         raise _unknown(name)
+    if name == words[0] and (simple := plain.read(commands.command(name), words)):
+        return simple
+    from tray.commands.parser import parser
+
     helps = bool({"-h", "--help"} & {*words})
     all_of_them = commands.NAMES if helps else ()
     arguments = parser([name] if name else all_of_them, helps=helps).parse_args(words)
     if arguments.command is None:
         raise BadUsage("There is no command.")
     return arguments
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises, so that mistakes are told like all others.
-
-    Attributes:
-        command: The one command it knows, after a space; argparse tells of what is
-            left over in the name of the whole.
-    """
-
-    command = ""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of exiting."""
-        hint = f"See '{self.prog}{self.command} --help'."
-        raise BadUsage(f"{message[:1].upper()}{message[1:]}.", hint=hint)
-
-
-def parser(names: Sequence[str], *, helps: bool = True) -> argparse.ArgumentParser:
-    """The parser with these commands; only their modules are imported.
-
-    Args:
-        names: Of the commands.
-        helps: Whether it may have to print help; finding out how wide the terminal is takes its time.
-    """
-    form = functools.partial(argparse.RawDescriptionHelpFormatter, width=None if helps else 80)
-    whole = _Parser(
-        prog="hangshot",
-        usage="%(prog)s [-h] [--version] [-v] [COMMAND] …",
-        description=DESCRIPTION,
-        epilog=exit_codes(),
-        formatter_class=form,
-        allow_abbrev=False,
-    )
-    whole.add_argument("--version", action="version", version=f"hangshot {__version__}")
-    _add_verbose(whole, default=False)
-    places = whole.add_subparsers(title="commands", dest="command", metavar="COMMAND", prog="hangshot")
-    for name in names:
-        module = commands.command(name)
-        described = _sentence(module.HELP)
-        place = places.add_parser(name, help=module.HELP, description=described, formatter_class=form)
-        _add_verbose(place, default=argparse.SUPPRESS)
-        module.add(place)
-        whole.command = f" {name}"
-    return whole
-
-
-def _add_verbose(place: argparse.ArgumentParser, *, default: object) -> None:
-    """``-v`` before and after the command."""
-    place.add_argument("-v", "--verbose", action="store_true", default=default, help="say what is done")
-
-
-def _sentence(text: str) -> str:
-    """A line of help as a sentence."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
-def exit_codes() -> str:
-    """The table of exit codes, from the errors themselves."""
-    titles: dict[int, str] = {0: "All went well"}
-    for kind in _family(TrayError):
-        titles.setdefault(kind.exit_code, kind.title)
-    lines = [f"  {code:3}  {title}" for code, title in sorted(titles.items())]
-    return "\n".join(["exit codes:", *lines])
-
-
-def _family(kind: type[TrayError]) -> Iterator[type[TrayError]]:
-    """A kind of error and all that derive from it."""
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _family(child)
 
 
 def _unknown(word: str) -> BadUsage:
@@ -214,6 +145,8 @@ def _told(error: TrayError, *, as_json: bool) -> int:
     """Tell an error, for people or for programs; gives its exit code."""
     try:
         if as_json:
+            import json
+
             print(json.dumps(error.event()), flush=True)
         else:
             hint = f"\n  {error.hint}" if error.hint else ""

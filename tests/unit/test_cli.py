@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import logging
@@ -14,6 +15,8 @@ import pytest
 
 from tray import cli, commands, errors
 from tray.__main__ import main
+from tray.commands import plain
+from tray.commands.parser import exit_codes, parser
 
 
 class Command:
@@ -67,7 +70,7 @@ def test_every_command_is_there():
 def test_the_whole_help_is_there(capsys):
     """All commands and all exit codes."""
     with pytest.raises(SystemExit) as caught:
-        cli.parser(commands.NAMES).parse_args(["--help"])
+        parser(commands.NAMES).parse_args(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
     for name in commands.NAMES:
@@ -87,7 +90,7 @@ def test_help_is_an_exit_code_like_any_other(capsys):
 
 def test_exit_codes_come_from_the_errors():
     """Each error has its own line, except where kinds share a code."""
-    lines = cli.exit_codes().splitlines()[1:]
+    lines = exit_codes().splitlines()[1:]
     codes = [int(line.split()[0]) for line in lines]
     assert codes == sorted(set(codes))
     assert {0, 1, 2, errors.StoreFull.exit_code, 130} <= set(codes)
@@ -272,12 +275,12 @@ def test_names_that_are_not_utf_8_come_out(doing, monkeypatch, encoding, expecte
 def test_a_command_imports_no_other():
     """Start-up time: dumping pays for neither tables nor icons."""
     script = (
-        "import sys; from tray.cli import parser; parser(['list']); "
+        "import sys; from tray.commands.parser import parser; parser(['list']); "
         "print([name for name in sys.modules if name.startswith(('rich', 'PIL', 'pystray', 'tomlkit', "
         "'Xlib', 'dbus_fast', 'keyboard', 'tray.commands.', 'tray.app'))])"
     )
     output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
-    assert output.strip() == "['tray.commands.list']"
+    assert output.strip() == "['tray.commands.parser', 'tray.commands.list']"
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
@@ -289,3 +292,60 @@ def test_our_own_signs_are_spelled_where_they_cannot_be_written(doing, monkeypat
     doing(lambda arguments: print("a → b ↔ ü… 😀", file=stream, flush=True) or 0)
     assert cli.main(["dump"]) == 0
     assert raw.getvalue() == "a -> b <-> ü… \\U0001f600\n".encode("cp1252")
+
+
+LINES = {
+    "dump": [
+        "", "123", "name --json", "--json 123 -v", "--mode heap 7", "7 --mode=heap", "7 --mode heap --mode mini",
+        "--request --json", "7 --started 99 --without-handles", "--request --only 1 2 --pipes x",
+        "--foreground --compress zstd", "7 --output a=b", "7 --output=a=b", "7 --output=",
+        "7 --low-impact --capture stop",
+        # not plain, or wrong:
+        "7 8", "--mode", "--mode what 7", "7 --started x", "7 --js", "7 --out x", "-- 7", "--json=1", "--only 1",
+        "--only=1 2", "-j", "-", "--output -x", "-h", "--help", "7 --output --json", "--started -1",
+        "--version", "-vv", "-v=1",
+    ],
+    "list": ["", "--json", "-v --json", "x", "--jsno"],
+    "inspect": ["", "last", "last --text", "--html", "--html x last", "last --html", "--redact x --json"],
+    "explain": ["x --json"],
+    "open": ["x --debugger", "--debugger"],
+    "prune": ["-n", "--dry-run", "-n --json"],
+    "hotkey": ["--record", ""],
+    "doctor": ["", "-v"],
+    "demo": ["", "deadlock"],
+    "read-stacks": ["x", ""],
+}  # fmt: skip
+"""Command → what may follow it."""
+
+
+def meant(act):
+    """The fields that a way of reading finds, or its complaint."""
+    try:
+        return vars(act())
+    except (errors.BadUsage, SystemExit) as error:
+        return repr(error)
+
+
+@pytest.mark.parametrize(("name", "line"), [(name, line) for name, lines in LINES.items() for line in lines])
+def test_plain_words_mean_what_the_whole_parser_says(capsys, name, line):
+    """Whatever is read without the whole parser, that would read likewise; what it refuses is left to it."""
+    words = [name, *line.split()]
+    plainly = plain.read(commands.command(name), words)
+    wholly = meant(lambda: parser([name]).parse_args(words))
+    assert plainly is None or vars(plainly) == wholly
+
+
+def test_every_command_has_lines():
+    """So that a new one is compared too."""
+    assert {*LINES} == {*commands.NAMES, *commands.HIDDEN}
+
+
+@pytest.mark.parametrize("line", LINES["dump"][:15])
+def test_a_dump_is_asked_for_in_plain_words(line):
+    """As the tray and most people ask, ``argparse`` is not needed."""
+    assert plain.read(commands.command("dump"), ["dump", *line.split()])
+
+
+def test_untold_options_are_those_of_argparse():
+    """Its own constant, without importing it."""
+    assert commands.UNTOLD == argparse.SUPPRESS

@@ -13,6 +13,9 @@ NAMES = ("dump", "list", "inspect", "explain", "open", "prune", "hotkey", "docto
 HIDDEN = ("read-stacks",)
 """Those that only the program itself runs; the help is silent about them."""
 
+UNTOLD = "==SUPPRESS=="
+"""``argparse.SUPPRESS``, for options that only the program itself gives; `argparse` is mostly not needed."""
+
 
 class Command(Protocol):
     """What the module of a subcommand offers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import queue
 import shlex
 import shutil
@@ -14,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from tray.commands import UNTOLD
 from tray.errors import CaptureFailed, TrayError
 from tray.model import Trigger, Window
 from tray.modes import MODES
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from tray.desktop import Desktop, Toast
@@ -41,7 +42,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=12, help="how long to wait for the hotkey (default: %(default)s)"
     )
-    parser.add_argument("--program", metavar="HOTKEY", help=argparse.SUPPRESS)
+    parser.add_argument("--program", metavar="HOTKEY", help=UNTOLD)
 
 
 def run(arguments: argparse.Namespace) -> int:

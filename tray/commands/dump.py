@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -10,6 +9,7 @@ from _thread import interrupt_main
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tray.commands import UNTOLD
 from tray.commands.orders import CANCEL, Orders, Ping
 from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
 from tray.lean import TYPE_CHECKING, logger
@@ -18,6 +18,7 @@ from tray.modes import MODES, How
 from tray.packed import KINDS
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
     from typing import Any
 
@@ -58,12 +59,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="pack the dump once the app runs again (default: as in the settings)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
-    parser.add_argument("--started", type=int, metavar="TICKS", help=argparse.SUPPRESS)
-    parser.add_argument("--request", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--without-handles", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--as-administrator", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--pipes", metavar="NAME", help=argparse.SUPPRESS)
-    parser.add_argument("--only", nargs=2, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--started", type=int, metavar="TICKS", help=UNTOLD)
+    parser.add_argument("--request", action="store_true", help=UNTOLD)
+    parser.add_argument("--without-handles", action="store_true", help=UNTOLD)
+    parser.add_argument("--as-administrator", action="store_true", help=UNTOLD)
+    parser.add_argument("--pipes", metavar="NAME", help=UNTOLD)
+    parser.add_argument("--only", nargs=2, type=int, help=UNTOLD)
 
 
 def run(arguments: argparse.Namespace) -> int:
