@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 PATIENCE = 60
 WITH_32 = """
 import sys
-from tray import cli, worker
-worker.narrow = lambda: [{python!r}, "-m", "tray"]
+from tray import cli, program
+program.narrow = lambda: [{python!r}, "-m", "tray"]
 sys.exit(cli.main(sys.argv[1:]))
 """
 """Our program as it is with a 32-bit one beside it."""

@@ -11,7 +11,8 @@ from collections import namedtuple
 from operator import attrgetter
 
 __all__ = [
-    "TYPE_CHECKING", "NamedTuple", "Protocol", "at_first_words", "dataclass", "field", "logger", "overload", "replace",
+    "TYPE_CHECKING", "NamedTuple", "Protocol", "at_first_words", "dataclass", "field", "logger", "overload", "pattern",
+    "replace",
 ]  # fmt: skip
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import Field, dataclass, field, replace
     from logging import Logger
+    from re import Pattern
     from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
     Value = TypeVar("Value")
@@ -41,6 +43,11 @@ def at_first_words(act: Callable[[], object]) -> None:
     _at_first_words.append(act)
 
 
+def pattern(text: str, flags: int = 0) -> Pattern[str]:
+    """``re.compile``, when it is first used."""
+    return _Pattern(text, flags)  # type: ignore[return-value]
+
+
 class _Logger:
     """Stands for a logger; each word goes to the real one."""
 
@@ -59,6 +66,19 @@ class _Logger:
 
 def _nothing(*_: object) -> None:
     """Say nothing."""
+
+
+class _Pattern:
+    """Stands for a regular expression, and has its methods once one of them was called."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self._said = text, flags
+
+    def __getattr__(self, word: str) -> Any:  # noqa: ANN401 - match, search, sub …
+        import re
+
+        setattr(self, word, getattr(re.compile(*self._said), word))
+        return self.__dict__[word]
 
 
 _MISSING: Any = object()

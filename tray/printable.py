@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 LONGEST = 4096
 """Signs of one line; a path can be as long, a window's title much longer."""
 
@@ -24,4 +22,6 @@ def printable(text: str, *, bytes_too: bool = False) -> str:
 
 
 def _shows(sign: str) -> bool:
+    import unicodedata
+
     return sign.isprintable() or unicodedata.category(sign) == "Zs"

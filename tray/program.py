@@ -15,3 +15,11 @@ def command(*words: str) -> list[str]:
     if sys.platform == "win32":  # the tray has no console; the 32-bit program is nothing else
         name = "hangshot-cli.exe" if own.stem.casefold() == "hangshot" else own.name
     return [str(own.with_name(name)), *words]
+
+
+def narrow() -> list[str]:
+    """The 32-bit Hangshot that comes with the built one; empty where there is none."""
+    if sys.platform != "win32" or not getattr(sys, "frozen", False) or sys.maxsize < 1 << 32:
+        return []
+    beside = Path(sys.executable).parent / "hangshot-32" / "hangshot-32.exe"
+    return [str(beside)] if beside.is_file() else []

@@ -49,14 +49,6 @@ GRACE = 5.0
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def narrow() -> list[str]:
-    """The 32-bit Hangshot that comes with the built one; empty where there is none."""
-    if sys.platform != "win32" or not getattr(sys, "frozen", False) or sys.maxsize < 1 << 32:
-        return []
-    program = Path(sys.executable).parent / "hangshot-32" / "hangshot-32.exe"
-    return [str(program)] if program.is_file() else []
-
-
 def spawn(
     words: Sequence[str],
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
+import re
 import subprocess
 import sys
 import typing
@@ -167,3 +168,13 @@ def test_words_say_where_they_come_from(caplog):
     lean.logger("tray.x").debug("found %s", "it")
     (record,) = caplog.records
     assert (record.name, record.getMessage(), record.filename) == ("tray.x", "found it", "test_lean.py")
+
+
+def test_a_pattern_is_compiled_when_it_is_used():
+    """It finds what the real one finds; one that is wrong is no matter until then."""
+    own, real = lean.pattern(r"a(b+)", re.IGNORECASE), re.compile(r"a(b+)", re.IGNORECASE)
+    assert own.sub("x", "AB abb") == real.sub("x", "AB abb") == "x x"
+    assert own.fullmatch("abB")[1] == "bB"
+    assert own.search is own.search
+    with pytest.raises(re.error):
+        _ = lean.pattern("(").match

@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+import platformdirs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,19 @@ def test_no_file_means_the_defaults(tmp_path):
     assert found.retention == Retention(20, 30, 10 << 30)
     assert found.folder.parts[-2:] == ("hangshot", "dumps")
     assert settings.path().parts[-2:] == ("hangshot", "settings.toml")
+
+
+@pytest.mark.parametrize("home", ["/home/me", "/", "/home/me/", "", "me", None])
+@pytest.mark.parametrize("chosen", ["/srv/xdg", "/srv/xdg/", "xdg", "", None])
+def test_folders_are_those_of_platformdirs(monkeypatch, home, chosen):
+    """Found without it or by it, they are the same, and nothing in them is made."""
+    for name, value in {"HOME": home, "XDG_CONFIG_HOME": chosen, "XDG_DATA_HOME": chosen}.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+        elif name in os.environ:
+            monkeypatch.delenv(name)
+    assert settings.path().parent == platformdirs.user_config_path("hangshot", appauthor=False)
+    assert Settings().folder.parent == platformdirs.user_data_path("hangshot", appauthor=False)
 
 
 def test_the_default_file_says_what_the_defaults_are(tmp_path):

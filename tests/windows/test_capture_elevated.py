@@ -53,8 +53,8 @@ def hear(event, words):
     if event.startswith(("open", "os.", "shutil.", "tempfile.", "glob.")):
         print(event, *map(ascii, words), file=log, flush=True)
 sys.addaudithook(hear)
-from tray import cli, worker
-worker.narrow = lambda: {narrow!r}
+from tray import cli, program
+program.narrow = lambda: {narrow!r}
 {more}
 sys.exit(cli.main(sys.argv[1:]))
 """

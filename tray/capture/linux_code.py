@@ -9,7 +9,7 @@ import os
 import re
 
 from tray.capture.linux_net import CALL_AND_RETURN, RETURN_FROM_SIGNAL, Code
-from tray.lean import TYPE_CHECKING, dataclass
+from tray.lean import TYPE_CHECKING, dataclass, pattern
 
 if TYPE_CHECKING:
     import array
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tray.capture.linux_maps import Mapping, Pages
     from tray.ffi.linux import Kernel
 
-_C_LIBRARY = re.compile(r".*/(libc[-.]|libc\.so|ld-|libpthread)[^/]*")
+_C_LIBRARY = pattern(r".*/(libc[-.]|libc\.so|ld-|libpthread)[^/]*")
 _PIECES = (CALL_AND_RETURN, RETURN_FROM_SIGNAL)
 _ANY = re.compile(b"|".join(map(re.escape, _PIECES)))
 _CHUNK = 1 << 20

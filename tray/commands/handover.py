@@ -8,17 +8,16 @@ which dbghelp hangs can call it no more.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from contextlib import contextmanager, suppress
 
-from tray import capture, worker
+from tray import capture, program
 from tray.commands.orders import CANCEL
 from tray.ffi import win32
 from tray.lean import TYPE_CHECKING, logger
-from tray.program import command
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
     from typing import Any
 
@@ -32,15 +31,15 @@ WITHOUT_HANDLES = "--without-handles"
 
 def narrow(request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool) -> int | None:
     """Have a 32-bit target dumped by the 32-bit Hangshot; gives its exit code, or None if we should do it."""
-    program = worker.narrow()
-    if not program or not capture.needs_32_bit(target.pid):
+    other = program.narrow()
+    if not other or not capture.needs_32_bit(target.pid):
         return None
-    return _dumped(program, request, target, orders, as_json=as_json)
+    return _dumped(other, request, target, orders, as_json=as_json)
 
 
 def again(request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool) -> None:
     """Have it tried once more, without handles, and end as that ended; returns only if that cannot be."""
-    ourselves = [sys.executable] if getattr(sys, "frozen", False) else command()
+    ourselves = [sys.executable] if getattr(sys, "frozen", False) else program.command()
     code = _dumped(ourselves, {**request, "handles": False}, target, orders, as_json=as_json)
     if code is not None:
         sys.stdout.flush()
@@ -48,14 +47,16 @@ def again(request: dict[str, Any], target: Target, orders: Orders | None, *, as_
 
 
 def _dumped(
-    program: list[str], request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool
+    other: list[str], request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool
 ) -> int | None:
     """Run another Hangshot for it; its output is ours. None if it does not start."""
+    import subprocess
+
     words = ["dump", "--json", "--request"] if orders else _words(request, target, as_json=as_json)
     undo = capture.remembered(target.pid)
     try:
         stdin = subprocess.PIPE if orders else None
-        process = subprocess.Popen([*program, *words], stdin=stdin, stdout=sys.stdout)
+        process = subprocess.Popen([*other, *words], stdin=stdin, stdout=sys.stdout)
     except OSError as error:
         log.warning("Another Hangshot could not be started: %s", error)
         return None

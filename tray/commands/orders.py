@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
-import select
 import threading
 import time
 
@@ -30,6 +28,8 @@ class Orders:
     """
 
     def __init__(self, descriptor: int = 0) -> None:
+        import queue
+
         self._descriptor = descriptor
         self._rest = b""
         self._cancel: Callable[[], object] | None = None
@@ -51,6 +51,8 @@ class Orders:
 
     def waiting(self, seconds: float) -> bool:
         """Whether there is more, or the end, within this time (not on Windows)."""
+        import select
+
         return b"\n" in self._rest or bool(select.select([self._descriptor], [], [], max(0.0, seconds))[0])
 
     def obey(self, cancel: Callable[[], object], answered: Callable[[str], object] | None = None) -> None:

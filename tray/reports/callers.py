@@ -9,12 +9,11 @@ Source: x86-64 psABI; glibc ``sysdeps/unix/sysv/linux/x86_64/syscall.S``; musl `
 from __future__ import annotations
 
 import bisect
-import re
 import struct
 
 from tray.ffi import linux as ffi
 from tray.formats import elf
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[int, int], bytes]
 
-_LIBRARY = re.compile(r"(libc|libpthread|ld|ld-musl)[-.].*")
+_LIBRARY = pattern(r"(libc|libpthread|ld|ld-musl)[-.].*")
 
 
 class Code:

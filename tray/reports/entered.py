@@ -7,9 +7,8 @@ For locks that say nothing of themselves: those of Rust, of musl, and what C++ b
 from __future__ import annotations
 
 import itertools
-import re
 
-from tray.lean import TYPE_CHECKING, replace
+from tray.lean import TYPE_CHECKING, pattern, replace
 from tray.reports.own import is_own
 from tray.verdicts import Wait, WaitKind
 
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 _RUST = r"<?std::sys::"
 _ENTERED = tuple(
-    (re.compile(pattern), words)
-    for pattern, words in (
+    (pattern(function), words)
+    for function, words in (
         (rf"{_RUST}.*\bMutex\b.*::lock.*", "a mutex of Rust's, which names no owner"),
         (rf"{_RUST}.*\bRwLock\b.*", "a reader-writer lock of Rust's, which names no owner"),
         (rf"{_RUST}.*\bCondvar\b.*::wait.*", "a condition variable"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_WINDOWS = re.compile(r"[A-Z]:\\Windows\\.*\.(?!exe$)\w+", re.IGNORECASE)
+_WINDOWS = pattern(r"[A-Z]:\\Windows\\.*\.(?!exe$)\w+", re.IGNORECASE)
 
 
 def is_windows(path: str) -> bool:

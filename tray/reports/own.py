@@ -6,7 +6,7 @@ import re
 import sys
 
 from tray.frames import Trust
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, pattern
 from tray.reports.names import last
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tray.model import Frame, Stack
 
-_RUNTIME = re.compile(
+_RUNTIME = pattern(
     r"(libc|libffi|libpthread|libstdc\+\+|libc\+\+|libgcc_s|ld|libm|linux-vdso)[-.].*"
     r"|(lib)?pythonw?[\d.]*(t|_d)?(\.so.*|\.?dll|\.?exe)?|lib(jvm|jli|java|coreclr|clrjit|hostfxr|node|ruby|perl)\b.*"
     r"|(javaw?|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*)(\.exe)?|(_[a-z0-9_]+|select|unicodedata|pyexpat|winsound)\.pyd"
@@ -33,24 +33,24 @@ HEADERS = (
     "\\VC\\Tools\\MSVC\\",
 )
 """Folders of sources that a compiler puts into programs."""
-_PYTHON = re.compile(r"/lib/python\d[\d.]*t?/(?!(site|dist)-packages/)|^<frozen ")
+_PYTHON = pattern(r"/lib/python\d[\d.]*t?/(?!(site|dist)-packages/)|^<frozen ")
 """Python's own library, and what is frozen into its interpreter."""
-_PYTHON_ON_WINDOWS = re.compile(r"(\\lib\\|\\python3\d+\.zip\\)(\w+)(?=\.pyc?$|\\)", re.IGNORECASE)
+_PYTHON_ON_WINDOWS = pattern(r"(\\lib\\|\\python3\d+\.zip\\)(\w+)(?=\.pyc?$|\\)", re.IGNORECASE)
 """The same there, where the folder tells little: ``\\Lib\\`` and the name of one of its modules."""
-_SYSTEM = re.compile(
+_SYSTEM = pattern(
     r"(/usr)?/lib(64|/x86_64-linux-gnu)?/[^/]+|(/usr)?/lib/x86_64-linux-gnu/.*|[A-Z]:\\Windows\\.*",
     re.IGNORECASE,
 )
 """Where libraries lie that came with the system."""
-_STARTERS = re.compile(
+_STARTERS = pattern(
     r"__.*|_start|start_thread|clone3?|(pthread|futex)_.*|<?(std|core|alloc|__gnu_cxx)::.*"
     r"|(runtime|sync|syscall|internal/[\w/]+)\.[\w(].*"
 )
 """Functions of C, C++, Rust and Go; a program that is linked statically, or by templates, holds them itself."""
-_OPERATOR = re.compile(r"operator(\(\)|<=>|<<=|>>=|<<|>>|<=|>=|->\*?|<|>| new| delete)")
-_SUFFIX = re.compile(r"(\.(cold|part|constprop|isra|lto_priv|llvm)\b.*| \[clone .*| const&?)$")
-_LAMBDA = re.compile(r"(\{lambda\b[^{}]*\})::operator\(\)")
-_GO_METHOD = re.compile(r"\.\(\*?(\w+)\)")
+_OPERATOR = pattern(r"operator(\(\)|<=>|<<=|>>=|<<|>>|<=|>=|->\*?|<|>| new| delete)")
+_SUFFIX = pattern(r"(\.(cold|part|constprop|isra|lto_priv|llvm)\b.*| \[clone .*| const&?)$")
+_LAMBDA = pattern(r"(\{lambda\b[^{}]*\})::operator\(\)")
+_GO_METHOD = pattern(r"\.\(\*?(\w+)\)")
 _LONGEST = 40
 
 

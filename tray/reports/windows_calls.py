@@ -15,7 +15,7 @@ import struct
 from contextlib import ExitStack
 
 from tray.formats import pe
-from tray.lean import TYPE_CHECKING, NamedTuple
+from tray.lean import TYPE_CHECKING, NamedTuple, pattern
 from tray.reports.names import last
 from tray.reports.windows_blocking import SYSTEM
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Open = Callable[[str], pe.Image]
 
 _MOST_CALLS = 32
-_SYSTEM_FOLDERS = re.compile(r"^[a-z]:\\.*\\(?:system32|syswow64)\\[^\\]*$", re.IGNORECASE)
+_SYSTEM_FOLDERS = pattern(r"^[a-z]:\\.*\\(?:system32|syswow64)\\[^\\]*$", re.IGNORECASE)
 _MOST_STACK = 1 << 20
 _ORDER = (10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0)
 """Where the registers are in ``struct user_regs_struct``, in the order of x86-64's unwind codes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, pattern
 from tray.verdicts import Party
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ _PEB, _PARAMETERS, _STREAMS = {8: 0x60, 4: 0x30}, {8: 0x20, 4: 0x10}, {8: 0x20, 
 _STREAM_NAMES = ("its standard input", "its standard output", "its standard error")
 _LEAST, _MOST = 4, 1 << 24
 """Values of handles; what stands for "none", or for the console of old, lies outside."""
-_PIPE = re.compile(r"\\Device\\NamedPipe\\(?!Win32Pipes\.)", re.IGNORECASE)
-_SHARE = re.compile(r"\\Device\\(?:Mup|LanmanRedirector)\\(?:;[^\\]*\\)*", re.IGNORECASE)
-_DOS = re.compile(r"\\(?:\?\?|GLOBAL\?\?|DosDevices)\\(?:UNC(?=\\))?", re.IGNORECASE)
-_BASE = re.compile(r"\\(?:Sessions\\\d+\\)?BaseNamedObjects\\", re.IGNORECASE)
+_PIPE = pattern(r"\\Device\\NamedPipe\\(?!Win32Pipes\.)", re.IGNORECASE)
+_SHARE = pattern(r"\\Device\\(?:Mup|LanmanRedirector)\\(?:;[^\\]*\\)*", re.IGNORECASE)
+_DOS = pattern(r"\\(?:\?\?|GLOBAL\?\?|DosDevices)\\(?:UNC(?=\\))?", re.IGNORECASE)
+_BASE = pattern(r"\\(?:Sessions\\\d+\\)?BaseNamedObjects\\", re.IGNORECASE)
 
 
 class Handles:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tray import packed, sizes
 from tray.errors import BadSettings
-from tray.lean import TYPE_CHECKING, logger
+from tray.lean import TYPE_CHECKING, logger, pattern
 from tray.model import Retention
 from tray.modes import MODES, How
 from tray.settings.values import Settings
@@ -104,7 +104,7 @@ def _table(toml: str) -> dict[str, Any]:
     return tomllib.loads(toml)
 
 
-_DOUBLE_QUOTED = re.compile(r"""=\s*"[^"]*\\""")
+_DOUBLE_QUOTED = pattern(r"""=\s*"[^"]*\\""")
 """A value in double quotes, in which a backslash begins an escape."""
 
 
