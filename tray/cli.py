@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from tray import __version__, commands
 from tray.commands import plain
 from tray.errors import BadUsage, Cancelled, TrayError
-from tray.lean import TYPE_CHECKING, at_first_words, logger
+from tray.lean import TYPE_CHECKING, at_first_words, loading, logger
 from tray.printable import printable
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def _run(words: list[str]) -> int:
         print(f"hangshot {__version__}")
         return 0
     try:
-        arguments = _parsed(words)
+        with loading():  # the command's module
+            arguments = _parsed(words)
     except SystemExit:
         return 0  # argparse has printed help or version
     _start_logging(verbose=arguments.verbose)

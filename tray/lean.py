@@ -6,20 +6,22 @@ Whoever waits for a dump waits for every import on the way to it. The modules th
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import namedtuple
+from contextlib import contextmanager
 from operator import attrgetter
 
 __all__ = [
-    "TYPE_CHECKING", "NamedTuple", "Protocol", "at_first_words", "dataclass", "field", "logger", "overload", "pattern",
-    "replace",
+    "TYPE_CHECKING", "NamedTuple", "Protocol", "at_first_words", "dataclass", "field", "loading", "logger", "overload",
+    "pattern", "replace",
 ]  # fmt: skip
 
 TYPE_CHECKING = False
 """As in ``typing``; checkers know it by its name."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from dataclasses import Field, dataclass, field, replace
     from logging import Logger
     from re import Pattern
@@ -31,6 +33,19 @@ _SILENT = ("debug", "info")
 """What nobody sees who has not set up ``logging``."""
 
 _at_first_words: list[Callable[[], object]] = []
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load modules within this: they stay, so nobody looks through them for garbage, neither now nor later."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.freeze()
+            gc.enable()
 
 
 def logger(name: str) -> Logger:

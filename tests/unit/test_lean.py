@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import inspect
 import logging
 import re
@@ -178,3 +179,17 @@ def test_a_pattern_is_compiled_when_it_is_used():
     assert own.search is own.search
     with pytest.raises(re.error):
         _ = lean.pattern("(").match
+
+
+def test_what_is_loaded_is_never_looked_through():
+    """No collection while it is loaded, and none that sees it later; also where one such block is in another."""
+    try:
+        with lean.loading():
+            with lean.loading():
+                assert not gc.isenabled()
+            assert not gc.isenabled()
+            kept = [[]]
+        assert gc.isenabled()
+        assert not any(one is kept for one in gc.get_objects())
+    finally:
+        gc.unfreeze()

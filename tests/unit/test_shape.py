@@ -44,6 +44,8 @@ NEEDLESS = {
     "typing", "unicodedata", "zlib",
 }  # fmt: skip
 """What a dump would wait for, and need memory for, without using it. `tray.lean` has some of it for less."""
+if sys.platform == "win32":  # there only platformdirs knows the folders
+    NEEDLESS -= {"copy", "platformdirs", "string"}
 
 
 def modules() -> list[Path]:

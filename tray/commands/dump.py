@@ -12,7 +12,7 @@ from pathlib import Path
 from tray.commands import UNTOLD
 from tray.commands.orders import CANCEL, Orders, Ping
 from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
-from tray.lean import TYPE_CHECKING, logger
+from tray.lean import TYPE_CHECKING, loading, logger
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
 from tray.packed import KINDS
@@ -174,16 +174,17 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
 
 def _prepare() -> None:
     """Import all that a dump takes, and open what the system's back end needs, before anybody waits for it."""
-    from tray import flow, interrupts, store
-    from tray.capture import capture
-    from tray.commands import progress
+    with loading():
+        from tray import flow, interrupts, store
+        from tray.capture import capture
+        from tray.commands import progress
 
-    if sys.platform == "win32":
-        from tray.formats import minidump
-        from tray.reports import windows_waits
+        if sys.platform == "win32":
+            from tray.formats import minidump
+            from tray.reports import windows_waits
 
-        log.debug("and %s, %s", minidump.__name__, windows_waits.__name__)
-    here = capture().format
+            log.debug("and %s, %s", minidump.__name__, windows_waits.__name__)
+        here = capture().format
     log.debug("ready for %s: %s", here, [part.__name__ for part in (flow, interrupts, store, progress)])
 
 
@@ -196,6 +197,7 @@ def _take(
     orders: Orders | None = None,
 ) -> int:
     """Take one dump and tell about it; gives the exit code. Once it is whole, Ctrl+C comes too late."""
+    _prepare()
     from tray import flow
     from tray.capture import capture
     from tray.commands.progress import Reporter
