@@ -125,7 +125,7 @@ def test_chains(ask) -> None:
 def test_who_rests(ask) -> None:
     """A thread that neither used time nor was switched to, here or at the end of a chain."""
     first = {A: Times(5, 7), B: Times(5, 7), 73: Times(5, 7), FOREIGN: Times(1, 1), 99: Times(1, 1)}
-    then = {**first, B: Times(5, 8), 73: Times(1_000_000, 7)}
+    then = {**first, B: Times(5, 8), 73: Times(10**12, 7)}
     nodes = {A: [Node("Thread", APP, A), Node("Mutex"), Node("Thread", OTHER, FOREIGN)]}
     asked, busy = ask(FakeWaits(used=[first, then], nodes=nodes))
     assert asked.resting == {A, FOREIGN}
