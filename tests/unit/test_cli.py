@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import logging
@@ -346,6 +345,10 @@ def test_a_dump_is_asked_for_in_plain_words(line):
     assert plain.read(commands.command("dump"), ["dump", *line.split()])
 
 
-def test_untold_options_are_those_of_argparse():
-    """Its own constant, without importing it."""
-    assert commands.UNTOLD == argparse.SUPPRESS
+@pytest.mark.parametrize("name", ["dump", "demo"])
+def test_untold_options_are_not_in_the_help(capsys, name):
+    """What only the program itself says is nobody else's concern."""
+    assert main([name, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert not {"--request", "--program", "--pipes"} & {*told.replace("]", " ").replace("[", " ").split()}
+    assert commands.UNTOLD not in told

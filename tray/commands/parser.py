@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tray import __version__, commands
 from tray.errors import BadUsage, TrayError
@@ -26,6 +26,12 @@ class _Parser(argparse.ArgumentParser):
     """
 
     command = ""
+
+    def add_argument(self, *names: str, **how: Any) -> argparse.Action:  # noqa: ANN401 - as its own
+        """As argparse does, which knows its own `commands.UNTOLD` by identity."""
+        if how.get("help") == commands.UNTOLD:
+            how["help"] = argparse.SUPPRESS
+        return super().add_argument(*names, **how)
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting."""
