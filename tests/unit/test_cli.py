@@ -118,6 +118,20 @@ def test_bad_usage_says_what_was_meant(doing, capsys, words, hint):
     assert said.err.endswith(f"\n  {hint}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "choices"),
+    [
+        (["--capture", "stopp"], "'auto', 'snapshot', 'stop'"),
+        (["--compress", "gzip"], "'none', 'zstd'"),
+        (["--mode", "hepa"], "'mini', 'heap', 'full', 'triage'"),
+    ],
+)
+def test_a_wrong_choice_is_told_the_right_ones(capsys, words, choices):
+    """As one would type them."""
+    assert cli.main(["dump", "1", *words]) == 2
+    assert choices in capsys.readouterr().err
+
+
 def test_no_words_start_the_tray(monkeypatch):
     """Hangshot without arguments is the tray, and its exit code is ours."""
     from tray import app

@@ -99,7 +99,13 @@ def test_every_value_is_read():
 @pytest.mark.parametrize(
     ("toml", "line", "cause"),
     [
-        ('hotkey = "a"\nmode = mini\n', 2, "invalid value"),
+        ('hotkey = "a"\nmode = mini\n', 2, 'text stands in quotes, as in mode = "heap"'),
+        ("capture = stop  # please", 1, "text stands in quotes"),
+        ("low_impact = True", 1, "yes and no are written as true and false"),
+        ("low_impact = yes # no", 1, "yes and no are written as true and false"),
+        ("compress = true", 1, """'compress' must be "none" or "zstd", not true."""),
+        ('compress = "ZST"', 1, """'compress' must be "none" or "zstd", not 'ZST'; did you mean 'zstd'?"""),
+        ('capture = "STOP"', 1, "did you mean 'stop'?"),
         ('\n\nhotkey = "a\nmode = "mini"', 3, "illegal character"),
         ("mode = ", 1, "invalid value"),
         ('\nfolder = "C:\\Users\\ann"', 2, "single quotes, as in folder = 'C:\\Dumps'"),

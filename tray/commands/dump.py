@@ -45,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--capture",
-        choices=[*How],
+        choices=[how.value for how in How],
         help="how to read the memory of a Linux app (default: as in the settings)",
     )
     parser.add_argument(

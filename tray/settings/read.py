@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tray import packed, sizes
 from tray.errors import BadSettings
-from tray.lean import TYPE_CHECKING, logger, pattern
+from tray.lean import TYPE_CHECKING, logger
 from tray.model import Retention
 from tray.modes import MODES, How
 from tray.settings.values import Settings
@@ -78,9 +78,9 @@ def parse(toml: str, path: Path) -> Settings:
         table = _table(toml)
     except (ValueError, RecursionError) as error:  # also a number of 5000 digits, or 5000 brackets
         cause, line = _syntax(error, toml)
-        if _DOUBLE_QUOTED.search(toml.splitlines()[line - 1] if 0 < line <= len(toml.splitlines()) else ""):
-            cause = "a path with backslashes stands in single quotes, as in folder = 'C:\\Dumps'"
-        raise _mistake(path, line, cause) from error
+        at = toml.splitlines()[line - 1] if 0 < line <= len(toml.splitlines()) else ""
+        usual = (meant for looks, meant in _USUAL_MISTAKES if re.search(looks, at))
+        raise _mistake(path, line, next(usual, cause)) from error
     reader = _Reader(toml, path)
     inner = reader.inner(table, "retention")
     values = reader.values(table, VALUES)
@@ -104,8 +104,12 @@ def _table(toml: str) -> dict[str, Any]:
     return tomllib.loads(toml)
 
 
-_DOUBLE_QUOTED = pattern(r"""=\s*"[^"]*\\""")
-"""A value in double quotes, in which a backslash begins an escape."""
+_USUAL_MISTAKES = (
+    (r"""=\s*"[^"]*\\""", "a path with backslashes stands in single quotes, as in folder = 'C:\\Dumps'"),
+    (r"=\s*(True|False|TRUE|FALSE|yes|no|on|off)\s*(#|$)", "yes and no are written as true and false"),
+    (r"=\s*(?!true|false)[A-Za-z][^\"'=]*$", 'text stands in quotes, as in mode = "heap"'),
+)
+"""What a line looks like that is no TOML, and what to tell instead of the parser's words."""
 
 
 def _mistake(path: Path, line: int | None, cause: str) -> BadSettings:
@@ -170,7 +174,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     """The end of a sentence, with a suggestion if there is a good one."""
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), 1)
+    near = difflib.get_close_matches(word.lower(), list(known), 1)
     return f"; did you mean '{near[0]}'?" if near else "."
 
 
@@ -211,7 +215,7 @@ def _mode(value: object) -> str:
         return value
     names = [f'"{name}"' for name in MODES]
     choice = f"{', '.join(names[:-1])} or {names[-1]}"
-    raise ValueError(f"{choice}, not {value!r}{_nearest(str(value), MODES).rstrip('.')}")
+    raise ValueError(f"{choice}, not {_shown(value)}{_nearest(str(value), MODES).rstrip('.')}")
 
 
 def _how(value: object) -> How:
@@ -220,21 +224,26 @@ def _how(value: object) -> How:
         return How(str(value))
     except ValueError:
         choice = '"auto", "snapshot" or "stop"'
-        raise ValueError(f"{choice}, not {value!r}{_nearest(str(value), How).rstrip('.')}") from None
+        raise ValueError(f"{choice}, not {_shown(value)}{_nearest(str(value), How).rstrip('.')}") from None
 
 
 def _truth(value: object) -> bool:
     """Yes or no."""
     if isinstance(value, bool):
         return value
-    raise ValueError(f"true or false, without quotes, not {value!r}")
+    raise ValueError(f"true or false, without quotes, not {_shown(value)}")
 
 
 def _compress(value: object) -> str:
     """How dumps are packed."""
     if isinstance(value, str) and value in packed.KINDS:
         return value
-    raise ValueError(f'"none" or "zstd", not {value!r}')
+    raise ValueError(f'"none" or "zstd", not {_shown(value)}{_nearest(str(value), packed.KINDS).rstrip(".")}')
+
+
+def _shown(value: object) -> str:
+    """A value about as it stands in the file."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _folder(value: object) -> Path:
