@@ -59,6 +59,10 @@ class Mode:
     aim: str = ""
 
 
+TIME_TO_ANSWER = 0.18
+"""Seconds that a window has to answer a ping before it counts as hung, but for those in which we held it still."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """What was in front.

@@ -300,14 +300,14 @@ def test_freezes_before_the_window_answers(target, tmp_path: Path, answer, hung,
         one.answered(answer)
     last = heard.last()
     assert (last["window"]["hung"], last["method"]) == (hung, method)
-    assert answer != "none" or last["seconds"] + 0.1 > orders.PATIENCE
+    assert answer != "none" or last["seconds"] + 0.1 > orders.TIME_TO_ANSWER
 
 
 PATIENT = """
 import sys
 from tray import cli
 from tray.commands import orders
-orders.PATIENCE = 60.0
+orders.TIME_TO_ANSWER = 60.0
 sys.exit(cli.main(["dump", "--json", "--request"]))
 """
 

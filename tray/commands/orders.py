@@ -7,6 +7,7 @@ import threading
 import time
 
 from tray.lean import TYPE_CHECKING, replace
+from tray.model import TIME_TO_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +18,6 @@ CANCEL = "cancel"
 ANSWERS = "answers"
 LONGEST = 1 << 20
 _PIECE = 1 << 16
-PATIENCE = 0.18
-"""Seconds that a window has to answer a ping, not counting those in which we have kept it from that."""
 
 
 class Orders:
@@ -105,7 +104,7 @@ class Ping:
         """The target with the last word on its window, which it has time for but for the seconds it was frozen."""
         if not target.window:
             return target
-        hung = self._heard(self._since + PATIENCE + frozen - time.monotonic())
+        hung = self._heard(self._since + TIME_TO_ANSWER + frozen - time.monotonic())
         return replace(target, window=replace(target.window, hung=hung))
 
     def _heard(self, seconds: float) -> bool | None:

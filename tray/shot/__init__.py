@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tray.errors import AccessDenied, Busy, TrayError
+from tray.model import TIME_TO_ANSWER
 from tray.shot import toasts, words
 from tray.shot.aim import held
 
@@ -39,8 +40,6 @@ Start = Callable[[Callable[[Event], None]], "Worker"]
 Answer = Callable[[Event], None]
 """Gets the last event of a shot, or why there was no shot."""
 
-PATIENCE = 0.18
-"""Seconds that a window has to answer, each time that it is asked."""
 MOMENT = 0.1
 """Seconds after which it is shown that a dump runs: a new icon costs us and the panel time that the worker needs."""
 
@@ -220,11 +219,11 @@ class Shot:
             self._loop.post(partial(self._pinged, running, hung))
             if not self.early:
                 return
-            time.sleep(max(0.0, since + PATIENCE - time.monotonic()) if hung else 0.0)
+            time.sleep(max(0.0, since + TIME_TO_ANSWER - time.monotonic()) if hung else 0.0)
 
     def _unanswered(self, window: Window | None) -> bool | None:
         try:
-            return self._desktop.hung(window, PATIENCE) if window else None
+            return self._desktop.hung(window, TIME_TO_ANSWER) if window else None
         except (TrayError, OSError):
             log.exception("could not ping the window")
             return None
