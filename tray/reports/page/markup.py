@@ -18,7 +18,7 @@ LONGEST = 6000
 """Characters of one text; a path has 4096 at most."""
 _EMPTY = {"meta", "br", "col", "wbr"}
 """Elements that have no end."""
-_BREAKS = re.compile(r"(thread \d\S*|\S*\w-\w\S*)")
+_BREAKS = re.compile(r"(thread \d\S*|(?<!\S)\S*?\w-\w\S*)")
 """What browsers would break: ``worker-2`` at its hyphen, ``thread 2`` before its number."""
 _FOLDER = re.compile(r"(?<=[/\\])(?=[^/\\\s])")
 
