@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 
 import pytest
@@ -11,10 +12,14 @@ from tray.capture.apart import Apart
 
 
 def interrupted(work: Apart) -> None:
-    """Wait for it, and have Ctrl+C pressed meanwhile."""
+    """Wait for it, and have Ctrl+C pressed meanwhile, also where whoever runs the tests has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.05, _thread.interrupt_main).start()
-    while not work.ended(0.1):
-        pass
+    try:
+        while not work.ended(0.1):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_does_not_end_it() -> None:
