@@ -98,11 +98,9 @@ def head(shown: Snapshot) -> bytes:
     file = io.BytesIO()
     bare = replace(shown, memory=tuple(replace(piece, stored=0) for piece in shown.memory))
     core_write.write(bare, file, [b""] * len(shown.memory))
-    notes = sum(
-        len(core_write.thread_notes(shown, one, first=one is shown.threads[0])) for one in shown.threads
-    )
-    place = core_write.layout(bare.memory, notes)
-    return file.getvalue()[: place.table + place.count * elf.PROGRAM.size]
+    content = file.getvalue()
+    table = elf.HEADER.unpack_from(content)[5]
+    return content[: table + (1 + len(bare.memory)) * elf.PROGRAM.size]
 
 
 def core_file(path: Path, shown: Snapshot | None = None, contents: list[bytes] | None = None) -> Path:

@@ -233,7 +233,7 @@ class Snapshot:
     arguments: str = ""
     threads: tuple[Thread, ...] = ()
     memory: Sequence[Memory] = ()
-    mappings: tuple[Region, ...] = ()
+    mappings: Sequence[Region] = ()
     auxv: bytes = b""
 
 

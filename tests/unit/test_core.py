@@ -84,11 +84,13 @@ def test_a_snapshot_survives(tmp_path: Path, shown: Snapshot, signal: bytes):
 
 def test_the_layout_is_aligned():
     """Memory lies on page boundaries, as mapping a core file needs; unstored memory takes no room."""
-    memory = tuple(Memory(n << 20, 3 * PAGE, n * 1000) for n in range(1, 5))
+    memory = Pieces(Memory(n << 20, 3 * PAGE, n * 1000) for n in range(5))
     place = core_write.layout(memory, 1001)
-    assert all(offset % PAGE == 0 for offset in place.offsets)
-    assert place.size == place.offsets[0] + 4 * PAGE
-    assert place.table + place.count * elf.PROGRAM.size <= place.offsets[0]
+    offsets = [offset for _, _, offset in core_write.places(memory, place)]
+    assert offsets == [place.start + n * PAGE for n in range(4)]
+    assert place.start % PAGE == 0
+    assert place.size == place.start + 4 * PAGE
+    assert place.table + place.count * elf.PROGRAM.size <= place.start
     assert place.table % 8 == 0
 
 

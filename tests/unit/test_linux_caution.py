@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import array
 import errno
 import os
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import synth
 
-from tray.capture import linux_caution, linux_maps
+from tray.capture import linux_caution
 
 PID = 4242
 GIB = 1 << 20
@@ -48,9 +49,6 @@ class FakeKernel:
             raise OSError(errno.ENOENT, "no such file")
         return self.files[path]
 
-    def lines(self, path: str):
-        return self.text(path).splitlines(keepends=True)
-
 
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
@@ -64,7 +62,9 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
 
 def against(kernel: FakeKernel, flags: dict[int, frozenset[str]] | None = None) -> str:
     """What is said against a clone."""
-    return linux_caution.against(kernel, PID, linux_maps.Flags(array.array("Q"), flags or {}))
+    plain = synth.mapping("1000-2000 rw-p")
+    kinds = [plain, *(replace(plain, flags=found) for found in (flags or {}).values())]
+    return linux_caution.against(kernel, PID, kinds)
 
 
 def test_nothing_against_an_everyday_app(kernel: FakeKernel):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tray.capture import linux_code
-from tray.capture.linux_maps import Mapping
+from tray.capture.linux_maps import Mapping, Mappings
 from tray.capture.linux_net import CALL_AND_RETURN, RETURN_FROM_SIGNAL, Code
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class FakeSystem:
         return file.readinto(view)
 
     def find(self) -> linux_code.Found | None:
-        return linux_code.find(self, list(self.opened), self, self)
+        return linux_code.find(self, Mappings(sorted(self.opened, key=lambda one: one.start)), self, self)
 
 
 @pytest.fixture
@@ -97,5 +97,5 @@ def test_it_holds_as_long_as_the_mappings_are_there(system: FakeSystem):
     system.add(LIBRARY, {0x20: CALL_AND_RETURN, 0x80: RETURN_FROM_SIGNAL})
     found = system.find()
     assert found is not None
-    assert found.holds([PROGRAM, LIBRARY])
-    assert not found.holds([PROGRAM, replace(LIBRARY, start=LIBRARY.start + 0x1000)])
+    assert found.holds(Mappings([PROGRAM, LIBRARY]))
+    assert not found.holds(Mappings([PROGRAM, replace(LIBRARY, start=LIBRARY.start + 0x1000)]))

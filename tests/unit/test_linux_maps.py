@@ -42,21 +42,20 @@ def test_a_line(rest: str, path: str, *, deleted: bool):
     assert found.size == 0x2000
 
 
-@pytest.mark.parametrize(
-    "text", ["", "Rss:  4 kB", "VmFlags: rd mr", "zz-3000 rw-p 0 0:0 0", "1000-3000 rw-p"]
-)
-def test_what_is_no_mapping(text: str):
-    """Such lines stand between in smaps."""
-    assert linux_maps.parse(text) is None
+def blocks(text: str, size: int = 1 << 20) -> list[bytes]:
+    """A file of /proc as it is read, cut into blocks of a size."""
+    content = text.encode("utf-8", "surrogateescape")
+    return [content[start : start + size] for start in range(0, len(content), size)]
 
 
 def test_mappings_share_what_is_alike():
     """Of very many mappings with few names, only the addresses take room; vsyscall is left out."""
     path = "/a/rather/long/path"
-    rows = [f"{n}000-{n}800 rw-p 0 08:01 7 {path}\n" for n in range(1, 4)]
+    rows = [f"{n}000-{n}800 rw-p {n}000 08:01 7 {path}\n" for n in range(1, 4)]
     vsyscall = "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n"
-    found = linux_maps.Mappings(linux_maps.mapped([*rows, "Rss: 1\n", vsyscall]))
-    assert len(found) == 3
+    found = linux_maps.listed(blocks("".join([*rows, vsyscall])))
+    assert [one.offset for one in found] == [0x1000, 0x2000, 0x3000]
+    assert len(found.kinds) == 1
     assert len({id(one.path) for one in found}) == len({id(one.device) for one in found}) == 1
 
 
@@ -116,23 +115,48 @@ VmFlags: ex
 """
 
 
-def test_flags():
-    """Only those that matter are kept."""
-    flags = linux_maps.flags(SMAPS.splitlines(keepends=True))
-    assert list(flags.edges) == [0x1000, 0x3000, 0x3000, 0x5000, 0x8000, 0x9000]
-    assert {start: words & linux_maps.NOTED for start, words in flags.noted.items()} == {
+HEADS = "".join(line for line in SMAPS.splitlines(keepends=True) if line[0] in "0123456789abcdef")
+"""The same as ``maps`` has it."""
+
+
+@pytest.mark.parametrize("size", [1 << 20, 1, 7, 64, 100])
+def test_flags(size: int):
+    """Only those that matter are kept; it does not matter how the files are cut into blocks."""
+    found = linux_maps.flagged(blocks(SMAPS, size))
+    assert list(found.edges) == [0x1000, 0x3000, 0x3000, 0x5000, 0x8000, 0x9000]
+    assert {one.start: one.flags & linux_maps.NOTED for one in found} == {
+        0x1000: set(),
         0x3000: {"dd"},
         0x8000: {"pf", "io", "dd"},
     }
-    mappings = linux_maps.Mappings(linux_maps.mapped(SMAPS.splitlines(keepends=True)))
-    assert flags.belong_to(mappings)
-    assert [bool(one.flags) for one in flags.set_on(mappings)] == [False, True, True]
-    assert not flags.belong_to(linux_maps.Mappings(mappings[1:]))
+    plain = linux_maps.listed(blocks(HEADS, size))
+    assert [replace(one, flags=frozenset()) for one in found] == [*plain]
+    assert [*plain.flagged(found)] == [*found]
+    assert plain.flagged(plain) is plain
+    assert plain.fingerprint == found.fingerprint == linux_maps.fingerprint(blocks(HEADS, size))
 
 
-def test_flags_without_a_mapping():
-    """Come to nothing."""
-    assert not linux_maps.flags(["VmFlags: io\n"]).noted
+def test_a_map_that_has_changed():
+    """Has another fingerprint: with another mapping, other rights, or without one."""
+    known = linux_maps.listed(blocks(HEADS))
+    assert known.flagged(linux_maps.flagged(blocks(SMAPS))).fingerprint == known.fingerprint
+    rows = HEADS.splitlines(keepends=True)
+    for other in (HEADS.replace("rw-s", "r--s"), "".join(rows[1:]), HEADS + HEADS.splitlines()[0], ""):
+        assert linux_maps.fingerprint(blocks(other + "\n")) != known.fingerprint
+
+
+def test_nothing_to_read():
+    """As of a process that has just ended."""
+    assert len(linux_maps.flagged([])) == len(linux_maps.listed([])) == 0
+
+
+def test_mappings_by_kind():
+    """A test is asked once for each kind."""
+    found = linux_maps.listed(blocks(HEADS))
+    asked: list[Mapping] = []
+    shared = found.where(lambda kind: asked.append(kind) or kind.shared)
+    assert [one.start for one in shared] == [0x8000]
+    assert [one.start for one in asked] == [0x1000, 0x8000]
 
 
 class FakeKernel:
@@ -215,7 +239,7 @@ def test_a_scan_that_fails_otherwise():
 
 def test_mappings_in_little_room():
     """The compact list gives back what was put in, by place and by address; a hole holds nothing."""
-    listed = [*linux_maps.mapped(SMAPS.splitlines(keepends=True))]
+    listed = [*linux_maps.listed(blocks(HEADS))]
     listed = [
         replace(one, flags=frozenset({"dd"})) if number == 1 else one for number, one in enumerate(listed)
     ]
@@ -229,3 +253,16 @@ def test_mappings_in_little_room():
     assert linux_maps.Mappings().at(0) is None
     with pytest.raises(IndexError):
         found[len(listed)]
+
+
+def test_pages_of_neighbours():
+    """Are asked for together, the new way; the older way looks only where something is mapped."""
+    mapped = array.array("Q", (0, 2 * PAGE, 4 * PAGE, 6 * PAGE))
+    for error, scans in ((None, 2), (errno.ENOTTY, 1)):
+        kernel = FakeKernel(NONE, OWN, NONE, NONE, SWAPPED, ZERO, error=error)
+        pages = linux_maps.Pages(kernel, 70)
+        for _ in range(2):
+            found = pages.own_among(mapped)
+            assert list(found)[:4] == [PAGE, 2 * PAGE, 4 * PAGE, 5 * PAGE] or error
+        assert kernel.scans == scans
+        pages.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tray.capture import linux_plan
 from tray.capture.copy import jobs
-from tray.capture.linux_maps import Mapping
+from tray.capture.linux_maps import Mapping, Mappings
 from tray.model import Gap, Memory
 from tray.modes import MODES
 
@@ -48,6 +48,9 @@ class FakePages:
     def own(self, mapping: Mapping) -> array.array[int]:
         return runs_of(page for page in self.written if mapping.start <= page < mapping.end)
 
+    def own_among(self, edges: array.array[int]) -> array.array[int]:
+        return runs_of(page for page in self.written if edges[0] <= page < edges[-1])
+
     def present(self, mapping: Mapping) -> array.array[int]:
         return runs_of(page for page in self.there if mapping.start <= page < mapping.end)
 
@@ -70,12 +73,14 @@ class FakeFiles:
 def plan(*lines: str, include=HEAP, own=(), present=(), files=None):
     """A plan for mappings given as `synth.mapping` reads them."""
     mappings = [one if isinstance(one, Mapping) else synth.mapping(one) for one in lines]
-    return linux_plan.large(mappings, include, FakePages(own, present), files or FakeFiles())
+    return linux_plan.large(Mappings(mappings), include, FakePages(own, present), files or FakeFiles())
 
 
 def parts(made) -> list[tuple[int, int, int, bool]]:
     """What is read from files."""
-    return [(part.descriptor, part.start, part.end, part.live) for part in made.parts]
+    both = [(made.live, True), (made.parts, False)]
+    found = [(start, end, descriptor, live) for kind, live in both for start, end, _, descriptor in kind]
+    return [(descriptor, start, end, live) for start, end, descriptor, live in sorted(found)]
 
 
 def stored(made) -> list[tuple[int, int]]:
@@ -261,7 +266,7 @@ def test_a_private_file_that_is_no_module():
 def test_small_plan():
     """Single pages, cut where mappings meet."""
     mappings = [synth.mapping(line) for line in ("1000-3000 r--p /a", "3000-5000 rw-p", "8000-9000 rwxp")]
-    made = linux_plan.small(mappings, {0x8000, 0x2000, 0x3000, 0x4000})
+    made = linux_plan.small(Mappings(mappings), {0x8000, 0x2000, 0x3000, 0x4000})
     assert made.memory == [
         Memory(0x2000, PAGE, PAGE, "r--"),
         Memory(0x3000, 2 * PAGE, 2 * PAGE, "rw-"),
@@ -301,23 +306,20 @@ def processes(draw):
 def test_every_plan_can_be_carried_out(process, include):
     """Headers cover every mapping once and in order; every byte to copy is planned once, and has its place."""
     mappings, pages, files = process
-    made = linux_plan.large(mappings, include, pages, files)
+    made = linux_plan.large(Mappings(mappings), include, pages, files)
     covered = [(m.start, m.start + m.size) for m in made.memory]
     assert covered == sorted(covered)
     assert all(first[1] <= second[0] for first, second in pairwise(covered))
     assert sum(m.size for m in made.memory) == sum(m.size for m in mappings if not m.special)
-    spans = [(part.start, part.end) for part in made.parts]
-    assert spans == sorted(spans), "parts are searched by bisection"
+    for edges in (made.parts.runs, made.live.runs):
+        assert list(edges) == sorted(edges), "parts are searched by bisection"
     places, offset = [], 0
     for piece in made.memory:
         if piece.stored:
             places.append((piece.start, piece.start + piece.stored, offset))
             offset += piece.stored
     copied = [job[2] // PAGE + n for job in jobs(made.runs, iter(places)) for n in range(job[1] // PAGE)]
-    for live in (True, False):
-        edges = array.array(
-            "Q", (edge for part in made.parts if part.live == live for edge in (part.start, part.end))
-        )
+    for edges in (made.parts.runs, made.live.runs):
         copied += [job[2] // PAGE + n for job in jobs(edges, iter(places)) for n in range(job[1] // PAGE)]
     assert len(copied) == len(set(copied)) == made.size // PAGE
     readable = {

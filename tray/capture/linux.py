@@ -59,19 +59,19 @@ class LinuxCapture:
         """See `tray.capture.Capture.estimate`; reads two small files of /proc."""
         try:
             status = self._kernel.text(f"/proc/{target.pid}/status")
-            mapped = linux_maps.mapped(self._kernel.lines(f"/proc/{target.pid}/maps"))
+            mapped = linux_maps.listed(self._kernel.blocks(f"/proc/{target.pid}/maps"))
         except OSError as error:
             raise TargetGone(f"{target.name} ({target.pid}) ended.") from error
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         threads = int(fields.get("Threads", "1"))
-        modules = len({mapping.path for mapping in mapped if mapping.inode})
+        modules = len({kind.path for kind in mapped.kinds if kind.inode})
         total = _MINI_BASE + threads * _MINI_THREAD + modules * _MINI_MODULE
         if Include.HEAP in mode.include:
             total += sum(
                 _kilobytes(fields.get(key, "0")) for key in ("RssAnon", "RssShmem", "VmSwap", "HugetlbPages")
             )
         if Include.MAPPED_FILES in mode.include:
-            total += sum(mapping.size for mapping in mapped if mapping.inode and not mapping.fileless)
+            total += sum(one.size for one in mapped.where(lambda kind: kind.inode and not kind.fileless))
         return total
 
     def write(

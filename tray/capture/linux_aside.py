@@ -32,8 +32,7 @@ class Aside:
 
     def __init__(self) -> None:
         self.runs = array.array("Q")
-        self._starts: list[int] = []
-        self._places: list[tuple[int, int]] = []
+        self._starts, self._offsets = array.array("Q"), array.array("Q")
         self._size = 0
         self._file = _memory_file()
 
@@ -47,29 +46,38 @@ class Aside:
         self, runs: array.array[int], read: Callable[[memoryview, int], int], progress: Progress
     ) -> list[Gap]:
         """Put runs aside; gives what could not be read."""
-        places = list(self._placed(runs))
+        from heapq import merge
+
         copy = Copy(read, self._write, progress, span(runs))
-        copy.run(jobs(runs, iter(places)))
-        self.runs = array.array(
-            "Q", (edge for pair in sorted([*_pairs(self.runs), *_pairs(runs)]) for edge in pair)
+        copy.run(jobs(runs, self._placed(runs, self._size)))
+        offsets = array.array("Q", (offset for _, _, offset in self._placed(runs, self._size)))
+        self._size += span(runs)
+        both = merge(
+            zip(self.runs[::2], self.runs[1::2], self._offsets, strict=True),
+            zip(runs[::2], runs[1::2], offsets, strict=True),
         )
-        self._places = sorted([*self._places, *((start, offset) for start, _, offset in places)])
-        self._starts = [start for start, _ in self._places]
+        self.runs, self._starts, self._offsets = (array.array("Q") for _ in range(3))
+        for start, end, offset in both:
+            self.runs.extend((start, end))
+            self._starts.append(start)
+            self._offsets.append(offset)
         if sys.platform != "win32":
             os.ftruncate(self._file, self._size)
         return copy.gaps
 
     def read(self, buffer: memoryview, address: int) -> int:
         """Fill a buffer from an address that is here."""
-        start, offset = self._places[bisect.bisect_right(self._starts, address) - 1]
+        index = bisect.bisect_right(self._starts, address) - 1
         if sys.platform == "linux":
-            return os.preadv(self._file, [buffer], offset + address - start)
+            return os.preadv(self._file, [buffer], self._offsets[index] + address - self._starts[index])
         return 0
 
-    def _placed(self, runs: array.array[int]) -> Iterator[tuple[int, int, int]]:
-        for start, end in _pairs(runs):
-            yield start, end, self._size
-            self._size += end - start
+    @staticmethod
+    def _placed(runs: array.array[int], place: int) -> Iterator[tuple[int, int, int]]:
+        """Start and end of each run, and where it goes."""
+        for start, end in zip(runs[::2], runs[1::2], strict=True):
+            yield start, end, place
+            place += end - start
 
     def _write(self, view: memoryview, place: int) -> int:
         if sys.platform != "win32":
@@ -82,7 +90,3 @@ def _memory_file() -> int:
     if sys.platform == "linux":
         return os.memfd_create("hangshot-aside")
     return -1
-
-
-def _pairs(runs: array.array[int]) -> Iterator[tuple[int, int]]:
-    return zip(runs[::2], runs[1::2], strict=True)

@@ -17,9 +17,9 @@ from tray.capture.linux_maps import MAY_SHARE, POOLED
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from tray.capture.linux_maps import Flags
+    from tray.capture.linux_maps import Mapping
     from tray.ffi.linux import Kernel
 
 SMALL, FEW = 16 << 20, 200
@@ -37,10 +37,16 @@ _MEMORY_IN_USE = ("memory.current", "memory.usage_in_bytes")
 _UNLIMITED = 1 << 60
 
 
-def against(kernel: Kernel, pid: int, flags: Flags) -> str:
-    """Why this process had better not be cloned, as a clause; empty if nothing is known against it."""
+def against(kernel: Kernel, pid: int, kinds: Sequence[Mapping]) -> str:
+    """Why this process had better not be cloned, as a clause; empty if nothing is known against it.
+
+    Args:
+        kernel: Reads /proc.
+        pid: The process.
+        kinds: One of each kind of its mappings.
+    """
     try:
-        return next((reason for reason in _reasons(kernel, pid, flags) if reason), "")
+        return next((reason for reason in _reasons(kernel, pid, kinds) if reason), "")
     except (OSError, ValueError, KeyError, IndexError) as error:
         return f"whether a clone is safe could not be found out: {error}"
 
@@ -52,15 +58,15 @@ def small(kernel: Kernel, pid: int) -> bool:
     return memory < SMALL and int(status["Threads"]) < FEW
 
 
-def _reasons(kernel: Kernel, pid: int, flags: Flags) -> Iterator[str]:
+def _reasons(kernel: Kernel, pid: int, kinds: Sequence[Mapping]) -> Iterator[str]:
     status = _fields(kernel.text(f"/proc/{pid}/status"))
     yield _release()
     yield _rules(status, pid)
-    if any(found & _USERFAULTS for found in flags.noted.values()):
+    if any(kind.flags & _USERFAULTS for kind in kinds):
         yield "it handles its own page faults (userfaultfd)"
     # While a clone has them too, a write to one takes another of the pool: where there is none, the clone loses
     # its page, or the app is ended by SIGBUS. Source: Linux mm/hugetlb.c, hugetlb_wp().
-    if any(POOLED in found and MAY_SHARE not in found for found in flags.noted.values()):
+    if any(POOLED in kind.flags and MAY_SHARE not in kind.flags for kind in kinds):
         yield "it has memory of its own in the system's pool of huge pages (hugetlbfs)"
     if kernel.text("/proc/sys/vm/overcommit_memory").strip() == "2":
         yield "the system grants no memory twice (vm.overcommit_memory is 2)"
@@ -98,7 +104,8 @@ def _processes(kernel: Kernel, pid: int) -> str:
     """Whether it may have two more processes, with room for its own to come."""
     tasks = int(kernel.text("/proc/loadavg").split()[3].partition("/")[2])
     limits = [kernel.text("/proc/sys/kernel/threads-max"), kernel.text("/proc/sys/kernel/pid_max")]
-    own = (line for line in kernel.lines(f"/proc/{pid}/limits") if line.startswith("Max processes"))
+    rows = kernel.text(f"/proc/{pid}/limits").splitlines()
+    own = (line for line in rows if line.startswith("Max processes"))
     limits += [line.split()[2] for line in own]
     if any(limit.strip() != "unlimited" and int(limit) < tasks + _SPARE_PROCESSES for limit in limits):
         return "the limit of processes is near"

@@ -6,22 +6,20 @@ Nothing is read through the process, which would bring pages into its page table
 from __future__ import annotations
 
 import os
-import re
 
 from tray.capture.linux_net import CALL_AND_RETURN, RETURN_FROM_SIGNAL, Code
 from tray.lean import TYPE_CHECKING, dataclass, pattern
 
 if TYPE_CHECKING:
     import array
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from tray.capture.linux_files import Files
-    from tray.capture.linux_maps import Mapping, Pages
+    from tray.capture.linux_maps import Mapping, Mappings, Pages
     from tray.ffi.linux import Kernel
 
 _C_LIBRARY = pattern(r".*/(libc[-.]|libc\.so|ld-|libpthread)[^/]*")
 _PIECES = (CALL_AND_RETURN, RETURN_FROM_SIGNAL)
-_ANY = re.compile(b"|".join(map(re.escape, _PIECES)))
 _CHUNK = 1 << 20
 _MOST = 256 << 20
 
@@ -38,18 +36,18 @@ class Found:
     code: Code
     mappings: tuple[Mapping, ...]
 
-    def holds(self, mappings: Iterable[Mapping]) -> bool:
+    def holds(self, mappings: Mappings) -> bool:
         """Whether the addresses are good in this memory map too."""
-        wanted = frozenset(self.mappings)
-        return wanted.intersection(mappings) == wanted
+        return all(mappings.at(one.start) == one for one in self.mappings)
 
 
-def find(kernel: Kernel, mappings: Sequence[Mapping], files: Files, pages: Pages) -> Found | None:
+def find(kernel: Kernel, mappings: Mappings, files: Files, pages: Pages) -> Found | None:
     """Both pieces; None where one is missing."""
     found: dict[bytes, tuple[int, Mapping]] = {}
     left = _MOST
-    for mapping in sorted(mappings, key=lambda one: not _C_LIBRARY.fullmatch(one.path)):
-        descriptor = files.descriptor(mapping) if mapping.access == "r-xp" and mapping.inode else None
+    executable = mappings.where(lambda kind: kind.access == "r-xp" and kind.inode)
+    for mapping in sorted(executable, key=lambda one: not _C_LIBRARY.fullmatch(one.path)):
+        descriptor = files.descriptor(mapping)
         left -= mapping.size if descriptor is not None else 0
         if descriptor is None or left < 0:
             continue
@@ -77,6 +75,9 @@ def _places(kernel: Kernel, mapping: Mapping, descriptor: int) -> Iterator[tuple
         view = memoryview(buffer)[: min(_CHUNK, size - start)]
         count = kernel.read_file(descriptor, view, mapping.offset + start)
         content = before + buffer[:count]
-        for match in _ANY.finditer(content):
-            yield match[0], mapping.start + start - len(before) + match.start()
+        for piece in _PIECES:
+            at = content.find(piece)
+            while at >= 0:
+                yield piece, mapping.start + start - len(before) + at
+                at = content.find(piece, at + 1)
         before = bytes(content[-longest:])

@@ -11,7 +11,7 @@ import time
 from tray.capture import linux_rewind, linux_stuck, linux_target
 from tray.errors import AccessDenied, CaptureFailed, TargetGone
 from tray.ffi import linux as ffi
-from tray.lean import TYPE_CHECKING, dataclass, field, replace
+from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Thread
 
 if TYPE_CHECKING:
@@ -122,14 +122,14 @@ class Freeze:
         found.sort(key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
         return tuple(found)
 
-    def whole(self, thread: Thread) -> Thread:
-        """A thread of ours with its vector registers too: those that `release` read, or read now."""
+    def wide(self, thread: Thread) -> tuple[bytes, bytes]:
+        """`Thread.floating` and `Thread.extended` of a thread: those that `release` read, or read now."""
         if held := self._seen.get(thread.tid):
             extended = self.vectors.content(held.vectors) if held.vectors else self._vectors(held)
             # The area begins with what the older request gives, which stands alone where there is no more.
             floating = extended[: ffi.FLOATING_SIZE]
-            return replace(thread, floating=floating, extended=extended if extended != floating else b"")
-        return thread
+            return floating, extended if extended != floating else b""
+        return b"", b""
 
     def seen(self) -> list[Held | Thread]:
         """Every thread that `read` has seen, cheaply."""

@@ -7,31 +7,32 @@ from __future__ import annotations
 
 import array
 import bisect
-import re
 from collections.abc import Sequence
 
 from tray.ffi import linux as ffi
 from tray.lean import TYPE_CHECKING, dataclass, overload, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from tray.ffi.linux import Kernel
 
-_HEAD = re.compile(
-    r"([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)\n?", re.DOTALL
-)
-_EDGES = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
 _DELETED = " (deleted)"
 _PAGEMAP_STEP = 1 << 16
 _LARGEST_ADDRESS = 1 << 47
+_FLAGS = b"\nVmFlags: "
+_FIELDS = 5
+_THERE = ffi.PAGE_IS_PRESENT | ffi.PAGE_IS_SWAPPED
 
 DONT_DUMP, DEVICE, RAW_PAGES = "dd", "io", "pf"
 NOT_INHERITED, WIPED, POOLED, MAY_SHARE = "dc", "wf", "ht", "ms"
 NOTED = frozenset({DONT_DUMP, DEVICE, RAW_PAGES, NOT_INHERITED, WIPED, POOLED, "um", "uw", "ui"})
 """VmFlags that matter: what keeps a mapping out of a dump, or out of a clone, what comes from the system's pool of
 huge pages (hugetlbfs), and userfaultfd's three."""
+
+Words = frozenset[str]
+_NONE: Words = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,43 +103,55 @@ class Mapping:
         return f"{self.start:x}-{self.end:x} {self.path}".rstrip()
 
 
-def parse(line: str) -> Mapping | None:
-    """One line of ``maps``, or None for a line that is not one (``smaps`` has others between)."""
-    match = _HEAD.fullmatch(line.rstrip("\n"))
-    if not match:
-        return None
-    start, end, access, offset, major, minor, inode, path = match.groups()
-    deleted = path.endswith(_DELETED)
-    return Mapping(
-        int(start, 16),
-        int(end, 16),
-        access,
-        int(offset, 16),
-        (int(major, 16), int(minor, 16)),
-        int(inode),
-        path.removesuffix(_DELETED) if deleted else path,
-        deleted,
-    )
-
-
 class Mappings(Sequence[Mapping]):
     """The mappings of a process, sorted: numbers in arrays, objects only while they are looked at.
 
     A process may have 65,000, of which most look alike.
+
+    Attributes:
+        edges: Start and end of each, in turn.
+        kinds: One mapping of each kind, to be asked for all but its addresses, offset and size.
+        numbers: Which kind each mapping is of.
+        fingerprint: A number that two readings of ``/proc/PID/maps`` share if it has not changed.
     """
 
     def __init__(self, mappings: Iterable[Mapping] = ()) -> None:
         self.edges = array.array("Q")
-        """Start and end of each, in turn."""
-        self._files = array.array("Q")
-        self._kinds = array.array("L")
-        self._known: dict[tuple[Any, ...], int] = {}
+        self.kinds: list[Mapping] = []
+        self.numbers = array.array("I")
+        self.fingerprint = 0
+        self._offsets = array.array("Q")
+        known: dict[tuple[Any, ...], int] = {}
         for one in mappings:
-            kind = (one.access, one.device, one.path, one.deleted, one.flags)
-            self._kinds.append(self._known.setdefault(kind, len(self._known)))
-            self.edges.extend((one.start, one.end))
-            self._files.extend((one.offset, one.inode))
-        self._fields = list(self._known)
+            kind = (one.access, one.device, one.inode, one.path, one.deleted, one.flags)
+            self._add(one.start, one.end, one.offset, known.setdefault(kind, len(known)))
+            if len(known) > len(self.kinds):
+                self.kinds.append(one)
+
+    def read(self, heads: Iterable[tuple[bytes, Words]]) -> Mappings:
+        """Add mappings by their lines of ``maps``, and their VmFlags; gives itself."""
+        known: dict[tuple[Any, ...], int] = {}
+        fingerprint = 0
+        for line, flags in heads:
+            fingerprint = hash((fingerprint, line))
+            place, access, offset, *rest = line.split(None, _FIELDS)
+            start, _, end = place.partition(b"-")
+            first = int(start, 16)
+            if first >= _LARGEST_ADDRESS:
+                continue
+            kind = (access, flags, *rest)
+            number = known.setdefault(kind, len(known))
+            if number == len(self.kinds):
+                self.kinds.append(_mapping(line, flags))
+            self._add(first, int(end, 16), int(offset, 16), number)
+        self.fingerprint = fingerprint
+        return self
+
+    def _add(self, start: int, end: int, offset: int, number: int) -> None:
+        self.edges.append(start)
+        self.edges.append(end)
+        self._offsets.append(offset)
+        self.numbers.append(number)
 
     def at(self, address: int) -> Mapping | None:
         """The one that holds an address."""
@@ -147,8 +160,26 @@ class Mappings(Sequence[Mapping]):
             return self[index]
         return None
 
+    def where(self, test: Callable[[Mapping], Any]) -> Iterator[Mapping]:
+        """Those of the kinds that pass a test, which is asked once for each kind."""
+        return (self[place] for place in self.places(test))
+
+    def places(self, test: Callable[[Mapping], Any]) -> Iterator[int]:
+        """As `where`, but their places in the list."""
+        passes = [bool(test(kind)) for kind in self.kinds]
+        return (place for place, number in enumerate(self.numbers) if passes[number])
+
+    def flagged(self, like: Mappings) -> Mappings:
+        """The same with the flags of others, which have the same addresses."""
+        noted = {one.start: one.flags for one in like.where(lambda kind: kind.flags)}
+        if not noted:
+            return self
+        found = Mappings(replace(one, flags=noted.get(one.start, _NONE)) for one in self)
+        found.fingerprint = self.fingerprint
+        return found
+
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self.numbers)
 
     @overload
     def __getitem__(self, index: int) -> Mapping: ...
@@ -157,61 +188,93 @@ class Mappings(Sequence[Mapping]):
     def __getitem__(self, index: int | slice) -> Mapping | Sequence[Mapping]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        access, device, path, deleted, flags = self._fields[self._kinds[index]]
-        (start, end), (offset, inode) = (
-            numbers[2 * index : 2 * index + 2] for numbers in (self.edges, self._files)
-        )
-        return Mapping(start, end, access, offset, device, inode, path, deleted, flags)
-
-
-def mapped(lines: Iterable[str]) -> Iterator[Mapping]:
-    """The mappings of ``/proc/PID/maps``, in the order of their addresses."""
-    for line in lines:
-        if (found := parse(line)) and found.start < _LARGEST_ADDRESS:
-            yield found
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """VmFlags of the mappings at one moment.
-
-    Attributes:
-        edges: Start and end of every mapping, in turn: whether the map has changed since.
-        noted: Flags by start, of the mappings that have one of `NOTED`.
-    """
-
-    edges: array.array[int]
-    noted: dict[int, frozenset[str]]
-
-    def belong_to(self, mappings: Mappings) -> bool:
-        """Whether these are still the mappings that the flags were read of."""
-        return self.edges == mappings.edges
-
-    def set_on(self, mappings: Mappings) -> Mappings:
-        """The mappings, those that matter with their flags."""
-        if not self.noted:
-            return mappings
-        return Mappings(
-            replace(m, flags=found) if (found := self.noted.get(m.start)) else m for m in mappings
+        kind, offset = self.kinds[self.numbers[index]], self._offsets[index]
+        last = 2 * index + 1  # of a negative index too
+        return Mapping(
+            self.edges[last - 1],
+            self.edges[last],
+            kind.access,
+            offset,
+            kind.device,
+            kind.inode,
+            kind.path,
+            kind.deleted,
+            kind.flags,
         )
 
 
-def flags(lines: Iterable[str]) -> Flags:
-    """VmFlags, from ``/proc/PID/smaps``."""
-    found = Flags(array.array("Q"), {})
-    for line in lines:
-        if line.startswith("VmFlags:"):
-            words = frozenset(line.split()[1:])
-            if words & NOTED and found.edges:
-                found.noted[found.edges[-2]] = words
-        elif (head := _EDGES.match(line)) and (start := int(head[1], 16)) < _LARGEST_ADDRESS:
-            found.edges.extend((start, int(head[2], 16)))
+def listed(blocks: Iterable[bytes]) -> Mappings:
+    """The mappings in ``/proc/PID/maps``, which may be cut anywhere into blocks; without flags."""
+    return Mappings().read(_lines(blocks))
+
+
+def flagged(blocks: Iterable[bytes]) -> Mappings:
+    """The same from ``/proc/PID/smaps``, with their flags."""
+    return Mappings().read(_entries(blocks))
+
+
+def fingerprint(blocks: Iterable[bytes]) -> int:
+    """`Mappings.fingerprint` of ``/proc/PID/maps``."""
+    found = 0
+    for line, _ in _lines(blocks):
+        found = hash((found, line))
     return found
 
 
-OF_FLAGS = b"0123456789abcdefV"
-"""What the lines of ``smaps`` begin with that `flags` looks at: two of some 25."""
+def parse(line: str) -> Mapping:
+    """One line of ``maps``."""
+    return _mapping(line.rstrip("\n").encode("utf-8", "surrogateescape"), _NONE)
+
+
+def _mapping(line: bytes, flags: Words) -> Mapping:
+    place, access, offset, device, inode, *name = line.split(None, _FIELDS)
+    start, _, end = place.partition(b"-")
+    major, _, minor = device.partition(b":")
+    path = name[0].decode("utf-8", "surrogateescape") if name else ""
+    return Mapping(
+        int(start, 16),
+        int(end, 16),
+        access.decode(),
+        int(offset, 16),
+        (int(major, 16), int(minor, 16)),
+        int(inode),
+        path.removesuffix(_DELETED),
+        path.endswith(_DELETED),
+        flags,
+    )
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, Words]]:
+    """The lines of ``maps``."""
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield line, _NONE
+
+
+def _entries(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, Words]]:
+    """The same lines from ``smaps``, where 20 others and the flags follow each of them."""
+    known: dict[bytes, Words] = {}
+    head, rest = b"", b"\n"
+    for block in blocks:
+        *whole, rest = (rest + block).split(_FLAGS)
+        for part in whole:  # the flags of the mapping before, and the lines of the next one
+            cut = part.index(b"\n")
+            if head:
+                yield head, _noted(part[:cut], known)
+            end = part.find(b"\n", cut + 1)
+            head = part[cut + 1 : end if end >= 0 else len(part)]
+    if head:
+        yield head, _noted(rest.partition(b"\n")[0], known)
+
+
+def _noted(text: bytes, known: dict[bytes, Words]) -> Words:
+    """The flags of one mapping if any of them matters; most mappings have the same."""
+    if text not in known:
+        words = frozenset(text.decode().split())
+        known[text] = words if words & NOTED else _NONE
+    return known[text]
 
 
 class Pages:
@@ -236,6 +299,17 @@ class Pages:
         skip = ffi.PAGE_IS_PFNZERO if not mapping.inode else ffi.PAGE_IS_PFNZERO | ffi.PAGE_IS_FILE
         return self._runs(mapping, skip, file_counts=not mapping.inode)
 
+    def own_among(self, edges: array.array[int]) -> array.array[int]:
+        """As `own`, of neighbouring mappings without a file, by their starts and ends in turn."""
+        if self._scan:
+            skip = ffi.PAGE_IS_PFNZERO
+            try:
+                return self._kernel.scan_pages(self._descriptor, edges[0], edges[-1], skip=skip, want=_THERE)
+            except OSError:
+                self._scan = False
+        spans = zip(edges[::2], edges[1::2], strict=True)
+        return _joined(page for start, end in spans for page in self._entries(start, end, file_counts=True))
+
     def present(self, mapping: Mapping) -> array.array[int]:
         """As `own`, but pages of files count as well if this process has them in its page tables."""
         return self._runs(mapping, 0, file_counts=True)
@@ -247,24 +321,19 @@ class Pages:
 
     def _runs(self, mapping: Mapping, skip: int, *, file_counts: bool) -> array.array[int]:
         if self._scan:
+            start, end = mapping.start, mapping.end
             try:
-                return self._kernel.scan_pages(
-                    self._descriptor,
-                    mapping.start,
-                    mapping.end,
-                    skip=skip,
-                    want=ffi.PAGE_IS_PRESENT | ffi.PAGE_IS_SWAPPED,
-                )
+                return self._kernel.scan_pages(self._descriptor, start, end, skip=skip, want=_THERE)
             except OSError:  # ENOTTY before Linux 6.7; whatever else it is, the older way may still do
                 self._scan = False
-        return _joined(self._entries(mapping, file_counts=file_counts))
+        return _joined(self._entries(mapping.start, mapping.end, file_counts=file_counts))
 
-    def _entries(self, mapping: Mapping, *, file_counts: bool) -> Iterator[int]:
+    def _entries(self, first: int, last: int, *, file_counts: bool) -> Iterator[int]:
         """Addresses of the pages that count, from the page map itself."""
         held = 1 << ffi.PM_PRESENT | 1 << ffi.PM_SWAP
         of_file = 0 if file_counts else 1 << ffi.PM_FILE
-        for start in range(mapping.start, mapping.end, _PAGEMAP_STEP * ffi.PAGE):
-            count = min(_PAGEMAP_STEP, (mapping.end - start) // ffi.PAGE)
+        for start in range(first, last, _PAGEMAP_STEP * ffi.PAGE):
+            count = min(_PAGEMAP_STEP, (last - start) // ffi.PAGE)
             entries = self._kernel.pagemap(self._descriptor, start, count)
             if any(entries):
                 for index, entry in enumerate(entries):

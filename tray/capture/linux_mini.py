@@ -152,14 +152,10 @@ def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes
         return
 
 
-def _add_modules(
-    wanted: Wanted, mappings: Sequence[Mapping], own: Callable[[Mapping], array.array[int]]
-) -> None:
+def _add_modules(wanted: Wanted, mappings: Mappings, own: Callable[[Mapping], array.array[int]]) -> None:
     """Every module's first page, the C library's data, and the whole of a module that no debugger could find."""
-    code = {mapping.path for mapping in mappings if "x" in mapping.access and mapping.inode}
-    for mapping in mappings:
-        if mapping.path not in code or not mapping.inode:
-            continue
+    code = {kind.path for kind in mappings.kinds if "x" in kind.access and kind.inode}
+    for mapping in mappings.where(lambda kind: kind.inode and kind.path in code):
         if mapping.offset == 0:
             wanted.add(mapping.start, mapping.start + 1)
         if mapping.deleted and mapping.size <= _DELETED_LIMIT and "r" in mapping.access:

@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
+import array
+from collections.abc import Sequence
+
 from tray.formats import core_write
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, overload
+from tray.model import Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tray.capture.linux_maps import Mapping, Mappings
     from tray.model import Snapshot, Thread
 
 _AT_ONCE = 64 << 10
 """Bytes that are held until they are written."""
 
 
+class FileMappings(Sequence[Region]):
+    """The mapped files for debuggers, the executable first: lldb takes the first for it.
+
+    Fileless memory is left out, for its names are no files. Of a deleted file the
+    name is kept: a debugger compares build ids before it trusts another file there.
+    """
+
+    def __init__(self, mappings: Mappings, executable: str) -> None:
+        self._mappings = mappings
+        self._places = array.array("I", mappings.places(lambda m: _of_file(m) and m.path == executable))
+        self._places.extend(mappings.places(lambda m: _of_file(m) and m.path != executable))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Region: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Region]: ...
+    def __getitem__(self, index: int | slice) -> Region | Sequence[Region]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        one = self._mappings[self._places[index]]
+        return Region(one.start, one.end, one.access, one.offset, one.path)
+
+
+def _of_file(mapping: Mapping) -> bool:
+    return bool(mapping.inode) and not mapping.fileless and mapping.path.startswith("/")
+
+
 def write(
-    process: Snapshot, whole: Callable[[Thread], Thread], write_at: Callable[[memoryview, int], int]
+    process: Snapshot,
+    vectors: Callable[[Thread], tuple[bytes, bytes]],
+    write_at: Callable[[memoryview, int], int],
 ) -> int:
     """Write all notes to their place; gives how many bytes they are.
 
     Args:
         process: With its threads.
-        whole: Gives a thread with its vector registers.
+        vectors: Gives `Thread.floating` and `Thread.extended`.
         write_at: Writes at a place of the file; gives how many bytes.
     """
     rest, place = bytearray(), core_write.NOTES_AT
     for number, thread in enumerate(process.threads):
-        rest += core_write.thread_notes(process, whole(thread), first=not number)
-        if len(rest) >= _AT_ONCE:
-            place, rest = _flushed(rest, place, write_at), bytearray()
+        for piece in core_write.thread_notes(process, thread, *vectors(thread), first=not number):
+            rest += piece
+            if len(rest) >= _AT_ONCE:
+                place, rest = _flushed(rest, place, write_at), bytearray()
     return _flushed(rest, place, write_at) - core_write.NOTES_AT
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import array
+from itertools import groupby, islice
 
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
+from tray.capture.linux_parts import Parts
 from tray.ffi.linux import PAGE
 from tray.formats.pieces import Pieces
 from tray.lean import TYPE_CHECKING, dataclass, field
-from tray.model import Gap, Include, Memory
+from tray.model import Gap, Include
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from tray.capture.linux_files import Files
-    from tray.capture.linux_maps import Mapping, Pages
+    from tray.capture.linux_maps import Mapping, Mappings, Pages
 
 BRIDGE_HOLES = 1 << 20
 """Untouched stretches up to this long stay inside one `Memory`, as holes that read as zeros.
@@ -27,6 +29,8 @@ BRIDGE_FILE = 64 << 10
 WHOLE_DATA = 16 << 20
 """A module's writable data is kept whole up to this size; of more, only what was written."""
 
+_AT_ONCE = 1024
+"""Mappings whose pages are asked for together."""
 _EXCLUDED = {
     DEVICE: "device memory (VM_IO)",
     RAW_PAGES: "device memory (VM_PFNMAP)",
@@ -36,44 +40,27 @@ _SECRET = "secret memory, which the system shows to nobody (memfd_secret)"  # no
 
 
 @dataclass(slots=True)
-class FilePart:
-    """Bytes that are read from a mapping's file.
-
-    Attributes:
-        mapping: Whose.
-        descriptor: Of the file.
-        start: First address.
-        end: First address after it.
-        live: Whether it may change when the target runs, so that it is read while that stands still.
-    """
-
-    mapping: Mapping
-    descriptor: int
-    start: int
-    end: int
-    live: bool
-
-
-@dataclass(slots=True)
 class Plan:
     """What to store.
 
     Attributes:
         memory: Stretches of address space, sorted, for the headers.
         runs: Start and end, in turn, of what is read from the process while it stands still.
-        parts: What is read from files.
+        live: What is read from files that may change when the target runs, so while that stands still.
+        parts: What is read from other files.
         gaps: What is left out, and why.
     """
 
     memory: Pieces = field(default_factory=Pieces)
     runs: array.array[int] = field(default_factory=lambda: array.array("Q"))
-    parts: list[FilePart] = field(default_factory=list)
+    live: Parts = field(default_factory=Parts)
+    parts: Parts = field(default_factory=Parts)
     gaps: list[Gap] = field(default_factory=list)
 
     @property
     def size(self) -> int:
         """Bytes to copy, all together."""
-        return span(self.runs) + sum(part.end - part.start for part in self.parts)
+        return span(self.runs) + self.live.size + self.parts.size
 
 
 def span(runs: array.array[int]) -> int:
@@ -84,64 +71,103 @@ def span(runs: array.array[int]) -> int:
 def joined(first: Plan, second: Plan) -> Plan:
     """One plan for the mappings of both."""
     return Plan(
-        Pieces((*first.memory, *second.memory)).sorted(),
+        first.memory.joined(second.memory),
         united(first.runs, second.runs),
-        sorted([*first.parts, *second.parts], key=lambda part: part.start),
+        first.live.joined(second.live),
+        first.parts.joined(second.parts),
         [*first.gaps, *second.gaps],
     )
 
 
-def small(mappings: Iterable[Mapping], wanted: set[int]) -> Plan:
+def small(mappings: Mappings, wanted: set[int]) -> Plan:
     """A plan for single pages."""
-    plan = Plan()
+    plan, limit, kinds = Plan(), 0, []
     for page in sorted(wanted):
-        if plan.runs and plan.runs[-1] == page:
+        if page < limit and plan.runs[-1] == page:
             plan.runs[-1] = page + PAGE
-        else:
+        elif mapping := mappings.at(page):
+            limit = mapping.end
             plan.runs.extend((page, page + PAGE))
-    position = 0
-    for mapping in mappings:
-        while position < len(plan.runs) and plan.runs[position] < mapping.end:
-            start, end = plan.runs[position], min(plan.runs[position + 1], mapping.end)
-            plan.memory.append(Memory(start, end - start, end - start, mapping.access[:3]))
-            if end == plan.runs[position + 1]:
-                position += 2
-            else:
-                plan.runs[position : position + 1] = array.array("Q", (start, end, end))
-                position += 2
+            kinds.append(mapping.access[:3])
+    for access, start, end in zip(kinds, plan.runs[::2], plan.runs[1::2], strict=True):
+        plan.memory.add(start, end - start, end - start, access)
     return plan
 
 
-def large(mappings: Sequence[Mapping], include: Include, pages: Pages, files: Files) -> Plan:
-    """A plan for whole mappings."""
+def large(
+    mappings: Mappings,
+    include: Include,
+    pages: Pages,
+    files: Files,
+    of: Callable[[Mapping], bool] = lambda kind: True,  # noqa: ARG005 - all
+) -> Plan:
+    """A plan for whole mappings, of those kinds that ``of`` says."""
     plan = Plan()
-    modules = {mapping.path for mapping in mappings if "x" in mapping.access and mapping.inode}
-    for mapping in mappings:
-        if mapping.special:
-            continue
-        if why := next((text for flag, text in _EXCLUDED.items() if flag in mapping.flags), ""):
-            plan.gaps.append(
-                Gap(str(mapping), _SECRET if mapping.path == "/secretmem" else why, mapping.size)
-            )
-            _add(plan, mapping, [])
-        elif not mapping.inode:
-            _anonymous(plan, mapping, pages)
-        elif mapping.fileless:
-            _fileless(plan, mapping, pages, files)
-        elif Include.MAPPED_FILES in include:
-            _whole_file(plan, mapping, pages, files)
-        elif mapping.shared:
-            _add(plan, mapping, [])
-        else:
-            _written(plan, mapping, pages, files, module=mapping.path in modules)
+    modules = {kind.path for kind in mappings.kinds if "x" in kind.access and kind.inode}
+    ways = [_way(kind, include, module=kind.path in modules) if of(kind) else None for kind in mappings.kinds]
+    if not any(ways):
+        return plan
+    for way, places in groupby(range(len(mappings)), lambda place: ways[mappings.numbers[place]]):
+        if way is _anonymous:
+            while some := [*islice(places, _AT_ONCE)]:
+                _anonymous(plan, mappings, some[0], some[-1] + 1, pages)
+        elif way:
+            for place in places:
+                way(plan, mappings[place], pages, files)
     return plan
 
 
-def _anonymous(plan: Plan, mapping: Mapping, pages: Pages) -> None:
-    """Private memory without a file: what was touched; the rest is zero."""
-    runs = array.array("Q", (mapping.start, mapping.end)) if mapping.path == "[vdso]" else pages.own(mapping)
-    plan.runs.extend(runs)
-    _add(plan, mapping, _bridged(runs, BRIDGE_HOLES))
+def _way(kind: Mapping, include: Include, *, module: bool) -> Callable[..., None] | None:
+    """How mappings of a kind are planned; None for not at all."""
+    if kind.special or kind.flags.intersection(_EXCLUDED):
+        return None if kind.special else _left_out
+    if not kind.inode:
+        return _kernels if kind.path == "[vdso]" else _anonymous
+    if kind.fileless:
+        return _fileless
+    if Include.MAPPED_FILES in include:
+        return _whole_file
+    return _said if kind.shared else _written_module if module else _written
+
+
+def _left_out(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
+    """Memory that must not be read."""
+    why = next(text for flag, text in _EXCLUDED.items() if flag in mapping.flags)
+    why = _SECRET if mapping.path == "/secretmem" else why
+    plan.gaps.append(Gap(str(mapping), why, mapping.size))
+    _said(plan, mapping, pages, files)
+
+
+def _said(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:  # noqa: ARG001 - as the other ways
+    """Memory of which is only said that it is there."""
+    plan.memory.add(mapping.start, mapping.size, 0, mapping.access[:3])
+
+
+def _kernels(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:  # noqa: ARG001 - as above
+    """Code that the kernel brings along: whole."""
+    plan.runs.extend((mapping.start, mapping.end))
+    plan.memory.add(mapping.start, mapping.size, mapping.size, mapping.access[:3])
+
+
+def _anonymous(plan: Plan, mappings: Mappings, first: int, last: int, pages: Pages) -> None:
+    """Private memory without a file, neighbouring mappings at a time: what was touched; the rest is zero."""
+    edges = mappings.edges[2 * first : 2 * last]
+    runs = pages.own_among(edges)
+    plan.runs += runs
+    position = 0
+    for index in range(0, len(edges), 2):
+        start, end = edges[index], edges[index + 1]
+        kept: list[tuple[int, int]] = []
+        while position < len(runs) and runs[position] < end:
+            low, high = max(runs[position], start), min(runs[position + 1], end)
+            if kept and low - kept[-1][1] <= BRIDGE_HOLES:
+                low = kept.pop()[0]
+            kept.append((low, high))
+            if runs[position + 1] > end:  # it goes on in the next mapping
+                break
+            position += 2
+        access = mappings.kinds[mappings.numbers[first + index // 2]].access[:3]
+        _add(plan, start, end, access, kept)
 
 
 def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
@@ -150,9 +176,7 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
     if descriptor is not None:
         runs = files.written(mapping, descriptor)
         own = array.array("Q") if mapping.shared else pages.own(mapping)  # these differ from the file's
-        for index in range(0, len(runs), 2):
-            part = FilePart(mapping, descriptor, runs[index], runs[index + 1], live=True)
-            plan.parts += _without(part, own)
+        plan.live.add(mapping, descriptor, zip(runs[::2], runs[1::2], strict=True), own)
         plan.runs.extend(own)
         runs = united(runs, own)
     else:
@@ -160,28 +184,32 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
         plan.runs.extend(runs)
         if (rest := mapping.size - span(runs)) and mapping.shared:
             plan.gaps.append(Gap(str(mapping), "shared memory that the app had not touched itself", rest))
-    _add(plan, mapping, _bridged(runs, BRIDGE_HOLES))
+    _add(plan, mapping.start, mapping.end, mapping.access[:3], _bridged(runs, BRIDGE_HOLES))
 
 
 def _whole_file(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
     """A file mapping, whole: what was written from the process, the rest from the file."""
     if "r" not in mapping.access and "x" not in mapping.access:
-        _written(plan, mapping, pages, files, module=False)
+        _written(plan, mapping, pages, files)
         return
     descriptor = files.descriptor(mapping)
     if descriptor is None:
         plan.runs.extend((mapping.start, mapping.end))
     else:
-        live = mapping.shared and "w" in mapping.access
-        part = FilePart(mapping, descriptor, mapping.start, mapping.end, live)
+        parts = plan.live if mapping.shared and "w" in mapping.access else plan.parts
         own = array.array("Q") if mapping.shared else pages.own(mapping)
-        plan.parts += _without(part, own)
+        parts.add(mapping, descriptor, [(mapping.start, mapping.end)], own)
         plan.runs.extend(own)
-    _add(plan, mapping, [(mapping.start, mapping.end)])
+    plan.memory.add(mapping.start, mapping.size, mapping.size, mapping.access[:3])
 
 
-def _written(plan: Plan, mapping: Mapping, pages: Pages, files: Files, *, module: bool) -> None:
-    """A private file mapping: what was written, a module's data and its first page."""
+def _written_module(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
+    """A module's mapping: what was written, its data, and its first page."""
+    _written(plan, mapping, pages, files, module=True)
+
+
+def _written(plan: Plan, mapping: Mapping, pages: Pages, files: Files, *, module: bool = False) -> None:
+    """A private file mapping: what was written, and more of a module."""
     own = pages.own(mapping)
     descriptor = files.descriptor(mapping)
     keep = _bridged(own, BRIDGE_FILE if descriptor is not None else 0)
@@ -198,32 +226,19 @@ def _written(plan: Plan, mapping: Mapping, pages: Pages, files: Files, *, module
         keep = [(mapping.start, end)]
     plan.runs.extend(own)
     if descriptor is not None:
-        for start, end in keep:
-            part = FilePart(mapping, descriptor, start, end, live=False)
-            plan.parts += _without(part, own)
-    _add(plan, mapping, keep)
-
-
-def _without(part: FilePart, own: array.array[int]) -> list[FilePart]:
-    """A part less the runs that the process wrote itself."""
-    found: list[FilePart] = []
-    start = part.start
-    for index in range(0, len(own), 2):
-        first, last = max(own[index], part.start), min(own[index + 1], part.end)
-        if first < last:
-            if start < first:
-                found.append(FilePart(part.mapping, part.descriptor, start, first, part.live))
-            start = last
-    if start < part.end:
-        found.append(FilePart(part.mapping, part.descriptor, start, part.end, part.live))
-    return found
+        plan.parts.add(mapping, descriptor, keep, own)
+    _add(plan, mapping.start, mapping.end, mapping.access[:3], keep)
 
 
 def united(first: array.array[int], second: array.array[int]) -> array.array[int]:
     """The runs of both, sorted, those that touch made one."""
+    if not first or not second:
+        return first or second
+    from heapq import merge
+
     found = array.array("Q")
-    both = ((runs[index], runs[index + 1]) for runs in (first, second) for index in range(0, len(runs), 2))
-    for start, end in sorted(both):
+    both = [zip(runs[::2], runs[1::2], strict=True) for runs in (first, second)]
+    for start, end in merge(*both):
         if found and start <= found[-1]:
             found[-1] = max(end, found[-1])
         else:
@@ -243,14 +258,13 @@ def _bridged(runs: array.array[int], gap: int) -> list[tuple[int, int]]:
     return found
 
 
-def _add(plan: Plan, mapping: Mapping, keep: Iterable[tuple[int, int]]) -> None:
+def _add(plan: Plan, start: int, end: int, access: str, keep: Iterable[tuple[int, int]]) -> None:
     """Headers for a mapping: what is kept, and between it what is only said to be there."""
-    access = mapping.access[:3]
-    position = mapping.start
-    for start, end in keep:
-        if position < start:
-            plan.memory.append(Memory(position, start - position, 0, access))
-        plan.memory.append(Memory(start, end - start, end - start, access))
-        position = end
-    if position < mapping.end:
-        plan.memory.append(Memory(position, mapping.end - position, 0, access))
+    position = start
+    for first, last in keep:
+        if position < first:
+            plan.memory.add(position, first - position, 0, access)
+        plan.memory.add(first, last - first, last - first, access)
+        position = last
+    if position < end:
+        plan.memory.add(position, end - position, 0, access)

@@ -10,7 +10,6 @@ Source: core(5), ptrace(2), proc(5).
 
 from __future__ import annotations
 
-import array
 import errno
 import gc
 import os
@@ -32,16 +31,17 @@ from tray.capture.copy import Copy, jobs
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_output import Output
-from tray.capture.linux_snapshot import Shot, parts_reader
+from tray.capture.linux_snapshot import Shot
 from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core_write
 from tray.lean import TYPE_CHECKING
-from tray.model import Captured, Include, Region, Snapshot, Thread
+from tray.model import Captured, Include, Snapshot, Thread
 from tray.modes import How
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    import array
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from tray.capture import Progress
@@ -91,10 +91,9 @@ class Run:
         self._busy: dict[int, float] = {}
         self._slept: dict[int, float] = {}
         self._ends: dict[int, tuple[str, int]] = {}
-        self._offsets = array.array("Q")
+        self._layout = core_write.Layout(0, 0, 0, 0, 0)
         self._mapped = linux_maps.Mappings()
         self._triage: linux_triage.Triage | None = None
-        self._fingerprint: int | None = None
         self._told_of: dict[str, bytes] = {}
 
     def captured(self) -> Captured:
@@ -135,11 +134,11 @@ class Run:
         open_files.callback(files.close)
         open_files.callback(self.shot.end)
         open_files.callback(self.output.close)
-        flags, mapped = self._look_around(files)
+        self._look_around(files)
         # By the end of this a window has had time to answer, which the next step wants to know.
         self._busy = linux_facts.busy(self.kernel, self.sample, pid)
         if Include.HEAP in self.mode.include:
-            self.shot.consider(self.how, flags, mapped, files, pages, hung=self._hangs())
+            self.shot.consider(self.how, self._mapped, files, pages, hung=self._hangs())
         self._slept = linux_facts.slept(self.kernel, pid)
         collecting = gc.isenabled()
         gc.disable()  # it would look through all of us while the target stands still
@@ -147,7 +146,7 @@ class Run:
             self.frozen = True
             self.freeze.stop()
             self._check_identity()
-            self._read_target(memory, flags)
+            self._read_target(memory)
             if self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
                 self.freeze.read_and_release()
             else:
@@ -210,19 +209,11 @@ class Run:
             ) from error
         self.shot.end()
 
-    def _look_around(self, files: Files) -> tuple[linux_maps.Flags, linux_maps.Mappings]:
-        """What a copy of memory needs and can be found out before the target is stopped: flags, the map, files."""
-        pid = self.target.pid
-        if Include.HEAP not in self.mode.include:
-            return linux_maps.flags(()), self._mapped
-        flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps", begin=linux_maps.OF_FLAGS))
-        before = self.kernel.fingerprint(f"/proc/{pid}/maps")
-        mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
-        if flags.belong_to(mapped) and before == self.kernel.fingerprint(f"/proc/{pid}/maps"):
-            self._fingerprint = before
-            self._mapped = mapped = flags.set_on(mapped)
-        files.open(mapping for mapping in mapped if mapping.inode and self._from_file(mapping))
-        return flags, mapped
+    def _look_around(self, files: Files) -> None:
+        """What a copy of memory needs and can be found out before the target is stopped: the map, flags, files."""
+        if Include.HEAP in self.mode.include:
+            self._mapped = linux_maps.flagged(self.kernel.blocks(f"/proc/{self.target.pid}/smaps"))
+            files.open(kind for kind in self._mapped.kinds if kind.inode and self._from_file(kind))
 
     def _hangs(self) -> bool:
         """Whether its window hangs, as far as that is known yet."""
@@ -241,28 +232,27 @@ class Run:
         if not same:
             raise TargetGone(f"{self.target.name} ({self.target.pid}) ended before it could be dumped.")
 
-    def _read_target(self, memory: int, flags: linux_maps.Flags) -> None:
+    def _read_target(self, memory: int) -> None:
         """Everything about the stopped target, but its memory, that may be another once it runs."""
         pid = self.target.pid
         self.freeze.read()
         read = linux_shared.reading(self.kernel, memory)
         self._ends = linux_shared.ends(self.kernel, self.freeze.seen(), read, pid)
-        self._mapped = self._mappings(flags)
+        self._mapped = self._mappings()
         for name in _TOLD:
             self._told_of[name] = self.kernel.bytes(f"/proc/{pid}/{name}")
 
-    def _mappings(self, flags: linux_maps.Flags) -> linux_maps.Mappings:
+    def _mappings(self) -> linux_maps.Mappings:
         """The memory map of the stopped target; it is read anew only if it has changed since."""
-        pid = self.target.pid
-        if (
-            self._fingerprint is not None
-            and self.kernel.fingerprint(f"/proc/{pid}/maps") == self._fingerprint
-        ):
+        maps = f"/proc/{self.target.pid}/maps"
+        if Include.HEAP not in self.mode.include:
+            return linux_maps.listed(self.kernel.blocks(maps))
+        if linux_maps.fingerprint(self.kernel.blocks(maps)) == self._mapped.fingerprint:
             return self._mapped
-        mapped = linux_maps.Mappings(linux_maps.mapped(self.kernel.lines(f"/proc/{pid}/maps")))
-        if Include.HEAP in self.mode.include and not flags.belong_to(mapped):
-            flags = linux_maps.flags(self.kernel.lines(f"/proc/{pid}/smaps", begin=linux_maps.OF_FLAGS))
-        return flags.set_on(mapped)
+        now = linux_maps.listed(self.kernel.blocks(maps))
+        if now.edges == self._mapped.edges:
+            return now.flagged(self._mapped)
+        return linux_maps.flagged(self.kernel.blocks(f"/proc/{self.target.pid}/smaps"))
 
     def _snapshot(self) -> Snapshot:
         """Everything about the target but its memory."""
@@ -280,17 +270,16 @@ class Run:
             name=stat[stat.index("(") + 1 : stat.rindex(")")],
             arguments=words.replace("\0", " ").rstrip(),
             threads=self.threads,
-            mappings=tuple(_file_mappings(self._mapped, self.target)),
+            mappings=linux_notes.FileMappings(self._mapped, str(self.target.executable)),
             auxv=self._told_of["auxv"],
         )
 
     def _write_head(self, snapshot: Snapshot) -> None:
         """Write headers and notes, and give the file its length: what is not written stays a hole."""
-        whole = self.freeze.whole if not self._triage else (lambda thread: thread)
-        notes = linux_notes.write(snapshot, whole, self._write)
+        wide = self.freeze.wide if not self._triage else (lambda _: (b"", b""))
+        notes = linux_notes.write(snapshot, wide, self._write)
         self.freeze.vectors.forget()
-        place = core_write.layout(self.plan.memory, notes)
-        self._offsets = place.offsets
+        self._layout = place = core_write.layout(self.plan.memory, notes)
         os.ftruncate(self.file.fileno(), place.size)
         self.output.prepare(self.plan.size, hurry=self.frozen and not self.low_impact)
         for position, content in core_write.headers(self.plan.memory, place):
@@ -304,6 +293,8 @@ class Run:
 
     def _copy(self, runs: array.array[int], read: Callable[[memoryview, int], int]) -> None:
         """Copy runs of the target's address space to their places in the file."""
+        if not runs:
+            return
         copy = Copy(read, self._write, self._told, self.plan.size, done=self.moved, name=self._name)
         try:
             copy.run(jobs(runs, self._places()))
@@ -313,14 +304,11 @@ class Run:
 
     def _copy_parts(self, *, live: bool) -> None:
         """Copy what comes from files; what lies behind the end of a file is a gap, as it is for the target."""
-        parts = [part for part in self.plan.parts if part.live == live]
-        edges = array.array("Q", (edge for part in parts for edge in (part.start, part.end)))
-        self._copy(edges, parts_reader(self.kernel, parts))
+        parts = self.plan.live if live else self.plan.parts
+        self._copy(parts.runs, parts.reader(self.kernel))
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
-        for piece, offset in zip(self.plan.memory, self._offsets, strict=True):
-            if piece.stored:
-                yield piece.start, piece.start + piece.stored, offset
+        return core_write.places(self.plan.memory, self._layout)
 
     def _stopped(self, done: int, total: int) -> bool:  # noqa: ARG002 - a `Progress` that tells nobody
         return self.cancelled
@@ -340,18 +328,3 @@ def _step_back() -> None:
     """Let others have the processor first, from now on and on this thread and those it starts."""
     if sys.platform != "win32":
         os.nice(_MODEST)
-
-
-def _file_mappings(mappings: Iterable[Mapping], target: Target) -> list[Region]:
-    """The mapped files for debuggers, the executable first: lldb takes the first for it.
-
-    Fileless memory is left out, for its names are no files. Of a deleted file the
-    name is kept: a debugger compares build ids before it trusts another file there.
-    """
-    found = [
-        Region(m.start, m.end, m.access, m.offset, m.path)
-        for m in mappings
-        if m.inode and not m.fileless and m.path.startswith("/")
-    ]
-    executable = str(target.executable)
-    return sorted(found, key=lambda region: (region.path != executable, region.start))

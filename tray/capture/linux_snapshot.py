@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import array
-import bisect
 import os
 from contextlib import ExitStack, contextmanager
 
 from tray.capture import linux_caution, linux_code, linux_maps, linux_plan
 from tray.capture.linux_aside import MOST, MOST_SHARED, Aside
 from tray.capture.linux_clone import Clone, NoClone
+from tray.capture.linux_parts import Parts
 from tray.lean import TYPE_CHECKING
 from tray.model import Gap
 from tray.modes import How
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from tray.capture import Progress
     from tray.capture.linux_code import Found
     from tray.capture.linux_files import Files
     from tray.capture.linux_freeze import Freeze
-    from tray.capture.linux_maps import Flags, Mapping, Mappings, Pages
-    from tray.capture.linux_plan import FilePart, Plan
+    from tray.capture.linux_maps import Mapping, Mappings, Pages
+    from tray.capture.linux_plan import Plan
     from tray.ffi.linux import Kernel
     from tray.model import Include
 
@@ -41,9 +41,8 @@ class Shot:
         self._code: Found | None = None
         self._why_not = ""
         self._apart = linux_plan.Plan()
-        self._early: list[FilePart] = []
+        self._early = Parts()
         self._known: Mappings | None = None
-        self._split: tuple[list[Mapping], list[Mapping]] = ([], [])
         self.aside = Aside()
         self.runs = array.array("Q")
         self._taken = False
@@ -60,14 +59,12 @@ class Shot:
             return "snapshot"
         return f"stop and copy ({self._why_not})" if self._why_not else "stop and copy"
 
-    def consider(  # noqa: PLR0913 - all that the decision needs
-        self, how: How, flags: Flags, mappings: Mappings, files: Files, pages: Pages, *, hung: bool
-    ) -> None:
+    def consider(self, how: How, mappings: Mappings, files: Files, pages: Pages, *, hung: bool) -> None:
         """Decide whether to take a clone, before the target is stopped."""
         pid = self._freeze.pid
         if how is How.STOP or (how is How.AUTO and (hung or linux_caution.small(self._kernel, pid))):
             return
-        self._why_not = linux_caution.against(self._kernel, pid, flags)
+        self._why_not = linux_caution.against(self._kernel, pid, mappings.kinds)
         if not self._why_not:
             self._why_not = "it has no C library that is known"
             try:
@@ -76,7 +73,7 @@ class Shot:
                 self._why_not = f"its code cannot be read: {error.strerror}"
         if self._code:
             self._why_not = ""
-            self._known, self._split = mappings, _split(mappings)
+            self._known = mappings
 
     def take(  # noqa: PLR0913, PLR0917 - all that is open meets here
         self,
@@ -97,8 +94,7 @@ class Shot:
             return False
         try:
             self._check(mappings)
-            lacking, sharing = self._split if mappings is self._known else _split(mappings)
-            must = self._set_apart(lacking, sharing, include, pages, files)
+            must = self._set_apart(mappings, include, pages, files)
             self._clone.take(mappings, pages, self._code.code)
         except NoClone as reason:
             self._why_not = str(reason)
@@ -107,7 +103,7 @@ class Shot:
         self._put_aside(must, memory, progress)
         return True
 
-    def _check(self, mappings: Sequence[Mapping]) -> None:
+    def _check(self, mappings: Mappings) -> None:
         """What only the stopped target tells."""
         if self._code is None or (mappings is not self._known and not self._code.holds(mappings)):
             raise NoClone("it has just loaded or unloaded a library")
@@ -120,24 +116,17 @@ class Shot:
             raise NoClone("it is stopped")
 
     def _set_apart(
-        self,
-        lacking: Sequence[Mapping],
-        sharing: Sequence[Mapping],
-        include: Include,
-        pages: Pages,
-        files: Files,
+        self, mappings: Mappings, include: Include, pages: Pages, files: Files
     ) -> array.array[int]:
         """Plan for what the clone lacks or shares; gives the runs of what it lacks."""
-        lost = linux_plan.large(lacking, include, pages, files)
-        shared = linux_plan.large(sharing, include, pages, files)
-        changing = [part for plan in (lost, shared) for part in plan.parts if part.live]
-        total = linux_plan.span(shared.runs) + sum(part.end - part.start for part in changing)
+        lost = linux_plan.large(mappings, include, pages, files, _lacking)
+        shared = linux_plan.large(mappings, include, pages, files, _sharing)
+        total = linux_plan.span(shared.runs) + lost.live.size + shared.live.size
         if linux_plan.span(lost.runs) > MOST:
             raise NoClone("it keeps much memory from its children (MADV_DONTFORK)")
         self._apart = linux_plan.joined(lost, shared)
         if total <= MOST_SHARED:
-            self._early = [part for part in self._apart.parts if part.live]
-            self._apart.parts = [part for part in self._apart.parts if not part.live]
+            self._early, self._apart.live = self._apart.live, Parts()
             return array.array("Q", (*lost.runs, *shared.runs))
         self.runs = shared.runs
         why = "shared memory, read while the app ran on: it may be newer than the rest"
@@ -151,9 +140,8 @@ class Shot:
             gaps += self.aside.keep(
                 runs, lambda buffer, address: self._kernel.read_memory(memory, buffer, address), progress
             )
-        if self._early:
-            edges = array.array("Q", (edge for part in self._early for edge in (part.start, part.end)))
-            gaps += self.aside.keep(edges, parts_reader(self._kernel, self._early), progress)
+        if self._early.runs:
+            gaps += self.aside.keep(self._early.runs, self._early.reader(self._kernel), progress)
         self._apart.gaps += gaps
         self._apart.runs = self.aside.runs
 
@@ -169,19 +157,29 @@ class Shot:
             stack.callback(pages.close)
             yield memory, pages
 
-    def plan(self, mappings: Sequence[Mapping], include: Include, pages: Pages, files: Files) -> Plan:
+    def plan(self, mappings: Mappings, include: Include, pages: Pages, files: Files) -> Plan:
         """What to store, from the clone and from what was put aside."""
-        here = {
-            (one.start, one.end) for one in linux_maps.mapped(self._kernel.lines(f"/proc/{self.pid}/maps"))
-        }
-        cloned = [one for one in mappings if one.cloned and not one.special]
-        missing = [one for one in cloned if (one.start, one.end) not in here]
-        own = linux_plan.large([one for one in cloned if one not in missing], include, pages, files)
-        own.gaps += [Gap(str(one), "kept from the clone at the last moment", one.size) for one in missing]
+        mappings, missing = self._cloned(mappings)
+        own = linux_plan.large(mappings, include, pages, files, lambda kind: kind.cloned)
+        own.gaps += missing
         total = linux_plan.joined(self._apart, own)
         total.runs = linux_plan.united(total.runs, self.runs)
         self.runs = linux_plan.united(self.runs, own.runs)
         return total
+
+    def _cloned(self, mappings: Mappings) -> tuple[Mappings, list[Gap]]:
+        """The mappings less those that the clone should have and has not, and these."""
+        maps = f"/proc/{self.pid}/maps"
+        if linux_maps.fingerprint(self._kernel.blocks(maps)) == mappings.fingerprint:
+            return mappings, []
+        edges = linux_maps.listed(self._kernel.blocks(maps)).edges
+        here = set(zip(edges[::2], edges[1::2], strict=True))
+        cloned = mappings.where(lambda kind: kind.cloned and not kind.special)
+        missing = {(one.start, one.end): one for one in cloned if (one.start, one.end) not in here}
+        if missing:
+            mappings = linux_maps.Mappings(one for one in mappings if (one.start, one.end) not in missing)
+        why = "kept from the clone at the last moment"
+        return mappings, [Gap(str(one), why, one.size) for one in missing.values()]
 
     def end(self) -> None:
         """End the clone and forget what was put aside. Never raises; callable twice."""
@@ -189,25 +187,11 @@ class Shot:
         self.aside.close()
 
 
-def _split(mappings: Iterable[Mapping]) -> tuple[list[Mapping], list[Mapping]]:
-    """Those that a clone lacks, and those that it shares; in one pass, for there may be very many."""
-    lacking: list[Mapping] = []
-    sharing: list[Mapping] = []
-    for one in mappings:
-        if one.flags & {linux_maps.NOT_INHERITED, linux_maps.WIPED}:
-            lacking.append(one)
-        elif one.shared:
-            sharing.append(one)
-    return lacking, sharing
+def _lacking(kind: Mapping) -> bool:
+    """Whether a clone lacks mappings of this kind."""
+    return bool(kind.flags & {linux_maps.NOT_INHERITED, linux_maps.WIPED})
 
 
-def parts_reader(kernel: Kernel, parts: Sequence[FilePart]) -> Callable[[memoryview, int], int]:
-    """Reads the addresses of these parts, sorted, from their files."""
-    starts = [part.start for part in parts]
-
-    def read(buffer: memoryview, address: int) -> int:
-        part = parts[bisect.bisect_right(starts, address) - 1]
-        offset = part.mapping.offset + address - part.mapping.start
-        return kernel.read_file(part.descriptor, buffer, offset)
-
-    return read
+def _sharing(kind: Mapping) -> bool:
+    """Whether a clone shares mappings of this kind."""
+    return kind.shared and not _lacking(kind)

@@ -20,7 +20,7 @@ from tray.lean import TYPE_CHECKING, replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tray.capture.linux_maps import Mapping, Mappings
+    from tray.capture.linux_maps import Mappings
     from tray.model import Region, Snapshot, Thread
 
 SYSTEM = (
@@ -65,14 +65,14 @@ class Triage:
     ) -> None:
         registers = [struct.unpack("<27Q", thread.registers) for thread in threads]
         self._stacks = [span for span in _joined(stack(one, mappings) for one in registers) if span[1]]
-        code = _joined((m.start, m.end) for m in mappings if "x" in m.access)
+        code = _joined((m.start, m.end) for m in mappings.where(lambda kind: "x" in kind.access))
         self._pointers = _joined([*code, *self._stacks])
         self._starts = [start for start, _ in self._pointers]
         whole = [*_heads(mappings), *_locks(registers), *_linked(auxv, read)]
         vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
-        whole += [(m.start, m.end) for m in mappings if m.start == vdso]
-        readable = [(m.start, m.end) for m in mappings if not m.special]
-        self._whole = _joined(span for span in whole if any(a <= span[0] < b for a, b in readable))
+        if (mapping := mappings.at(vdso)) and mapping.start == vdso:
+            whole.append((mapping.start, mapping.end))
+        self._whole = _joined(span for span in whole if (m := mappings.at(span[0])) and not m.special)
 
     @property
     def pages(self) -> set[int]:
@@ -117,10 +117,11 @@ class Triage:
         return index >= 0 and word < self._pointers[index][1]
 
 
-def _heads(mappings: Iterable[Mapping]) -> Iterable[Span]:
+def _heads(mappings: Mappings) -> Iterable[Span]:
     """The modules' first pages, which hold their build ids: what is in the files, for all to see."""
-    code = {mapping.path for mapping in mappings if "x" in mapping.access and mapping.inode}
-    return [(m.start, m.start + PAGE) for m in mappings if m.inode and m.offset == 0 and m.path in code]
+    code = {kind.path for kind in mappings.kinds if "x" in kind.access and kind.inode}
+    of_code = mappings.where(lambda kind: kind.inode and kind.path in code)
+    return [(m.start, m.start + PAGE) for m in of_code if m.offset == 0]
 
 
 def _locks(registers: Iterable[Sequence[int]]) -> Iterable[Span]:

@@ -128,6 +128,8 @@ Source: Linux ``include/linux/errno.h``.
 """
 
 
+_BLOCK = 1 << 15
+"""Bytes that are asked for at once of a large file of /proc; the kernel gives some 4,000."""
 _STOPPED = 0x7F
 """Low byte of a status for WIFSTOPPED."""
 _KINDS = {kind: ctypes.c_void_p(kind) for kind in (NT_PRSTATUS, NT_PRFPREG, NT_X86_XSTATE)}
@@ -319,25 +321,14 @@ class Kernel:
         """A small binary file of /proc."""
         return _content(path)
 
-    def lines(self, path: str, *, begin: builtins.bytes = b"") -> Iterator[str]:
-        """A large text file of /proc, line by line, so that it never sits in memory whole.
-
-        Args:
-            path: The file.
-            begin: Lines that begin with none of these are left out; with nothing here, none is.
-        """
-        with open(path, "rb", buffering=1 << 16) as file:
-            for line in file:
-                if not begin or line[0] in begin:
-                    yield line.decode("utf-8", "surrogateescape")
-
-    def fingerprint(self, path: str) -> int:
-        """A number that two readings of a large text file of /proc share if it has not changed."""
-        found = 0
-        with open(path, "rb", buffering=0) as file:
-            while content := file.read(1 << 16):
-                found = hash((found, content))
-        return found
+    def blocks(self, path: str) -> Iterator[builtins.bytes]:
+        """A large text file of /proc, in the blocks that the kernel gives, so that it never sits in memory whole."""
+        descriptor = self.open(path)
+        try:
+            while block := os.read(descriptor, _BLOCK):
+                yield block
+        finally:
+            os.close(descriptor)
 
     def open(self, path: str) -> int:
         """A file descriptor for reading, closed on exec."""
@@ -417,11 +408,7 @@ class Kernel:
                 struct.pack("12Q", 96, 0, start, end, 0, vector, length // 3, 0, skip, skip, want, 0)
             )
             count = fcntl.ioctl(descriptor, PAGEMAP_SCAN, request, True)
-            for index in range(0, 3 * count, 3):
-                if found and found[-1] == self._scan_vector[index]:
-                    found[-1] = self._scan_vector[index + 1]
-                else:
-                    found.extend(self._scan_vector[index : index + 2])
+            found += _pairs(self._scan_vector[: 3 * count], found)
             walked: int = struct.unpack_from("Q", request, 32)[0]
             if walked <= start:
                 break
@@ -436,6 +423,16 @@ class Kernel:
         if sys.platform == "linux":
             return array.array("Q", os.pread(descriptor, 8 * count, start // PAGE * 8))
         raise OSError(errno.ENOSYS, "no pread")
+
+
+def _pairs(triples: array.array[int], before: array.array[int]) -> array.array[int]:
+    """Starts and ends in turn; a first one that goes on where ``before`` ends is added to its last one."""
+    pairs = array.array("Q", bytes(len(triples) // 3 * 16))
+    pairs[::2], pairs[1::2] = triples[::3], triples[1::3]
+    if before and pairs and before[-1] == pairs[0]:
+        del before[-1]
+        del pairs[0]
+    return pairs
 
 
 def _content(path: str) -> bytes:

@@ -13,17 +13,17 @@ Source: core(5); Linux ``fs/binfmt_elf.c``; ``include/linux/elfcore.h``.
 
 from __future__ import annotations
 
-import array
 import struct
 
 from tray.formats import elf, xstate
+from tray.formats.pieces import Pieces
 from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
-    from tray.model import Memory, Region, Snapshot, Thread
+    from tray.model import Region, Snapshot, Thread
 
 PAGE = 4096
 NT_PRSTATUS, NT_FPREGSET, NT_PRPSINFO, NT_AUXV = 1, 2, 3, 6
@@ -38,6 +38,7 @@ STATUS = struct.Struct("<12shxxQQiiii64s216si4x")
 PROCESS = struct.Struct("<BcBb4xQIIiiii16s80s")
 """``struct elf_prpsinfo``: state, its letter, zombie, nice, flags, uid, gid, pid, ppid, pgrp, sid, name, arguments."""
 STATES = "RSDTZW"
+_SPAN = struct.Struct("<QQQ")
 _AT_ONCE = 1024
 """Program headers that are made at a time."""
 
@@ -62,39 +63,51 @@ def _process_note(snapshot: Snapshot) -> bytes:
     )
 
 
-def _thread_status(snapshot: Snapshot, thread: Thread) -> bytes:
+def _thread_status(snapshot: Snapshot, thread: Thread, *, whole: bool) -> bytes:
     """``struct elf_prstatus``, 336 bytes; no signal, for nothing crashed."""
-    return STATUS.pack(
-        b"", 0, 0, 0, thread.tid, snapshot.parent, 0, 0, b"", thread.registers, bool(thread.floating)
-    )
+    return STATUS.pack(b"", 0, 0, 0, thread.tid, snapshot.parent, 0, 0, b"", thread.registers, whole)
 
 
-def _file_note(mappings: Iterable[Region]) -> bytes:
-    """NT_FILE: count, page size, (start, end, offset in pages) each, then the names."""
-    listed = list(mappings)
-    head = struct.pack("<QQ", len(listed), PAGE)
-    table = b"".join(struct.pack("<QQQ", m.start, m.end, m.offset // PAGE) for m in listed)
-    names = b"".join(m.path.encode("utf-8", "surrogateescape") + b"\0" for m in listed)
-    return head + table + names
+def _file_note(mappings: Sequence[Region]) -> Iterator[bytes]:
+    """NT_FILE, piece by piece: count, page size, (start, end, offset in pages) each, then the names."""
+    size = 16 + sum(_SPAN.size + len(_name(region)) for region in mappings)
+    yield elf.note_head("CORE", NT_FILE, size) + struct.pack("<QQ", len(mappings), PAGE)
+    for region in mappings:
+        yield _SPAN.pack(region.start, region.end, region.offset // PAGE)
+    for region in mappings:
+        yield _name(region)
+    yield bytes(-size % 4)
 
 
-def thread_notes(snapshot: Snapshot, thread: Thread, *, first: bool) -> bytes:
-    """The notes of one thread; those about the whole process stand inside the first one's.
+def _name(region: Region) -> bytes:
+    return region.path.encode("utf-8", "surrogateescape") + b"\0"
+
+
+def thread_notes(
+    snapshot: Snapshot, thread: Thread, floating: bytes, extended: bytes, *, first: bool
+) -> Iterator[bytes]:
+    """The notes of one thread, piece by piece; those about the whole process stand inside the first one's.
 
     lldb counts every note after an NT_PRSTATUS to that thread and hangs on
     process-wide ones after the last.
+
+    Args:
+        snapshot: Of the process.
+        thread: One of its threads.
+        floating: `Thread.floating`; not taken from there, for the vector registers may be kept elsewhere.
+        extended: The same for `Thread.extended`.
+        first: Whether it is the first one.
     """
-    parts = [elf.note("CORE", NT_PRSTATUS, _thread_status(snapshot, thread))]
+    yield elf.note("CORE", NT_PRSTATUS, _thread_status(snapshot, thread, whole=bool(floating)))
     if first:
-        parts.append(elf.note("CORE", NT_PRPSINFO, _process_note(snapshot)))
-        parts.append(elf.note("CORE", NT_SIGINFO, thread.signal.ljust(128, b"\0")))
-        parts.append(elf.note("CORE", NT_AUXV, snapshot.auxv))
-        parts.append(elf.note("CORE", NT_FILE, _file_note(snapshot.mappings)))
-    if thread.floating:
-        parts.append(elf.note("CORE", NT_FPREGSET, thread.floating))
-    if thread.extended:
-        parts.append(elf.note("LINUX", NT_X86_XSTATE, xstate.usual(thread.extended)))
-    return b"".join(parts)
+        yield elf.note("CORE", NT_PRPSINFO, _process_note(snapshot))
+        yield elf.note("CORE", NT_SIGINFO, thread.signal.ljust(128, b"\0"))
+        yield elf.note("CORE", NT_AUXV, snapshot.auxv)
+        yield from _file_note(snapshot.mappings)
+    if floating:
+        yield elf.note("CORE", NT_FPREGSET, floating)
+    if extended:
+        yield elf.note("LINUX", NT_X86_XSTATE, xstate.usual(extended))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,39 +118,46 @@ class Layout:
         count: Program headers.
         notes: Length of the notes.
         table: Where the program headers begin.
-        offsets: File offset of each stretch of memory, page aligned.
+        start: Where the memory begins: its stretches follow each other, each at a page's beginning.
         size: Of the whole file.
     """
 
     count: int
     notes: int
     table: int
-    offsets: array.array[int]
+    start: int
     size: int
 
 
-def layout(memory: Sequence[Memory], notes: int) -> Layout:
+def layout(memory: Pieces, notes: int) -> Layout:
     """The place for each stretch of memory behind so many bytes of notes."""
     count = 1 + len(memory)
     table = NOTES_AT + notes + -notes % 8
-    position = _page_up(table + count * elf.PROGRAM.size + len(elf.many(count)))
-    offsets = array.array("Q")
-    for piece in memory:
-        offsets.append(position)
-        position += _page_up(piece.stored)
-    return Layout(count, notes, table, offsets, position)
+    start = _page_up(table + count * elf.PROGRAM.size + len(elf.many(count)))
+    stored = sum(_page_up(row[2]) for row in memory.rows())
+    return Layout(count, notes, table, start, start + stored)
 
 
-def headers(memory: Sequence[Memory], place: Layout) -> Iterator[tuple[int, bytes]]:
+def places(memory: Pieces, place: Layout) -> Iterator[tuple[int, int, int]]:
+    """Start and end of each stretch that the file has bytes of, and where these are."""
+    offset = place.start
+    for start, _, stored, _ in memory.rows():
+        if stored:
+            yield start, start + stored, offset
+            offset += _page_up(stored)
+
+
+def headers(memory: Pieces, place: Layout) -> Iterator[tuple[int, bytes]]:
     """Everything but the notes that stands before the memory: where, and what."""
     yield 0, elf.header(place.count, place.table)
-    at, known = place.table, dict[str, int]()
+    at, offset, known = place.table, place.start, dict[str, int]()
     block = bytearray(elf.Program(elf.PT_NOTE, 0, NOTES_AT, 0, place.notes, 0, 4).pack())
-    for piece, offset in zip(memory, place.offsets, strict=True):
-        flags = known.get(piece.access)
+    for start, size, stored, access in memory.rows():
+        flags = known.get(access)
         if flags is None:
-            flags = known[piece.access] = _flags(piece.access)
-        block += elf.PROGRAM.pack(elf.PT_LOAD, flags, offset, piece.start, 0, piece.stored, piece.size, PAGE)
+            flags = known[access] = _flags(access)
+        block += elf.PROGRAM.pack(elf.PT_LOAD, flags, offset, start, 0, stored, size, PAGE)
+        offset += _page_up(stored)
         if len(block) >= _AT_ONCE * elf.PROGRAM.size:
             yield at, bytes(block)
             at += len(block)
@@ -151,12 +171,19 @@ def write(snapshot: Snapshot, file: BinaryIO, contents: Iterable[bytes]) -> None
     A live process is written by the capture instead, whose memory is copied
     beside Python.
     """
+    threads = enumerate(snapshot.threads)
     notes = b"".join(
-        thread_notes(snapshot, thread, first=not number) for number, thread in enumerate(snapshot.threads)
+        note
+        for number, one in threads
+        for note in thread_notes(snapshot, one, one.floating, one.extended, first=not number)
     )
-    place = layout(snapshot.memory, len(notes))
-    pieces = [(NOTES_AT, notes), *headers(snapshot.memory, place)]
-    for offset, content in (*pieces, *zip(place.offsets, contents, strict=True)):
+    memory = Pieces(snapshot.memory)
+    place = layout(memory, len(notes))
+    stored = zip(memory, contents, strict=True)
+    wanted = (content for piece, content in stored if piece.stored)
+    offsets = (offset for _, _, offset in places(memory, place))
+    pieces = [(NOTES_AT, notes), *headers(memory, place)]
+    for offset, content in (*pieces, *zip(offsets, wanted, strict=True)):
         file.seek(offset)
         file.write(content)
     file.truncate(place.size)

@@ -5,6 +5,7 @@ Source: elf(5); gABI, "Program Loading and Dynamic Linking".
 
 from __future__ import annotations
 
+import functools
 import struct
 
 from tray.errors import BadDump
@@ -94,8 +95,14 @@ def note(owner: str, kind: int, payload: bytes) -> bytes:
 
     Source: Linux ``fs/binfmt_elf.c``, ``writenote()``.
     """
+    return note_head(owner, kind, len(payload)) + padded(payload)
+
+
+@functools.cache
+def note_head(owner: str, kind: int, size: int) -> bytes:
+    """What stands before a note's payload of so many bytes."""
     name = owner.encode("ascii") + b"\0"
-    return NOTE.pack(len(name), len(payload), kind) + padded(name) + padded(payload)
+    return NOTE.pack(len(name), size, kind) + padded(name)
 
 
 def padded(value: bytes) -> bytes:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tray.lean import overload
 from tray.model import Memory
+
+Row = tuple[int, int, int, str]
+"""Start, size, stored, access: as in `Memory`."""
 
 
 class Pieces(Sequence[Memory]):
@@ -21,17 +24,34 @@ class Pieces(Sequence[Memory]):
 
     def append(self, piece: Memory) -> None:
         """Add one at the end."""
-        if piece.access not in self._known:
-            self._known.append(piece.access)
-        self._kinds.append(self._known.index(piece.access))
-        self._numbers.extend((piece.start, piece.size, piece.stored))
+        self.add(piece.start, piece.size, piece.stored, piece.access)
+
+    def add(self, start: int, size: int, stored: int, access: str) -> None:
+        """Add one at the end, by its fields."""
+        if access not in self._known:
+            self._known.append(access)
+        self._kinds.append(self._known.index(access))
+        self._numbers.extend((start, size, stored))
+
+    def rows(self) -> Iterator[Row]:
+        """The fields of each."""
+        numbers = iter(self._numbers)
+        return zip(numbers, numbers, numbers, (self._known[kind] for kind in self._kinds), strict=False)
 
     def sorted(self) -> Pieces:
         """The same by address; this very list if it is so already."""
         starts = self._numbers[::3]
         if all(starts[index] <= starts[index + 1] for index in range(len(starts) - 1)):
             return self
-        return Pieces(sorted(self, key=lambda piece: piece.start))
+        return _of(sorted(self.rows()))
+
+    def joined(self, other: Pieces) -> Pieces:
+        """Those of both, which are sorted, by address."""
+        if not self or not other:
+            return self or other
+        from heapq import merge
+
+        return _of(merge(self.rows(), other.rows()))
 
     def __len__(self) -> int:
         return len(self._kinds)
@@ -56,3 +76,11 @@ class Pieces(Sequence[Memory]):
 
     def __repr__(self) -> str:
         return f"Pieces({list(self)!r})"
+
+
+def _of(rows: Iterable[Row]) -> Pieces:
+    """A list of these."""
+    found = Pieces()
+    for row in rows:
+        found.add(*row)
+    return found

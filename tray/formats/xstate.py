@@ -11,6 +11,7 @@ Source: Intel SDM, volume 1, 13.4.3; AMD APM, volume 2, 11.5.
 
 from __future__ import annotations
 
+import functools
 import struct
 
 _MASK_AT = 464
@@ -32,14 +33,20 @@ def usual(area: bytes) -> bytes:
     if len(area) < _EXTENDED_AT:
         return area
     mask: int = struct.unpack_from("<Q", area, _MASK_AT)[0]
+    pieces = _pieces(mask, len(area))
+    return b"".join([bytes(room) + area[start:end] for start, end, room in pieces]) if pieces else area
+
+
+@functools.cache
+def _pieces(mask: int, size: int) -> tuple[tuple[int, int, int], ...]:
+    """Start and end of each piece of a packed area, and the room that it lacks before it; none if it is not packed."""
     parts = [part for part in _PARTS if mask >> part[0] & 1]
     if mask & ~_LEGACY != sum(1 << bit for bit, _, _ in parts) or not parts:
-        return area
-    if len(area) != _EXTENDED_AT + sum(size for _, size, _ in parts):
-        return area
-    found = bytearray(area[:_EXTENDED_AT])
-    position = _EXTENDED_AT
-    for _, size, offset in parts:
-        found += bytes(offset - len(found)) + area[position : position + size]
-        position += size
-    return bytes(found)
+        return ()
+    if size != _EXTENDED_AT + sum(length for _, length, _ in parts):
+        return ()
+    found, position, usual = [(0, _EXTENDED_AT, 0)], _EXTENDED_AT, _EXTENDED_AT
+    for _, length, offset in parts:
+        found.append((position, position + length, offset - usual))
+        position, usual = position + length, offset + length
+    return tuple(found)
