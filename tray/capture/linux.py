@@ -47,6 +47,7 @@ class LinuxCapture:
             raise Unsupported(f"Hangshot cannot dump processes on {machine} yet.", hint="It needs x86-64.")
         self._how, self._low_impact, self._hung = how, low_impact, hung
         self._kernel = kernel or Kernel()
+        self._kernel.give_memory_back()
         self._sample: linux_facts.Sample | None = None
 
     def target(self, pid: int, started: int | None = None, window: Window | None = None) -> Target:
