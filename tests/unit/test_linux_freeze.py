@@ -138,10 +138,8 @@ def test_vector_registers_are_read_last(*, first: bool):
             ("regset 514", 71),
             ("detach 0", 71),
         ]
-    told = [freeze.whole(thread) for thread in freeze.threads(None)]
-    assert [(one.tid, one.floating, one.extended) for one in told] == [
-        (tid, kernel.area[:512], kernel.area) for tid in (70, 71)
-    ]
+    told = [(thread.tid, *freeze.wide(thread)) for thread in freeze.threads(None)]
+    assert told == [(tid, kernel.area[:512], kernel.area) for tid in (70, 71)]
     freeze.release()
     assert sorted(kernel.order("detach 0")) == [70, 71]
     assert len(kernel.order("regset 514")) == 2
@@ -153,7 +151,7 @@ def test_the_oldest_vector_registers_may_be_all():
     freeze = frozen(kernel)
     kernel.area = bytes(100)
     [thread] = freeze.threads(None)
-    assert freeze.whole(thread).extended == b""
+    assert freeze.wide(thread) == (bytes(100), b"")
     assert kernel.asked[-2:] == [("regset 514", 70), ("regset 2", 70)]
 
 
