@@ -6,7 +6,6 @@ Source: core(5); Linux ``fs/binfmt_elf.c``; ``include/linux/elfcore.h``.
 from __future__ import annotations
 
 import os
-import struct
 
 from tray.errors import BadDump
 from tray.formats import elf
@@ -22,10 +21,11 @@ from tray.formats.core_write import (
     PROCESS,
     STATUS,
 )
+from tray.formats.file_note import FileNote
 from tray.formats.pieces import Pieces
 from tray.formats.stretches import Stretches
 from tray.lean import TYPE_CHECKING
-from tray.model import Memory, Module, Region, Snapshot, Thread
+from tray.model import Memory, Module, Snapshot, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -186,10 +186,14 @@ class Core:
 
         A file whose first page the dump does not hold counts as a module if part of it is code.
         """
-        for path, regions in _by_path(self.snapshot.mappings).items():
-            start, end = min(r.start for r in regions), max(r.end for r in regions)
-            image = self.memory(start, PAGE) if regions[0].offset == 0 else b""
-            if image.startswith(elf.MAGIC[:4]) or (not image and any(r.start in self._code for r in regions)):
+        found: dict[str, tuple[int, int, int, bool]] = {}
+        for one in self.snapshot.mappings:
+            start, end, offset, code = found.get(one.path, (one.start, one.end, one.offset, False))
+            code = code or one.start in self._code
+            found[one.path] = min(start, one.start), max(end, one.end), offset, code
+        for path, (start, end, offset, code) in found.items():
+            image = self.memory(start, PAGE) if offset == 0 else b""
+            if image.startswith(elf.MAGIC[:4]) or (not image and code):
                 yield Module(path, start, end, elf.build_id(image))
 
 
@@ -238,7 +242,7 @@ def _snapshot(notes: Iterable[tuple[str, int, bytes]], memory: Pieces) -> Snapsh
         **process,
         threads=tuple(found),
         memory=memory,
-        mappings=tuple(_mappings(whole.get(NT_FILE, b""))),
+        mappings=FileNote(whole.get(NT_FILE, b"")),
         auxv=whole.get(NT_AUXV, b""),
     )
 
@@ -290,26 +294,6 @@ def _process(note: bytes, pid: int, parent: int) -> dict[str, Any]:
         "name": _text(fields[11]),
         "arguments": _text(fields[12]).rstrip(),
     }
-
-
-def _mappings(note: bytes) -> Iterator[Region]:
-    """The mappings of an NT_FILE note; one that makes no sense ends the list."""
-    if len(note) < 16:  # noqa: PLR2004 - two u64
-        return
-    count, unit = struct.unpack_from("<QQ", note)
-    if count > (len(note) - 16) // 24:
-        raise BadDump("The core file's list of mapped files is damaged.")
-    names = note[16 + 24 * count :].split(b"\0")
-    for index, name in zip(range(count), names, strict=False):
-        start, end, offset = struct.unpack_from("<QQQ", note, 16 + 24 * index)
-        yield Region(start, end, "", offset * unit, name.decode("utf-8", "surrogateescape"))
-
-
-def _by_path(mappings: Iterable[Region]) -> dict[str, list[Region]]:
-    found: dict[str, list[Region]] = {}
-    for region in mappings:
-        found.setdefault(region.path, []).append(region)
-    return found
 
 
 def _unless_zero(value: bytes) -> bytes:

@@ -8,6 +8,7 @@ Source: x86-64 psABI; glibc ``sysdeps/unix/sysv/linux/x86_64/syscall.S``; musl `
 
 from __future__ import annotations
 
+import array
 import bisect
 import struct
 
@@ -16,7 +17,7 @@ from tray.formats import elf
 from tray.lean import TYPE_CHECKING, pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from tray.model import Region
 
@@ -33,11 +34,13 @@ class Code:
         memory: Gives up to that many bytes of it.
     """
 
-    def __init__(self, mappings: Iterable[Region], memory: Reader) -> None:
+    def __init__(self, mappings: Sequence[Region], memory: Reader) -> None:
         self._read = memory
-        self._files = sorted(mappings, key=lambda one: one.start)
-        self._starts = [one.start for one in self._files]
-        self._linked = any(_is_library(one.path) for one in self._files)
+        self._files = mappings
+        starts = array.array("Q", (one.start for one in mappings))
+        self._order = array.array("I", sorted(range(len(starts)), key=starts.__getitem__))
+        self._starts = array.array("Q", (starts[index] for index in self._order))
+        self._linked = any(_is_library(one.path) for one in mappings)
         self._heads: dict[str, bytes] = {}
 
     def is_foreign(self, registers: Sequence[int]) -> bool:
@@ -70,7 +73,8 @@ class Code:
 
     def _mapping(self, address: int) -> Region | None:
         place = bisect.bisect_right(self._starts, address) - 1
-        return self._files[place] if place >= 0 and address < self._files[place].end else None
+        found = self._files[self._order[place]] if place >= 0 else None
+        return found if found and address < found.end else None
 
     def _is_code_of_another(self, address: int, file: str) -> bool:
         """Whether a file other than this one has code there; also where the dump lacks that file's head."""
@@ -87,7 +91,8 @@ class Code:
     def _head(self, path: str) -> bytes:
         """The first page of a file, as it is mapped."""
         if path not in self._heads:
-            first = next((one.start for one in self._files if one.path == path and not one.offset), 0)
+            files = map(self._files.__getitem__, self._order)
+            first = next((one.start for one in files if one.path == path and not one.offset), 0)
             self._heads[path] = self._read(first, ffi.PAGE) if first else b""
         return self._heads[path]
 

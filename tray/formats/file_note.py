@@ -1,0 +1,66 @@
+"""The list of mapped files that a core file brings, in little room: a process may have 65,000."""
+
+from __future__ import annotations
+
+import array
+import struct
+from collections.abc import Sequence
+
+from tray.errors import BadDump
+from tray.lean import overload
+from tray.model import Region
+
+_HEAD = struct.Struct("<QQ")
+"""How many, and what their offsets are counted in."""
+_SPAN = struct.Struct("<QQQ")
+
+
+class FileNote(Sequence[Region]):
+    """The mappings of an NT_FILE note, each made when it is looked at; what makes no sense ends the list.
+
+    Raises:
+        BadDump: There are fewer than it says.
+
+    Source: core(5); Linux ``fs/binfmt_elf.c``, ``fill_files_note()``.
+    """
+
+    def __init__(self, note: bytes = b"") -> None:
+        self._note = note
+        self._names = array.array("I")
+        """Where in the note each one's name begins."""
+        if len(note) < _HEAD.size:
+            return
+        count, self._unit = _HEAD.unpack_from(note)
+        if count > (len(note) - _HEAD.size) // _SPAN.size:
+            raise BadDump("The core file's list of mapped files is damaged.")
+        place = _HEAD.size + _SPAN.size * count
+        while place and len(self._names) < count:
+            self._names.append(place)
+            place = note.find(b"\0", place) + 1
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> Region: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Region]: ...
+    def __getitem__(self, index: int | slice) -> Region | Sequence[Region]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        start, end, offset = _SPAN.unpack_from(self._note, _HEAD.size + _SPAN.size * index)
+        first = self._names[index]
+        last = self._note.find(b"\0", first)
+        name = self._note[first : last if last >= 0 else len(self._note)]
+        return Region(start, end, "", offset * self._unit, name.decode("utf-8", "surrogateescape"))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Sequence) and len(self) == len(other) and all(map(Region.__eq__, self, other))
+        )
+
+    __hash__ = None  # type: ignore[assignment] # it is as equal to a list as to a tuple
+
+    def __repr__(self) -> str:
+        return f"FileNote({list(self)!r})"
