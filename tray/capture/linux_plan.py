@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import bisect
 from itertools import groupby, islice
 
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
@@ -13,7 +14,7 @@ from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Include
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings, Pages
@@ -154,20 +155,26 @@ def _anonymous(plan: Plan, mappings: Mappings, first: int, last: int, pages: Pag
     edges = mappings.edges[2 * first : 2 * last]
     runs = pages.own_among(edges)
     plan.runs += runs
-    position = 0
     for index in range(0, len(edges), 2):
         start, end = edges[index], edges[index + 1]
-        kept: list[tuple[int, int]] = []
-        while position < len(runs) and runs[position] < end:
-            low, high = max(runs[position], start), min(runs[position + 1], end)
-            if kept and low - kept[-1][1] <= BRIDGE_HOLES:
-                low = kept.pop()[0]
-            kept.append((low, high))
-            if runs[position + 1] > end:  # it goes on in the next mapping
-                break
-            position += 2
         access = mappings.kinds[mappings.numbers[first + index // 2]].access[:3]
-        _add(plan, start, end, access, kept)
+        _add(plan, start, end, access, _kept(runs, start, end))
+
+
+def _kept(runs: array.array[int], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Runs as far as they are within a mapping, those nearly together made one; there may be 60,000."""
+    first = last = 0
+    for index in range(bisect.bisect_right(runs, start) & ~1, len(runs), 2):
+        if runs[index] >= end:
+            break
+        low = max(runs[index], start)
+        if first == last or low - last > BRIDGE_HOLES:
+            if first < last:
+                yield first, last
+            first = low
+        last = min(runs[index + 1], end)
+    if first < last:
+        yield first, last
 
 
 def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
