@@ -13,7 +13,8 @@ import pytest
 from judges_windbg import accepted, stacks, windbg
 from windows_worker import ROOT, STALLED, Asked, files, with_32
 
-from tray.worker import LAST, command
+from tray.program import command, narrow
+from tray.worker import LAST
 
 WIDTH = ctypes.sizeof(ctypes.c_void_p) * 8
 I386 = 0
@@ -158,7 +159,5 @@ def test_without_a_32_bit_worker(program, tmp_path: Path, expected_warnings):
 
 def test_command():
     """From source the worker is this interpreter; no other width is known."""
-    from tray.worker import narrow
-
     assert command("dump")[0] == sys.executable
     assert narrow() == []
