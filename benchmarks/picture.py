@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,8 +15,22 @@ COLOURS = ("#1a7f5a", "#2b6cd4", "#c2410c", "#7c3aed")
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 14px }
 .axis { stroke: #999; fill: none } .grid { stroke: #9994; fill: none }
-rect { fill: #fff } @media (prefers-color-scheme: dark) { rect { fill: #16181d } text { fill: #ddd } }
+rect, .ring { fill: #fff } @media (prefers-color-scheme: dark) { rect, .ring { fill: #16181d } text { fill: #ddd } }
 """
+
+
+class Point(NamedTuple):
+    """One measurement.
+
+    Attributes:
+        x: What it was made of.
+        y: What that cost; at least this, if it was not whole.
+        whole: Whether it was done to its end.
+    """
+
+    x: float
+    y: float
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,7 @@ class Panel:
     title: str
     across: str
     up: str
-    lines: dict[str, list[tuple[float, float]]]
+    lines: dict[str, list[Point]]
 
 
 def drawn(panels: list[Panel]) -> str:
@@ -51,6 +66,10 @@ def drawn(panels: list[Panel]) -> str:
             f'<line x1="{x}" x2="{x + 24}" y1="24" y2="24" stroke="{COLOURS[number]}" stroke-width="3"/>'
         )
         parts.append(f'<text x="{x + 30}" y="28">{name}</text>')
+    said = "All axes are logarithmic."
+    if any(not point.whole for panel in panels for line in panel.lines.values() for point in line):
+        said += " A ring is a run that was stopped before it was done: it costs at least this."
+    parts.append(f'<text x="{MARGIN}" y="{height - 12}">{said}</text>')
     for number, panel in enumerate(panels):
         left = MARGIN + number % 2 * (WIDTH + MARGIN)
         top = MARGIN + number // 2 * (HEIGHT + MARGIN)
@@ -62,15 +81,15 @@ def drawn(panels: list[Panel]) -> str:
 
 def _panel(panel: Panel, names: list[str]) -> Iterator[str]:
     points = [point for line in panel.lines.values() for point in line]
-    across = _Scale([x for x, _ in points], WIDTH - MARGIN)
-    up = _Scale([y for _, y in points], HEIGHT - MARGIN)
+    across = _Scale([point.x for point in points], WIDTH - MARGIN)
+    up = _Scale([point.y for point in points], HEIGHT - MARGIN)
     bottom = HEIGHT - MARGIN
     yield f'<text class="title" x="0" y="-8">{panel.title}: {panel.up}</text>'
     for value in up.ticks():
         y = bottom - up.place(value)
         yield f'<path class="grid" d="M0 {y:.1f}H{WIDTH - MARGIN}"/>'
         yield f'<text x="-6" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
-    for value in sorted({x for x, _ in points}):
+    for value in sorted({point.x for point in points}):
         x = across.place(value)
         yield f'<path class="axis" d="M{x:.1f} {bottom}v5"/>'
         yield f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{value:,g}</text>'
@@ -78,10 +97,13 @@ def _panel(panel: Panel, names: list[str]) -> Iterator[str]:
     yield f'<text x="{(WIDTH - MARGIN) / 2}" y="{bottom + 36}" text-anchor="middle">{panel.across}</text>'
     for name, line in panel.lines.items():
         colour = COLOURS[names.index(name)]
-        path = " ".join(f"{across.place(x):.1f},{bottom - up.place(y):.1f}" for x, y in line)
-        yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>'
-        for x, y in line:
-            yield f'<circle cx="{across.place(x):.1f}" cy="{bottom - up.place(y):.1f}" r="3.5" fill="{colour}"/>'
+        places = [(across.place(point.x), bottom - up.place(point.y), point.whole) for point in line]
+        for (x, y, _), (next_x, next_y, whole) in itertools.pairwise(places):
+            dashes = "" if whole else ' stroke-dasharray="3 4"'
+            yield f'<path d="M{x:.1f} {y:.1f}L{next_x:.1f} {next_y:.1f}" stroke="{colour}" stroke-width="2.5"{dashes}/>'
+        for x, y, whole in places:
+            inside = f'fill="{colour}"' if whole else f'class="ring" stroke="{colour}" stroke-width="2"'
+            yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3.5 if whole else 4.5}" {inside}/>'
 
 
 class _Scale:
