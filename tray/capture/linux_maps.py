@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import array
 import bisect
-from collections.abc import Sequence
 
 from tray.ffi import linux as ffi
-from tray.lean import TYPE_CHECKING, dataclass, overload, replace
+from tray.formats.made import Made
+from tray.lean import TYPE_CHECKING, dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -103,7 +103,7 @@ class Mapping:
         return f"{self.start:x}-{self.end:x} {self.path}".rstrip()
 
 
-class Mappings(Sequence[Mapping]):
+class Mappings(Made[Mapping]):
     """The mappings of a process, sorted: numbers in arrays, objects only while they are looked at.
 
     A process may have 65,000, of which most look alike.
@@ -181,13 +181,8 @@ class Mappings(Sequence[Mapping]):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    @overload
-    def __getitem__(self, index: int) -> Mapping: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Mapping]: ...
-    def __getitem__(self, index: int | slice) -> Mapping | Sequence[Mapping]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
+    def made(self, index: int) -> Mapping:
+        """One of them; see `Made`."""
         kind, offset = self.kinds[self.numbers[index]], self._offsets[index]
         last = 2 * index + 1  # of a negative index too
         return Mapping(

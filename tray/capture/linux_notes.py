@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Sequence
 
 from tray.formats import core_write
-from tray.lean import TYPE_CHECKING, overload
+from tray.formats.made import Made
+from tray.lean import TYPE_CHECKING
 from tray.model import Region
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _AT_ONCE = 64 << 10
 """Bytes that are held until they are written."""
 
 
-class FileMappings(Sequence[Region]):
+class FileMappings(Made[Region]):
     """The mapped files for debuggers, the executable first: lldb takes the first for it.
 
     Fileless memory is left out, for its names are no files. Of a deleted file the
@@ -34,13 +34,8 @@ class FileMappings(Sequence[Region]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, index: int) -> Region: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Region]: ...
-    def __getitem__(self, index: int | slice) -> Region | Sequence[Region]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
+    def made(self, index: int) -> Region:
+        """One of them; see `Made`."""
         one = self._mappings[self._places[index]]
         return Region(one.start, one.end, one.access, one.offset, one.path)
 

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 
 from tray.errors import BadDump
-from tray.lean import overload
+from tray.formats.made import Made
 from tray.model import Region
 
 _HEAD = struct.Struct("<QQ")
@@ -15,7 +15,7 @@ _HEAD = struct.Struct("<QQ")
 _SPAN = struct.Struct("<QQQ")
 
 
-class FileNote(Sequence[Region]):
+class FileNote(Made[Region]):
     """The mappings of an NT_FILE note, each made when it is looked at; what makes no sense ends the list.
 
     Raises:
@@ -41,13 +41,8 @@ class FileNote(Sequence[Region]):
     def __len__(self) -> int:
         return len(self._names)
 
-    @overload
-    def __getitem__(self, index: int) -> Region: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Region]: ...
-    def __getitem__(self, index: int | slice) -> Region | Sequence[Region]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
+    def made(self, index: int) -> Region:
+        """One of them; see `Made`."""
         index = range(len(self))[index]
         start, end, offset = _SPAN.unpack_from(self._note, _HEAD.size + _SPAN.size * index)
         first = self._names[index]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import array
 from collections.abc import Iterable, Iterator, Sequence
 
-from tray.lean import overload
+from tray.formats.made import Made
 from tray.model import Memory
 
 Row = tuple[int, int, int, str]
 """Start, size, stored, access: as in `Memory`."""
 
 
-class Pieces(Sequence[Memory]):
+class Pieces(Made[Memory]):
     """A list of `Memory` that keeps numbers in arrays and makes the objects when they are looked at."""
 
     def __init__(self, memory: Iterable[Memory] = ()) -> None:
@@ -56,13 +56,8 @@ class Pieces(Sequence[Memory]):
     def __len__(self) -> int:
         return len(self._kinds)
 
-    @overload
-    def __getitem__(self, index: int) -> Memory: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Memory]: ...
-    def __getitem__(self, index: int | slice) -> Memory | Sequence[Memory]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
+    def made(self, index: int) -> Memory:
+        """One of them; see `Made`."""
         index = range(len(self))[index]
         start, size, stored = self._numbers[3 * index : 3 * index + 3]
         return Memory(start, size, stored, self._known[self._kinds[index]])
