@@ -33,6 +33,8 @@ MOST_WARM = 3 * GIB
 """No more memory than this is warmed up: the target has as much as the dump, and others use the machine."""
 FILLED = 180.0
 """Seconds that a target of some GiB may take to fill its memory."""
+QUIET = 0.5
+"""Seconds for which a target's pace at rest is watched."""
 PEERS = ("gcore", "lldb")
 LLDB = next((name for name in ("lldb-19", "lldb") if shutil.which(name)), "lldb-19")
 
@@ -62,6 +64,7 @@ class Case:
         target: Its source in tests/targets, and its arguments.
         tools: What to run: a peer, or a mode of Hangshot's and options of ``dump``.
         idlers: How many idle threads to add.
+        writes: How many MiB a thread of the target shall write to all the time.
         limit: Seconds after which a peer is stopped; 0 lets it run.
         once: Tools that run only once, on a target of their own, since they take long or change it.
         need: About how many bytes a dump takes.
@@ -72,13 +75,18 @@ class Case:
     tools: tuple[str, ...]
     need: int
     idlers: int = 0
+    writes: int = 0
     limit: float = 0
     once: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of one tool came to; sizes are bytes, durations seconds."""
+    """What one run of one tool came to; sizes are bytes, durations seconds.
+
+    Attributes:
+        kept: Of what the target writes at rest, the part that it wrote meanwhile; 0 if it does not write.
+    """
 
     wall: float
     on_disk: float
@@ -88,6 +96,7 @@ class Run:
     size: int
     allocated: int
     tables: int
+    kept: float
 
 
 @dataclass
@@ -119,13 +128,14 @@ class Result:
 class Heart:
     """The heartbeat of a target."""
 
-    def __init__(self, folder: Path, library: Path, idlers: int) -> None:
+    def __init__(self, folder: Path, library: Path, idlers: int, writes: int) -> None:
         self.path = folder / "heartbeat"
         self.path.write_bytes(bytes(mmap.PAGESIZE))
         self.environment = {
             "LD_PRELOAD": str(library),
             "HEARTBEAT": str(self.path),
             "HEARTBEAT_IDLERS": str(idlers),
+            "HEARTBEAT_WRITES": str(writes),
         }
 
     def reset(self) -> None:
@@ -148,8 +158,26 @@ class Heart:
             time.sleep(0.002)
         return self._read()[0] / 1e9
 
-    def _read(self) -> tuple[int, int]:
-        return struct.unpack("<QQ", self.path.read_bytes()[:16])
+    def writes(self) -> tuple[float, int]:
+        """When it is, in seconds, and how often the target has written by then."""
+        return time.monotonic(), self._read()[2]
+
+    def rest(self) -> float:
+        """Writes a second while nothing happens; once the memory is filled there are some."""
+        deadline = time.monotonic() + FILLED
+        while not self._read()[2] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        before = self.writes()
+        time.sleep(QUIET)
+        return pace(before, self.writes())
+
+    def _read(self) -> tuple[int, int, int]:
+        return struct.unpack("<QQQ", self.path.read_bytes()[:24])
+
+
+def pace(before: tuple[float, int], after: tuple[float, int]) -> float:
+    """Writes a second between two moments."""
+    return (after[1] - before[1]) / (after[0] - before[0])
 
 
 @dataclass
@@ -176,7 +204,7 @@ class Bench:
     @contextmanager
     def target(self, case: Case) -> Iterator[tuple[Program, Heart]]:
         """A running target with its heartbeat."""
-        heart = Heart(self.folder, self.library, case.idlers)
+        heart = Heart(self.folder, self.library, case.idlers, case.writes)
         name, *arguments = case.target
         command = [*self.workshop.build(name), *arguments]
         program = launch(command, FILLED, env={**os.environ, **heart.environment})
@@ -206,15 +234,17 @@ class Bench:
         command = words(tool, program.pid, str(self.folder / "dump"))
         limit = case.limit if tool in PEERS else 0
         warm(case.need)
+        rest = heart.rest() if case.writes else 0.0
         heart.reset()
-        before = tables(program.pid)
+        before, written = tables(program.pid), heart.writes()
         used, stopped = measured(command, limit)
+        kept = pace(written, heart.writes()) / rest if rest else 0.0
         pause, grown = heart.longest(), tables(program.pid) - before
         if stopped:
             result.note = f"stopped after {limit:.0f} s, unfinished"
-        return self._weighed(used, pause, grown)
+        return self._weighed(used, pause, grown, kept)
 
-    def _weighed(self, used: dict, pause: float, grown: int) -> Run:
+    def _weighed(self, used: dict, pause: float, grown: int, kept: float) -> Run:
         """A run with the size of its dump, which is then deleted."""
         made = [path for path in self.folder.glob("dump*") if path.suffix != ".json"]
         if len(made) != 1:
@@ -227,7 +257,7 @@ class Bench:
         for path in self.folder.glob("dump*"):
             path.unlink()
         wall, cpu, peak = used["wall"], used["cpu"], used["peak"]
-        return Run(wall, wall + synced, pause, peak, cpu, found.st_size, found.st_blocks * 512, grown)
+        return Run(wall, wall + synced, pause, peak, cpu, found.st_size, found.st_blocks * 512, grown, kept)
 
 
 def words(tool: str, pid: int, output: str) -> list[str]:
@@ -326,9 +356,12 @@ def table(name: str, results: list[Result]) -> Iterator[str]:
     for result in results:
         if result.tool in PEERS:
             continue
-        ratios = [ratio(result, judge, name, 2) for name, _, _ in COLUMNS]
+        ratios = [ratio(result, judge, name, 3 if name == "pause" else 2) for name, _, _ in COLUMNS]
         sizes = " / ".join(ratio(result, judge, name, 3) for name in ("size", "allocated"))
         yield f"| *{shown(result.tool)} ÷ gcore* | {' | '.join(ratios)} | {sizes} | | |"
+    if judge.median("kept"):
+        kept = [f"{shown(result.tool)} {result.shown('kept', 100, 0)} %" for result in results]
+        yield f"\nOf what it writes at rest, the target wrote while the command ran: {', '.join(kept)}."
 
 
 def shown(tool: str) -> str:
