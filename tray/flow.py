@@ -83,6 +83,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     trigger: Trigger,
     taken: datetime,
     *,
+    need: int,
     held: Held,
     progress: Progress,
     output: Path | str | None = None,
@@ -98,6 +99,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
         mode: What to keep.
         trigger: Why.
         taken: When the key went down, aware.
+        need: About how many bytes it will take: `Capture.estimate`.
         held: Keeps Ctrl+C back; let in until the dump is about to get its name.
         progress: Told while memory is copied.
         output: A folder or file instead of the store's own folder.
@@ -110,7 +112,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
         KeyboardInterrupt: Likewise, whatever the moment that Ctrl+C came in.
     """
     began = time.monotonic()
-    need, packing = capture.estimate(target, mode), compress != packed.KINDS[0]
+    packing = compress != packed.KINDS[0]
     suffix, need = capture.suffix + packed.SUFFIX * packing, need * (1 + packing)
     with store.begin(target, mode, suffix, taken, need=need, output=output) as partial:
         with held.interruptible(), partial.scratch() if packing else nullcontext(partial.file) as file:

@@ -37,7 +37,16 @@ def taken(capture: FakeCapture, store: Store, progress=lambda _done, _total: Fal
     mode = MODES["mini"]
     with Held() as held:
         return flow.dump(
-            capture, store, EDITOR, mode, Trigger.HOTKEY, TAKEN, held=held, progress=progress, **settings
+            capture,
+            store,
+            EDITOR,
+            mode,
+            Trigger.HOTKEY,
+            TAKEN,
+            need=1 << 20,
+            held=held,
+            progress=progress,
+            **settings,
         )
 
 

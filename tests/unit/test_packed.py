@@ -30,7 +30,7 @@ def taken(store: Store) -> Dump:
     with Held() as held:
         return flow.dump(
             FakeCapture(EDITOR), store, EDITOR, MODES["mini"], Trigger.HOTKEY, now,
-            held=held, progress=lambda _done, _total: False, compress="zstd",
+            need=1 << 20, held=held, progress=lambda _done, _total: False, compress="zstd",
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from tray.model import Include
 from tray.modes import How
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from tray.capture import Progress
@@ -27,6 +27,8 @@ STALL = 60.0
 """Seconds without a byte written after which the target is let go whatever happens."""
 _LAST_RESORT = 5.0
 _MINI_BASE, _MINI_THREAD, _MINI_MODULE = 160 << 10, 12 << 10, 8 << 10
+_CODE = b" r-xp "
+"""Stands in a line of ``maps`` for most modules, and rarely in any other."""
 
 
 class LinuxCapture:
@@ -57,23 +59,26 @@ class LinuxCapture:
         return found
 
     def estimate(self, target: Target, mode: Mode) -> int:
-        """See `tray.capture.Capture.estimate`; reads two small files of /proc."""
+        """See `tray.capture.Capture.estimate`; reads two small files of /proc, one of them twice for a full dump."""
         try:
             status = self._kernel.text(f"/proc/{target.pid}/status")
-            mapped = linux_maps.listed(self._kernel.blocks(f"/proc/{target.pid}/maps"))
+            modules = sum(block.count(_CODE) for block in self._maps(target))
         except OSError as error:
             raise TargetGone(f"{target.name} ({target.pid}) ended.") from error
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         threads = int(fields.get("Threads", "1"))
-        modules = len({kind.path for kind in mapped.kinds if kind.inode})
         total = _MINI_BASE + threads * _MINI_THREAD + modules * _MINI_MODULE
         if Include.HEAP in mode.include:
             total += sum(
                 _kilobytes(fields.get(key, "0")) for key in ("RssAnon", "RssShmem", "VmSwap", "HugetlbPages")
             )
         if Include.MAPPED_FILES in mode.include:
+            mapped = linux_maps.listed(self._maps(target))
             total += sum(one.size for one in mapped.where(lambda kind: kind.inode and not kind.fileless))
         return total
+
+    def _maps(self, target: Target) -> Iterator[bytes]:
+        return self._kernel.blocks(f"/proc/{target.pid}/maps")
 
     def write(
         self,

@@ -222,13 +222,14 @@ def _take(
 
                 if (code := handover.narrow(request, target, orders, as_json=as_json)) is not None:
                     return code
+            need = here.estimate(target, mode)
             if as_json:
-                say(_started(target, mode.name, here.estimate(target, mode)))
+                say(_started(target, mode.name, need))
         try:
             with Reporter(target.name, as_json=as_json) as reporter:
                 dump = flow.dump(
                     here, store, target, mode, trigger, taken,
-                    held=held, progress=reporter, output=output, compress=packing,
+                    need=need, held=held, progress=reporter, output=output, compress=packing,
                     settled=ping.settled if ping else None,
                 )  # fmt: skip
         except Stalled:
