@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import signal
 import sys
 import threading
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from tray import __version__, commands
 from tray.commands import plain
 from tray.errors import BadUsage, Cancelled, TrayError
-from tray.lean import TYPE_CHECKING, at_first_words, loading, logger
+from tray.lean import TYPE_CHECKING, at_first_words, loading, logger, signal
 from tray.printable import printable
 
 if TYPE_CHECKING:
@@ -128,8 +127,8 @@ def _cancelled_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, _cancel) for number in map(signal.Signals.__getitem__, names)}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, _cancel) for number in numbers}
     try:
         yield
     finally:

@@ -11,13 +11,12 @@ from tray import __version__, packed, reports
 from tray.capture import started
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core
-from tray.lean import TYPE_CHECKING, Protocol, logger, replace
+from tray.lean import TYPE_CHECKING, UTC, Protocol, datetime, logger, replace
 from tray.model import Dump, Include
 from tray.reports import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
     from typing import BinaryIO, Self
@@ -196,8 +195,6 @@ def _asked(dump: Dump) -> Dump:
 
 def _since(dump: Dump) -> float:
     """Seconds since the end of a capture; 0 if the clock was set back meanwhile."""
-    from datetime import UTC, datetime
-
     return max(0.0, (datetime.now(UTC) - dump.taken).total_seconds() - dump.seconds)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from contextlib import contextmanager
 
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

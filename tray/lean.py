@@ -1,7 +1,7 @@
 """What the standard library has too, for a fraction of what it costs at the start of the program.
 
 Whoever waits for a dump waits for every import on the way to it. The modules there take
-``TYPE_CHECKING``, dataclasses and their logger from here; mypy sees the real ones.
+``TYPE_CHECKING``, dataclasses, times, signals and their logger from here; mypy sees the real ones.
 """
 
 from __future__ import annotations
@@ -13,21 +13,30 @@ from contextlib import contextmanager
 from operator import attrgetter
 
 __all__ = [
-    "TYPE_CHECKING", "NamedTuple", "Protocol", "at_first_words", "dataclass", "field", "loading", "logger", "overload",
-    "pattern", "replace",
+    "TYPE_CHECKING", "UTC", "NamedTuple", "Protocol", "at_first_words", "dataclass", "datetime", "field", "loading",
+    "logger", "overload", "pattern", "replace", "signal",
 ]  # fmt: skip
 
 TYPE_CHECKING = False
 """As in ``typing``; checkers know it by its name."""
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator
     from dataclasses import Field, dataclass, field, replace
+    from datetime import UTC, datetime
     from logging import Logger
     from re import Pattern
     from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
     Value = TypeVar("Value")
+else:
+    import _signal as signal  # the same functions, without an enumeration for each kind of number
+
+    # The same classes, which `datetime` before Python 3.12 makes in Python first.
+    from _datetime import datetime, timezone
+
+    UTC = timezone.utc
 
 _SILENT = ("debug", "info")
 """What nobody sees who has not set up ``logging``."""

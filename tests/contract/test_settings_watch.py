@@ -8,8 +8,9 @@ import shutil
 
 import pytest
 
-from tray import settings
 from tray.patience import patiently
+from tray.settings import edit
+from tray.settings.watch import Watch
 
 
 def arrives(told, content):
@@ -31,7 +32,7 @@ class WatchContract:
     def told(self, path):
         """What the file held each time that a change was told."""
         changes = queue.Queue()
-        watch = settings.Watch(path, lambda: changes.put(path.read_text() if path.exists() else None))
+        watch = Watch(path, lambda: changes.put(path.read_text() if path.exists() else None))
         yield changes
         watch.close()
         watch.close()
@@ -50,7 +51,7 @@ class WatchContract:
         patiently(lambda: path.rename(path.with_name("settings.toml~")))
         path.write_text("# three")
         assert arrives(told, "# three")
-        settings.change(path, "mode", "heap")
+        edit.change(path, "mode", "heap")
         assert arrives(told, path.read_text())
         patiently(path.unlink)
         assert arrives(told, None)
@@ -78,7 +79,7 @@ class WatchContract:
     def test_closing_from_the_callback_is_fine(self, path):
         """No join of a thread with itself."""
         closed = queue.Queue()
-        watch = settings.Watch(path, lambda: closed.put(watch.close()))
+        watch = Watch(path, lambda: closed.put(watch.close()))
         path.write_text("x")
         closed.get(timeout=5)
         watch._thread.join(5)
@@ -87,5 +88,5 @@ class WatchContract:
     def test_a_folder_that_cannot_be_watched_is_said(self, tmp_path, expected_warnings):
         """Nothing is watched, and closing works."""
         (tmp_path / "file").touch()
-        settings.Watch(tmp_path / "file" / "settings.toml", lambda: None).close()
+        Watch(tmp_path / "file" / "settings.toml", lambda: None).close()
         assert "will need a restart" in expected_warnings.messages[0]

@@ -8,8 +8,8 @@ import os
 import pytest
 from contract.test_settings_watch import WatchContract, arrives
 
-from tray import settings
 from tray.ffi.inotify import Inotify
+from tray.settings.watch import Watch
 
 pytestmark = pytest.mark.linux
 
@@ -34,7 +34,7 @@ class TestInotify(WatchContract):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
         monkeypatch.setattr(Inotify, "__init__", refuse)
-        settings.Watch(path, lambda: None).close()
+        Watch(path, lambda: None).close()
         assert "will need a restart" in expected_warnings.messages[0]
 
     def test_a_failing_call_says_why(self, tmp_path):

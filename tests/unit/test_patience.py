@@ -11,6 +11,7 @@ import pytest
 
 from tray import patience, settings
 from tray.patience import patiently
+from tray.settings import edit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,10 +56,10 @@ def test_elsewhere_a_refusal_is_final(monkeypatch):
 def test_settings_change_while_somebody_reads_them(tmp_path: Path):
     """As a virus scanner does, or our own watch."""
     path = tmp_path / "settings.toml"
-    settings.create(path)
+    edit.create(path)
     with path.open("rb") as file:
         threading.Timer(0.1, file.close).start()
         began = time.monotonic()
-        settings.change(path, "mode", "full")
+        edit.change(path, "mode", "full")
     assert time.monotonic() - began < patience.SECONDS
     assert settings.load(path).mode == "full"

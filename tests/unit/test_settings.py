@@ -16,7 +16,7 @@ from tray import settings
 from tray.errors import BadSettings
 from tray.model import Retention
 from tray.modes import How
-from tray.settings import Settings
+from tray.settings import Settings, edit
 from tray.settings.edit import default
 from tray.settings.read import line_of
 
@@ -55,7 +55,7 @@ def test_folders_are_those_of_platformdirs(monkeypatch, home, chosen):
 def test_the_default_file_says_what_the_defaults_are(tmp_path):
     """What `create` writes changes nothing, and shows every setting."""
     path = tmp_path / "new" / "settings.toml"
-    settings.create(path)
+    edit.create(path)
     assert settings.load(path) == Settings()
     assert settings.problems(path) == []
     for key in (
@@ -79,7 +79,7 @@ def test_create_leaves_a_file_alone(tmp_path):
     """Also an empty one."""
     path = tmp_path / "settings.toml"
     path.touch()
-    settings.create(path)
+    edit.create(path)
     assert path.read_bytes() == b""
 
 
@@ -235,9 +235,9 @@ def test_change_keeps_everything_else(tmp_path):
     path = tmp_path / "settings.toml"
     path.write_bytes(b'# mine\r\nmode   = "mini" # small\r\n\r\n[retention]\r\ncount = 3\r\n')
     path.chmod(0o640)
-    settings.change(path, "mode", "heap")
-    settings.change(path, "retention.count", 5)
-    settings.change(path, "notify_after", 2.5)
+    edit.change(path, "mode", "heap")
+    edit.change(path, "retention.count", 5)
+    edit.change(path, "notify_after", 2.5)
     content = path.read_bytes()
     assert b'# mine\r\nmode   = "heap" # small\r\n' in content
     assert b"[retention]\r\ncount = 5\r\n" in content
@@ -250,7 +250,7 @@ def test_change_keeps_everything_else(tmp_path):
 def test_change_without_a_file_writes_the_commented_one(tmp_path):
     """A choice in the menu gives the user a file to look at."""
     path = tmp_path / "new" / "settings.toml"
-    settings.change(path, "mode", "full")
+    edit.change(path, "mode", "full")
     assert settings.load(path).mode == "full"
     assert "# The keys that dump the app in front" in path.read_text()
 
@@ -259,7 +259,7 @@ def test_change_can_make_a_table(tmp_path):
     """A file of one line has no [retention] yet."""
     path = tmp_path / "settings.toml"
     path.write_text('mode = "heap"\n')
-    settings.change(path, "retention.size", "5 GB")
+    edit.change(path, "retention.size", "5 GB")
     assert settings.load(path).retention.size == 5 * 10**9
 
 
@@ -270,7 +270,7 @@ def test_change_follows_a_link(tmp_path):
     real.write_text('mode = "mini"\n')
     path = tmp_path / "settings.toml"
     path.symlink_to(real)
-    settings.change(path, "mode", "heap")
+    edit.change(path, "mode", "heap")
     assert path.is_symlink()
     assert 'mode = "heap"' in real.read_text()
 
@@ -281,7 +281,7 @@ def test_change_leaves_a_file_with_a_mistake_alone(tmp_path, content, value):
     path = tmp_path / "settings.toml"
     path.write_bytes(content)
     with pytest.raises(BadSettings):
-        settings.change(path, "mode", value)
+        edit.change(path, "mode", value)
     assert path.read_bytes() == content
 
 
@@ -295,7 +295,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BadSettings, match="No space left"):
-        settings.change(path, "mode", "heap")
+        edit.change(path, "mode", "heap")
     assert [entry.name for entry in tmp_path.iterdir()] == ["settings.toml"]
     assert path.read_text() == 'mode = "mini"\n'
 
@@ -304,5 +304,5 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     """Create tells cause and next step."""
     (tmp_path / "file").touch()
     with pytest.raises(BadSettings, match="cannot be written") as caught:
-        settings.create(tmp_path / "file" / "settings.toml")
+        edit.create(tmp_path / "file" / "settings.toml")
     assert "See that you may write" in caught.value.hint

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tray import settings
 from tray.app import help as help_page
 from tray.model import Target, Trigger
+from tray.settings import edit
 from tray.shot import toasts
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Rows:
         self._post(lambda: self._choose(mode))
 
     def _choose(self, mode: str) -> None:
-        settings.change(self._app.places.settings, "mode", mode)
+        edit.change(self._app.places.settings, "mode", mode)
         self._app.reload()
 
     def report(self, path: Path) -> None:
@@ -85,7 +85,7 @@ class Rows:
         self._post(self._edit)
 
     def _edit(self) -> None:
-        settings.create(self._app.places.settings)
+        edit.create(self._app.places.settings)
         self._desktop.open(self._app.places.settings)
 
     def help(self) -> None:

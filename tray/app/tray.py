@@ -24,6 +24,7 @@ from tray.app.view import view
 from tray.desktop import Toast
 from tray.errors import BadSettings, Cancelled, TrayError, Unsupported
 from tray.model import Target, Trigger, Window
+from tray.settings.watch import Watch
 from tray.shot import Answer, Event, Explain, Shot, Worker, asked
 from tray.shot.aim import aimed, caught
 from tray.shot.loop import Loop
@@ -101,7 +102,7 @@ class App:
         self._rows = Rows(self, desktop)
         self.settings = settings.Settings()
         self._mistake = ""
-        self._watch: settings.Watch | None = None
+        self._watch: Watch | None = None
         self._recent = Recent()
         self._fresh: Fresh | None = None
         self._looking = self._again = False
@@ -121,7 +122,7 @@ class App:
             return False
         self._desktop.ending(lambda: self.loop.post(self.finish))
         # The watch comes first, or a change between the two would be missed.
-        self._watch = settings.Watch(self.places.settings, lambda: self.loop.post(self.reload))
+        self._watch = Watch(self.places.settings, lambda: self.loop.post(self.reload))
         self._read_settings()
         self._follow_windows()
         problem = self.keys.use(self.settings.hotkey)

@@ -6,13 +6,12 @@ import json
 import sys
 import time
 from _thread import interrupt_main
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tray.commands import UNTOLD
 from tray.commands.orders import CANCEL, Orders, Ping
 from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
-from tray.lean import TYPE_CHECKING, loading, logger
+from tray.lean import TYPE_CHECKING, UTC, datetime, loading, logger
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
 from tray.packed import KINDS

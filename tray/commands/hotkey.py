@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show it, or record it; a tray that runs follows the settings by itself."""
     from tray import settings
     from tray.desktop.hotkey import parse
+    from tray.settings import edit
 
     if not arguments.record:
         print(parse(settings.load(settings.path()).hotkey).label)
@@ -28,6 +29,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     print("Press the new hotkey, then let it go…", file=sys.stderr, flush=True)
     pressed = recorded()
-    settings.change(settings.path(), "hotkey", str(pressed))
+    edit.change(settings.path(), "hotkey", str(pressed))
     print(pressed.label)
     return 0

@@ -1,8 +1,6 @@
-"""Settings ↔ one TOML file: defaults, loading, changing, watching."""
+"""Settings ↔ one TOML file: defaults and loading; `edit` changes it, `watch` tells of changes."""
 
-from tray.settings.edit import change, create
 from tray.settings.read import load, parse, problems, text
 from tray.settings.values import Settings, path
-from tray.settings.watch import Watch
 
-__all__ = ["Settings", "Watch", "change", "create", "load", "parse", "path", "problems", "text"]
+__all__ = ["Settings", "load", "parse", "path", "problems", "text"]

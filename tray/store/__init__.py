@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tray.errors import NoDump, StoreUnusable
-from tray.lean import TYPE_CHECKING, logger, replace
+from tray.lean import TYPE_CHECKING, UTC, datetime, logger, replace
 from tray.packed import base
 from tray.store import folder as folders
 from tray.store import look, names, sidecar

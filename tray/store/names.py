@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 from tray import packed
-from tray.lean import TYPE_CHECKING, dataclass
+from tray.lean import TYPE_CHECKING, UTC, dataclass, datetime
 
 if TYPE_CHECKING:
     from tray.model import Target

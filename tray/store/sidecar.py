@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, datetime
 from tray.model import Dump, Frame, Gap, Stack, Target, Thread, Trigger, Trust, Window
 from tray.packed import base
 from tray.store import reason, streamed
