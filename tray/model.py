@@ -231,7 +231,7 @@ class Snapshot:
     state: str = "S"
     name: str = ""
     arguments: str = ""
-    threads: tuple[Thread, ...] = ()
+    threads: Sequence[Thread] = ()
     memory: Sequence[Memory] = ()
     mappings: Sequence[Region] = ()
     auxv: bytes = b""

@@ -275,6 +275,25 @@ def test_lean_reading_leaves_out_vectors(tmp_path: Path):
     assert (first.floating, first.extended, second.floating) == (b"", b"", b"")
 
 
+def test_lean_reading_finds_the_same_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A crowd whose notes look alike is read at once; where some look different, one by one, and none is missed."""
+    monkeypatch.setattr(core, "_WINDOW", 5000)
+    extended = [b"", b"", b"avx" * 9, b"avx" * 9, b"avx" * 9, b"", b"a" * 6000, b"a" * 6000, b"a" * 6000]
+    extended += [b"x"] * 40 + [b"y" * 2, b""]
+    shown = synth.snapshot(
+        *(
+            replace(synth.thread(100 + number, pc=number), extended=some)
+            for number, some in enumerate(extended)
+        )
+    )
+    with synth.core_file(tmp_path / "core", shown).open("rb") as file:
+        found = core.verified(file, len(extended)).snapshot
+    expected = [(one.tid, one.registers) for one in shown.threads]
+    assert core.registers(found.threads) == core.registers(shown.threads) == expected
+    assert [(one.tid, one.registers) for one in found.threads] == expected
+    assert found.mappings == shown.mappings
+
+
 def test_many_stretches_in_little_room():
     """A list of stretches gives back what was put in, sorted on demand, whatever their number."""
     pieces = [Memory(n << 20, PAGE, n % 3 * 1000, ("rw-", "r-x")[n % 2]) for n in range(3000, 0, -1)]

@@ -75,6 +75,30 @@ def test_damage_takes_no_memory(tmp_path: Path):
         tracemalloc.stop()
 
 
+def threads(path: Path, *, whole: bool) -> list[tuple[int, bytes]] | None:
+    """Ids and registers as one of the two ways of reading finds them; None for a damaged file."""
+    with path.open("rb", buffering=0) as file:
+        try:
+            return list(core.registers(core.Core(file, whole=whole).snapshot.threads))
+        except BadDump:
+            return None
+
+
+@pytest.mark.linux  # as above
+def test_damage_is_seen_by_lean_reading_too(tmp_path: Path):
+    """Reading a crowd of threads at once overlooks nothing that reading each by itself finds."""
+    shown = synth.snapshot(*(synth.thread(100 + number) for number in range(9)))
+    path, head, good = synth.core_file(tmp_path / "core", shown), synth.head(shown), 0
+    with path.open("r+b", buffering=0) as file:
+        for content in mutations(head, 500, seed=72):
+            file.seek(0)
+            file.write(content)
+            found = threads(path, whole=False)
+            assert found == threads(path, whole=True)
+            good += found is not None
+    assert 100 < good < 480
+
+
 def changed(path: Path, *changes: tuple[str, int, int]) -> Path:
     """The file of `synth.app` with some fields changed: (format, offset, value)."""
     synth.core_file(path)

@@ -6,6 +6,7 @@ Source: core(5); Linux ``fs/binfmt_elf.c``; ``include/linux/elfcore.h``.
 from __future__ import annotations
 
 import os
+import struct
 
 from tray.errors import BadDump
 from tray.formats import elf
@@ -22,14 +23,18 @@ from tray.formats.core_write import (
     STATUS,
 )
 from tray.formats.file_note import FileNote
+from tray.formats.made import Made
 from tray.formats.pieces import Pieces
 from tray.formats.stretches import Stretches
 from tray.lean import TYPE_CHECKING
 from tray.model import Memory, Module, Snapshot, Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any, BinaryIO, Self
+
+    Note = tuple[int, str, int, bytes]
+    """Where it begins, owner, kind, payload."""
 
 _MOST_HEADERS = 4_000_000
 _MOST_NOTES = 1 << 30
@@ -40,6 +45,8 @@ _WINDOW = 64 << 10
 _SMALL = frozenset({NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV, NT_FILE})
 """Notes that tell who waits for what; the others are most of the bytes."""
 _ALL = _SMALL | {NT_FPREGSET, NT_X86_XSTATE}
+_STATUS = "32xi76x216s8x"
+"""Of `STATUS`, thread id and registers alone."""
 _OWNERS = {b"CORE\0": "CORE", b"LINUX\0": "LINUX"}
 _NAME = 8
 """Bytes of a note's name that are read with its head: ``CORE`` and ``LINUX`` fit."""
@@ -84,13 +91,12 @@ class _Head:
         for start in range(0, length, step):
             yield from elf.PROGRAM.iter_unpack(self.at(table + start, min(step, length - start)))
 
-    def notes(self, wanted: Collection[int] = _ALL) -> Iterator[tuple[str, int, bytes]]:
-        """Owner, kind and payload of each note; without payload but for those wanted.
+    def notes(self, position: int, end: int, wanted: Collection[int] = _ALL) -> Iterator[Note]:
+        """Each note of a part of the file; without payload but for those wanted.
 
         Raises:
-            BadDump: There are none, or they are cut off.
+            BadDump: The last one is cut off.
         """
-        position, end = self._notes_at()
         window, start = b"", position
         while position + elf.NOTE.size <= end:
             if position + elf.NOTE.size + _NAME > start + len(window):
@@ -104,16 +110,38 @@ class _Head:
             if name_size > _NAME:
                 name = self.at(position + elf.NOTE.size, name_size)
             owner = _OWNERS.get(name) or name.rstrip(b"\0").decode("latin-1")
-            position = payload + size + -size % 4
             if kind not in wanted:
-                yield owner, kind, b""
+                yield position, owner, kind, b""
             elif payload + size <= start + len(window):
-                yield owner, kind, window[payload - start : payload - start + size]
+                yield position, owner, kind, window[payload - start : payload - start + size]
             else:
-                yield owner, kind, self.at(payload, size)
+                yield position, owner, kind, self.at(payload, size)
+            position = payload + size + -size % 4
 
-    def _notes_at(self) -> tuple[int, int]:
-        """Where the notes begin and end."""
+    def alike(self, position: int, end: int, size: int) -> Iterator[tuple[int, bytes]]:
+        """Thread id and registers of each thread whose notes are like those before them but for their content.
+
+        Most are, and so their heads are compared without a step for each. They begin at
+        ``position``; those before them are ``size`` bytes long.
+        """
+        before = self.at(position - size, size) if size <= _WINDOW else b""
+        layout = _layout(before)
+        if layout is None:
+            return
+        head, _, _, *others = layout.unpack(before)
+        while count := min(_WINDOW, end - position) // size:
+            for first, tid, registers, *rest in layout.iter_unpack(self.at(position, count * size)):
+                if first != head or rest != others:
+                    return
+                yield tid, registers
+            position += count * size
+
+    def notes_at(self) -> tuple[int, int]:
+        """Where the notes begin and end.
+
+        Raises:
+            BadDump: There are none, or the file ends before they do.
+        """
         found = next((program for program in self.programs() if program[0] == elf.PT_NOTE), None)
         if found is None:
             raise BadDump("The core file says nothing about threads.")
@@ -153,9 +181,10 @@ class Core:
         self._code: set[int] = set()
         self.missing = 0
         """Bytes that the headers promise and the file does not have: it was cut."""
-        pieces = Pieces()
+        pieces, about = Pieces(), dict[int, bytes]()
         self.memory = Stretches(self._places(pieces if whole else None), self._head.at).memory
-        self.snapshot = _snapshot(self._head.notes(_ALL if whole else _SMALL), pieces.sorted())
+        threads = _threads(self._head, about) if whole else Statuses(self._head, about)
+        self.snapshot = _snapshot(threads, about, pieces.sorted())
 
     def _places(self, pieces: Pieces | None) -> Iterator[tuple[int, int, int]]:
         """Where each stored stretch of memory is, in one pass that also takes note of everything else about them."""
@@ -226,58 +255,122 @@ def verified(file: BinaryIO, threads: int) -> Core:
     return read
 
 
-def _snapshot(notes: Iterable[tuple[str, int, bytes]], memory: Pieces) -> Snapshot:
+class Statuses(Made[Thread]):
+    """The threads of a core file, of each no more than its id and its general registers.
+
+    Args:
+        head: Of the file.
+        about: Gets the notes about the process, and the first thread's status.
+
+    Raises:
+        BadDump: The notes are damaged.
+    """
+
+    def __init__(self, head: _Head, about: dict[int, bytes]) -> None:
+        self.rows: list[tuple[int, bytes]] = []
+        """Id and registers of each."""
+        position, end = head.notes_at()
+        while position < end:
+            position = self._some(head, position, end, about)
+
+    def _some(self, head: _Head, position: int, end: int, about: dict[int, bytes]) -> int:
+        """Take two threads, and all behind these that have the same notes as the second; gives where they end."""
+        begins: list[int] = []
+        for begin, owner, kind, payload in head.notes(position, end, _SMALL):
+            if owner != "CORE":
+                continue
+            about.setdefault(kind, payload)
+            if kind == NT_PRSTATUS:
+                if len(begins) == 2:  # noqa: PLR2004
+                    size, before = begin - begins[1], len(self.rows)
+                    self.rows += head.alike(begin, end, size)
+                    return begin + (len(self.rows) - before) * size
+                begins.append(begin)
+                status = _status(payload)
+                self.rows.append((status[4], status[9]))
+        return end
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def made(self, index: int) -> Thread:
+        """One of them; see `Made`."""
+        tid, registers = self.rows[index]
+        return Thread(tid, registers=registers)
+
+
+def registers(threads: Sequence[Thread]) -> Sequence[tuple[int, bytes]]:
+    """Id and general registers of each thread."""
+    return threads.rows if isinstance(threads, Statuses) else [(one.tid, one.registers) for one in threads]
+
+
+def _layout(notes: bytes) -> struct.Struct | None:
+    """The head of each note, the first one's thread id and registers; None unless that is a status."""
+    parts, place = ["<"], 0
+    while place + elf.NOTE.size <= len(notes):
+        name, size, kind = elf.NOTE.unpack_from(notes, place)
+        if not place and (kind, size) != (NT_PRSTATUS, STATUS.size):
+            return None
+        head, padded = elf.NOTE.size + name + -name % 4, size + -size % 4
+        parts.append(f"{head}s{padded}x" if place else f"{head}s{_STATUS}")
+        place += head + padded
+    return struct.Struct("".join(parts)) if 0 < place == len(notes) else None
+
+
+def _snapshot(threads: Sequence[Thread], about: Mapping[int, bytes], memory: Pieces) -> Snapshot:
     """What the notes say."""
-    whole: dict[int, bytes] = {}
-    found = list(_threads(notes, whole))
-    if not found:
+    if not threads:
         raise BadDump("The core file names no thread.")
-    parent = STATUS.unpack(whole[NT_PRSTATUS])[5]
-    found[0] = Thread(
-        found[0].tid, "", "", "", found[0].registers, found[0].floating, found[0].extended,
-        _unless_zero(whole.get(NT_SIGINFO, b"")),
-    )  # fmt: skip
-    process = _process(whole.get(NT_PRPSINFO, b""), found[0].tid, parent)
+    process = _process(about.get(NT_PRPSINFO, b""), threads[0].tid, _status(about[NT_PRSTATUS])[5])
     return Snapshot(
         **process,
-        threads=tuple(found),
+        threads=threads,
         memory=memory,
-        mappings=FileNote(whole.get(NT_FILE, b"")),
-        auxv=whole.get(NT_AUXV, b""),
+        mappings=FileNote(about.get(NT_FILE, b"")),
+        auxv=about.get(NT_AUXV, b""),
     )
 
 
-def _threads(notes: Iterable[tuple[str, int, bytes]], whole: dict[int, bytes]) -> Iterator[Thread]:
-    """Each thread as soon as its notes are through; ``whole`` gets those about the process, and the first's status."""
+def _threads(head: _Head, about: dict[int, bytes]) -> tuple[Thread, ...]:
+    """The threads with all that is known of them; ``about`` as for `Statuses`."""
+    found = list(_each(head.notes(*head.notes_at()), about))
+    if found and (signal := about.get(NT_SIGINFO, b"")).strip(b"\0"):
+        first = found[0]
+        found[0] = Thread(first.tid, "", "", "", first.registers, first.floating, first.extended, signal)
+    return tuple(found)
+
+
+def _each(notes: Iterable[Note], about: dict[int, bytes]) -> Iterator[Thread]:
+    """Each thread as soon as its notes are through."""
     fields: dict[str, bytes] = {}
-    for owner, kind, payload in notes:
+    for _, owner, kind, payload in notes:
         if kind == NT_X86_XSTATE and owner == "LINUX" and fields:
             fields["extended"] = payload
         elif owner != "CORE":
             continue
         elif kind == NT_PRSTATUS:
             if fields:
-                yield _thread(fields)
-            whole.setdefault(kind, payload)
-            fields = {"status": payload}
+                yield _thread(**fields)
+            about.setdefault(kind, payload)
+            fields = {"note": payload}
         elif kind == NT_FPREGSET and fields:
             fields["floating"] = payload
         else:
-            whole.setdefault(kind, payload)
+            about.setdefault(kind, payload)
     if fields:
-        yield _thread(fields)
+        yield _thread(**fields)
 
 
-def _thread(fields: dict[str, bytes]) -> Thread:
-    if len(fields["status"]) != STATUS.size:
+def _thread(note: bytes, floating: bytes = b"", extended: bytes = b"") -> Thread:
+    status = _status(note)
+    return Thread(status[4], registers=status[9], floating=floating, extended=extended)
+
+
+def _status(note: bytes) -> tuple[Any, ...]:
+    """The fields of `STATUS`."""
+    if len(note) != STATUS.size:
         raise BadDump("A thread's note has a size that x86-64 does not have.")
-    status = STATUS.unpack(fields["status"])
-    return Thread(
-        tid=status[4],
-        registers=status[9],
-        floating=fields.get("floating", b""),
-        extended=fields.get("extended", b""),
-    )
+    return STATUS.unpack(note)
 
 
 def _process(note: bytes, pid: int, parent: int) -> dict[str, Any]:
@@ -296,15 +389,10 @@ def _process(note: bytes, pid: int, parent: int) -> dict[str, Any]:
     }
 
 
-def _unless_zero(value: bytes) -> bytes:
-    return value if value.strip(b"\0") else b""
-
-
 def _text(field: bytes) -> str:
     return field.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
 def _access(flags: int) -> str:
-    return "".join(
-        letter if flags & bit else "-" for letter, bit in (("r", elf.PF_R), ("w", elf.PF_W), ("x", elf.PF_X))
-    )
+    letters = zip("rwx", (elf.PF_R, elf.PF_W, elf.PF_X), strict=True)
+    return "".join(letter if flags & bit else "-" for letter, bit in letters)

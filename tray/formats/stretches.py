@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import bisect
+from itertools import islice
+from operator import le
 
 from tray.lean import TYPE_CHECKING
 
@@ -24,18 +26,16 @@ class Stretches:
     def __init__(self, places: Iterable[Place], at: Callable[[int, int], bytes]) -> None:
         self._starts, self._sizes, self._offsets = (array.array("Q") for _ in range(3))
         self._at = at
-        for place in places:
-            self._append(*place)
-        if any(self._starts[index] > self._starts[index + 1] for index in range(len(self._starts) - 1)):
+        starts, sizes, offsets = self._starts.append, self._sizes.append, self._offsets.append
+        for start, size, offset in places:
+            starts(start)
+            sizes(size)
+            offsets(offset)
+        if not all(map(le, self._starts, islice(self._starts, 1, None))):
             ordered = sorted(zip(self._starts, self._sizes, self._offsets, strict=True))
             self._starts, self._sizes, self._offsets = (
                 array.array("Q", column) for column in zip(*ordered, strict=True)
             )
-
-    def _append(self, start: int, size: int, offset: int) -> None:
-        self._starts.append(start)
-        self._sizes.append(size)
-        self._offsets.append(offset)
 
     def memory(self, address: int, size: int) -> bytes:
         """Up to ``size`` bytes from ``address``; fewer where the dump holds no more in one stretch."""

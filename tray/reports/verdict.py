@@ -11,7 +11,7 @@ from tray.reports import waits as finding
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitChain, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from tray.model import Snapshot, Thread
 
@@ -110,9 +110,9 @@ class _Case:
         places: Mapping[int, str],
     ) -> None:
         self.threads, self.told, self.stuck, self.places = threads, told, stuck, places
+        self._all = waits
         self._waits = {wait.tid: wait for wait in reversed(waits)}
         self._by_thread = {wait.tid: wait for wait in waits}
-        self._waiters = Counter((wait.kind, wait.address, wait.owner) for wait in waits)
         self.firsts: list[Wait] = []
         self.cycles: list[tuple[Wait, ...]] = []
         for chain in finding.chains(waits):
@@ -133,6 +133,15 @@ class _Case:
     def wait(self, tid: int) -> Wait | None:
         """What a thread waits for; None if it runs."""
         return self._waits.get(tid)
+
+    @cached_property
+    def here(self) -> Collection[int]:
+        """Ids of the process's own threads."""
+        return frozenset(thread.tid for thread in self.threads)
+
+    @cached_property
+    def _waiters(self) -> Counter[tuple[WaitKind, int, int | None]]:
+        return Counter((wait.kind, wait.address, wait.owner) for wait in self._all)
 
     def waiters(self, wait: Wait) -> int:
         """How many wait for the same."""
@@ -203,11 +212,11 @@ def _any_blocked(case: _Case) -> Verdict | None:
 def _blocked(case: _Case, firsts: Iterable[Wait]) -> Verdict | None:
     """The first chain that starts with a lock, and what its last holder does."""
     for first in firsts:
-        if first.kind not in _LOCKS or first.owner is None or not _is_here(case, first.tid):
+        if first.kind not in _LOCKS or first.owner is None or first.tid not in case.here:
             continue
         chain = case.chain(first)
         sentence = f"{first.name}{case.at(first.tid)} {_held(case, first)}"
-        there = first.owner in case.told or case.wait(first.owner) is not None or _is_here(case, first.owner)
+        there = first.owner in case.told or case.wait(first.owner) is not None or first.owner in case.here
         known = there or bool(first.tid in case.told and case.told[first.tid].other_end)
         if (others := case.waiters(first) - 1) > 0:
             who = f"{first.name}{case.at(first.tid)}"
@@ -226,10 +235,6 @@ def _held(case: _Case, wait: Wait) -> str:
     if wait.kind is WaitKind.JOIN:
         return f"{wait.does} ({whose})"
     return f"{wait.does} {'of' if wait.kind is WaitKind.MESSAGE else 'held by'} {whose}"
-
-
-def _is_here(case: _Case, tid: int) -> bool:
-    return any(thread.tid == tid for thread in case.threads)
 
 
 def _then(case: _Case, chain: WaitChain) -> str:

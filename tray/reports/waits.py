@@ -9,7 +9,9 @@ from collections import Counter
 from functools import cached_property, lru_cache
 
 from tray.ffi import linux as ffi
-from tray.lean import TYPE_CHECKING, dataclass, replace
+from tray.formats import core
+from tray.lean import TYPE_CHECKING, replace
+from tray.model import Thread
 from tray.printable import printable
 from tray.reports import calls, futex, refused
 from tray.reports.callers import Code
@@ -18,13 +20,14 @@ from tray.verdicts import Wait, WaitChain, WaitKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tray.model import Snapshot, Thread
+    from tray.model import Snapshot
 
     Memory = Callable[[int, int], bytes]
 
 _LONGEST_PATH = 256
 _PLACES = 64
 """Places whose content is kept for the next thread: many wait for the same lock."""
+_REGISTERS = struct.Struct("<27Q")
 _NOBODY = -1
 _SIGN = 1 << 31
 _GLIBC_SELF = 16
@@ -47,7 +50,7 @@ def find(
     """
     process = _Process(snapshot, lru_cache(_PLACES)(memory), told)
     found = []
-    for tid in process.threads:
+    for tid in process.registers:
         if time.monotonic() > limit:
             raise TimeoutError("so many threads take too long to look at")
         if wait := _wait(process, process.thread(tid)):
@@ -86,8 +89,16 @@ def _outside(process: _Process, found: Sequence[Wait]) -> list[Wait]:
 
 def names(threads: Sequence[Thread], told: Mapping[int, Thread]) -> dict[int, str]:
     """A name for each thread that tells it from the others; safe to show."""
-    bare = {one.tid: printable(told[one.tid].name if one.tid in told else one.name) for one in threads}
+    return _apart(
+        {one.tid: printable(told[one.tid].name if one.tid in told else one.name) for one in threads}
+    )
+
+
+def _apart(bare: dict[int, str]) -> dict[int, str]:
+    """The names of threads, with their ids where these are needed to tell them apart."""
     count = Counter(bare.values())
+    if len(count) == len(bare) and "" not in count:
+        return bare
     return {
         tid: name if name and count[name] == 1 else f"{name} ({tid})" if name else f"thread {tid}"
         for tid, name in bare.items()
@@ -120,39 +131,40 @@ def follow(wait: Wait, by_thread: Mapping[int, Wait]) -> WaitChain:
     return WaitChain(tuple(path))
 
 
-@dataclass(frozen=True, slots=True)
 class _Here:
-    """A thread with its registers unpacked."""
+    """A thread with its registers unpacked.
 
-    tid: int
-    registers: tuple[int, ...]
-    told: Thread
+    Attributes:
+        call: Number of the system call it waits in; -1 if it runs.
+    """
 
-    @property
-    def call(self) -> int:
-        """Number of the system call it waits in; -1 if it runs."""
-        number, result = self.registers[ffi.ORIG_RAX], self.registers[ffi.RAX]
-        return number if number < _SIGN and result in ffi.INTERRUPTED else -1
+    __slots__ = ("call", "registers", "tid", "told")
+
+    def __init__(self, tid: int, registers: tuple[int, ...], told: Thread) -> None:
+        self.tid, self.registers, self.told = tid, registers, told
+        number = registers[ffi.ORIG_RAX]
+        self.call = number if number < _SIGN and registers[ffi.RAX] in ffi.INTERRUPTED else -1
 
 
 class _Process:
     """What is needed to tell about any one thread; of what may be much, nothing before it is needed."""
 
     def __init__(self, snapshot: Snapshot, memory: Memory, told: Mapping[int, Thread]) -> None:
+        rows = core.registers(snapshot.threads)
         self.memory = memory
-        self.names = names(snapshot.threads, told)
-        self.threads = {one.tid: one for one in snapshot.threads if len(one.registers) == ffi.REGISTERS_SIZE}
+        self.names = _apart({tid: printable(told[tid].name) if tid in told else "" for tid, _ in rows})
+        self.registers = {tid: registers for tid, registers in rows if len(registers) == ffi.REGISTERS_SIZE}
         self._told = told
         self._mappings = snapshot.mappings
         self._locks: dict[futex.Call, futex.Lock | None] = {}
 
     def thread(self, tid: int) -> _Here:
         """A thread with its registers unpacked."""
-        return _Here(tid, struct.unpack("<27Q", self.threads[tid].registers), self.told(tid))
+        return _Here(tid, _REGISTERS.unpack(self.registers[tid]), self.told(tid))
 
     def told(self, tid: int) -> Thread:
         """What its capture told of it."""
-        return self._told.get(tid, self.threads[tid])
+        return self._told.get(tid) or Thread(tid)
 
     @cached_property
     def code(self) -> Code:
@@ -163,7 +175,7 @@ class _Process:
     def _blocks(self) -> dict[int, int]:
         """Thread id → address of its thread block."""
         place = 8 * ffi.FS_BASE
-        return {tid: struct.unpack_from("<Q", one.registers, place)[0] for tid, one in self.threads.items()}
+        return {tid: struct.unpack_from("<Q", one, place)[0] for tid, one in self.registers.items()}
 
     @cached_property
     def _ours(self) -> dict[int, int]:
@@ -278,13 +290,19 @@ def _futex(process: _Process, thread: _Here) -> Wait | None:
 
 def _call(process: _Process, thread: _Here, number: int) -> tuple[WaitKind, str]:
     """A system call other than a futex."""
-    descriptor = thread.registers[ffi.RDI] & 0xFFFFFFFF
-    if known := calls.waits(number, descriptor, thread.told.waits_on, thread.told.other_end):
-        return known[0], printable(known[1])
     if number in calls.OPENING:
         address = thread.registers[(ffi.RDI, ffi.RSI)[calls.OPENING[number]]]
         return WaitKind.FILE, f"opens {_path(process.memory, address)}"
-    kind, words = calls.place(thread.told.waits_in)
+    told = thread.told
+    return _said(number, thread.registers[ffi.RDI] & 0xFFFFFFFF, told.waits_on, told.other_end, told.waits_in)
+
+
+@lru_cache(_PLACES)
+def _said(number: int, descriptor: int, waits_on: str, other_end: str, waits_in: str) -> tuple[WaitKind, str]:
+    """A system call that opens nothing; kept for the next thread, for many wait for the same."""
+    if known := calls.waits(number, descriptor, waits_on, other_end):
+        return known[0], printable(known[1])
+    kind, words = calls.place(waits_in)
     return kind, f"{words} (system call {number})" if kind is WaitKind.KERNEL else words
 
 
