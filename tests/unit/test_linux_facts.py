@@ -27,6 +27,10 @@ class Clock:
             raise ProcessLookupError
         return [*self.ran, 99]
 
+    def thread_count(self, pid: int) -> int:
+        """How many these are."""
+        return len(self.threads(pid))
+
     def text(self, path: str) -> str:
         """One thread's ``schedstat``."""
         tid = int(path.split("/")[4])
@@ -82,6 +86,9 @@ class Ran:
 
     def threads(self, pid: int) -> list[int]:
         return [70, 71, 72]
+
+    def thread_count(self, pid: int) -> int:
+        return 3
 
     def text(self, path: str) -> str:
         name = path.removeprefix("/proc/").removesuffix("/sched").rpartition("/")[2]

@@ -235,7 +235,7 @@ class Clone:
 
 def _candidates(held: Sequence[Held]) -> list[Held]:
     """Threads that might be borrowed, the best first: one that waits in a call that the kernel restarts."""
-    fit = [one for one in held if one.stopped and one.registers and not one.deliver and one.was not in "Tt"]
+    fit = [one for one in held if one.stopped and one.registers and not one.deliver and one.state not in "Tt"]
     return sorted(fit, key=_unfitness)[:_MOST_TRIED]
 
 

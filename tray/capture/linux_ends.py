@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
 import time
 
 from tray.ffi import linux as ffi
@@ -68,10 +67,10 @@ class _Look:
 
     def end(self, thread: Thread) -> str:
         """Who must act for the thread's call to end; empty where nobody can tell."""
-        registers = struct.unpack("<27Q", thread.registers)
-        number, argument = registers[ffi.ORIG_RAX], registers[ffi.RDI] & 0xFFFFFFFF
-        if registers[ffi.RAX] not in ffi.INTERRUPTED:
+        result, argument, number = ffi.CALL.unpack_from(thread.registers)
+        if result not in ffi.INTERRUPTED:
             return ""
+        argument &= 0xFFFFFFFF
         if number in LOCKING:
             return self._named(self._lock_holders(thread.tid))
         if number in CHILDREN:

@@ -9,17 +9,17 @@ Source: proc(5); Linux ``Documentation/scheduler/sched-stats.rst``.
 from __future__ import annotations
 
 import os
-import struct
 import time
 
 from tray.ffi import linux as ffi
-from tray.lean import TYPE_CHECKING, dataclass, replace
+from tray.lean import TYPE_CHECKING, dataclass
+from tray.model import Thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tray.capture.linux_freeze import Held
     from tray.ffi.linux import Kernel
-    from tray.model import Thread
 
 SAMPLE = 0.02
 """Seconds that a sample of CPU time takes at least; the scheduler counts in ticks of up to 0.01."""
@@ -57,14 +57,16 @@ class Sample:
 def sample(kernel: Kernel, pid: int) -> Sample:
     """CPU times now; empty where there are too many threads or the kernel does not count them."""
     at = time.monotonic()
-    try:
-        tids = kernel.threads(pid)
-    except OSError:
-        tids = []
-    if len(tids) > MOST_THREADS:
-        tids = []
-    wanted = {tid: seconds for tid in tids if (seconds := _wanted(kernel, pid, tid)) is not None}
+    wanted = {tid: seconds for tid in _few(kernel, pid) if (seconds := _wanted(kernel, pid, tid)) is not None}
     return Sample(pid, at, wanted)
+
+
+def _few(kernel: Kernel, pid: int) -> list[int]:
+    """The threads of a process; none where there are too many, or it is gone."""
+    try:
+        return kernel.threads(pid) if kernel.thread_count(pid) <= MOST_THREADS else []
+    except OSError:
+        return []
 
 
 def _wanted(kernel: Kernel, pid: int, tid: int) -> float | None:
@@ -111,12 +113,9 @@ def slept(kernel: Kernel, pid: int) -> dict[int, float]:
 
     The scheduler notes when it last ran on a clock of its own, which our own note reads.
     """
-    try:
-        tids = kernel.threads(pid)
-    except OSError:
-        return {}
-    now = _last_ran(kernel, "self")
-    if now is None or len(tids) > MOST_THREADS:
+    tids = _few(kernel, pid)
+    now = _last_ran(kernel, "self") if tids else None
+    if now is None:
         return {}
     ran = {tid: at for tid in tids if (at := _last_ran(kernel, f"{pid}/task/{tid}")) is not None}
     return {tid: max(0.0, now - at) for tid, at in ran.items()}
@@ -132,33 +131,42 @@ def _last_ran(kernel: Kernel, whom: str) -> float | None:
 
 
 def told(
-    threads: Iterable[Thread],
+    threads: Iterable[Held | Thread],
     busy: dict[int, float],
     pid: int,
     slept: dict[int, float] = _NOTHING,
     ends: dict[int, tuple[str, int]] = _NO_ENDS,
 ) -> tuple[Thread, ...]:
-    """Stopped threads with these facts: what they burned, how long they slept, and what each waits on."""
+    """Stopped threads, with what they burned, how long they slept, and what each waits on."""
     names: dict[int, str] = {}
-    return tuple(
-        replace(
-            thread,
-            busy=busy.get(thread.tid),
-            slept=slept.get(thread.tid),
-            waits_on=_waits_on(thread, names, pid),
-            other_end=ends.get(thread.tid, _NO_END)[0],
-            back=ends.get(thread.tid, _NO_END)[1],
+    found = []
+    for thread in threads:
+        tid, registers = thread.tid, thread.registers
+        end, back = ends.get(tid, _NO_END)
+        found.append(
+            Thread(
+                tid,
+                thread.name,
+                thread.state,
+                thread.waits_in,
+                registers,
+                signal=thread.signal,
+                waits_on=_waits_on(registers, names, pid),
+                other_end=end,
+                back=back,
+                busy=busy.get(tid),
+                slept=slept.get(tid),
+            )
         )
-        for thread in threads
-    )
+    return tuple(found)
 
 
-def _waits_on(thread: Thread, names: dict[int, str], pid: int) -> str:
+def _waits_on(registers: bytes, names: dict[int, str], pid: int) -> str:
     """The file behind the descriptor of the system call that a thread is in."""
-    registers = struct.unpack_from("<27Q", thread.registers)
-    if registers[ffi.ORIG_RAX] not in ON_A_DESCRIPTOR or registers[ffi.RAX] not in ffi.INTERRUPTED:
+    result, argument, call = ffi.CALL.unpack_from(registers)
+    if call not in ON_A_DESCRIPTOR or result not in ffi.INTERRUPTED:
         return ""
-    number = registers[ffi.RDI] & 0xFFFFFFFF
+    number = argument & 0xFFFFFFFF
     if number not in names:
         names[number] = _link(f"/proc/{pid}/fd/{number}") if len(names) < _MOST_FILES else ""
     return names[number]

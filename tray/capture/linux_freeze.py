@@ -6,7 +6,9 @@ Source: ptrace(2); signal(7), "Interruption of system calls by stop signals".
 from __future__ import annotations
 
 import errno
+import os
 import time
+from operator import attrgetter
 
 from tray.capture import linux_rewind, linux_stuck, linux_target
 from tray.errors import AccessDenied, CaptureFailed, TargetGone
@@ -15,12 +17,16 @@ from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Thread
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from tray.capture.linux_vectors import Piece, Vectors
     from tray.ffi.linux import Kernel
 
 PATIENCE = 0.5
 """Seconds that a thread may take to stop; one in uninterruptible sleep (D) may take for ever."""
 _ROUNDS = 100
+_RUNNING = 1 << 62
+"""More than any CPU time."""
 
 
 @dataclass(slots=True)
@@ -29,14 +35,15 @@ class Held:
 
     Attributes:
         tid: Thread id.
+        state: Before, one letter; empty if it could not be traced.
+        name: Its own.
+        waits_in: Kernel function it slept in.
+        lively: Higher for one that would sooner notice that it stands still: CPU time that it has used,
+            in ticks, and `_RUNNING` if it runs.
         stopped: Whether it stands still.
         stuck: Whether it did not stop in time.
         ended: Whether it ended before it stopped.
         deliver: Signal that it was stopped at, to be given to it.
-        was: State before, one letter; empty if it could not be traced.
-        name: Its own.
-        waits_in: Kernel function it slept in.
-        spent: CPU time that it has used, in ticks.
         registers: As they were found; empty if they could not be read.
         rewind: Registers that it has been given instead; empty if it has its own.
         signal: See `Thread.signal`.
@@ -44,14 +51,14 @@ class Held:
     """
 
     tid: int
+    state: str = ""
+    name: str = ""
+    waits_in: str = ""
+    lively: int = 0
     stopped: bool = False
     stuck: bool = False
     ended: bool = False
     deliver: int = 0
-    was: str = ""
-    name: str = ""
-    waits_in: str = ""
-    spent: int = 0
     registers: bytes = b""
     rewind: bytes = b""
     signal: bytes = b""
@@ -95,34 +102,27 @@ class Freeze:
             CaptureFailed: No thread stops. Like all errors here: `release` must still be called.
         """
         refused: OSError | None = None
-        for _ in range(_ROUNDS):
-            fresh = [] if self._complete() else [tid for tid in self._listed() if tid not in self._held]
-            if not fresh:
-                break
-            found: list[Held] = []
-            for tid in fresh:
-                refused = self._seize(tid, found) or refused
-            found.sort(key=_liveliness)
-            self._held.update((held.tid, held) for held in found)
-            self._leaving = sorted(found, key=_liveliness, reverse=True) + self._leaving
-            self._since = self._since or time.monotonic()
-            for held in found:
-                self._interrupt(held)
-            self._wait(found)
+        folder = self._folder()
+        try:
+            for _ in range(_ROUNDS):
+                fresh = [] if self._complete() else [tid for tid in self._listed() if tid not in self._held]
+                if not fresh:
+                    break
+                refused = self._stop(fresh, folder) or refused
+        finally:
+            os.close(folder)
         if not any(held.stopped or held.stuck for held in self._held.values()):
             self._explain(refused)
 
-    def threads(self, first: int | None) -> tuple[Thread, ...]:
+    def threads(self, first: int | None) -> list[Held | Thread]:
         """Every thread that `read` has seen, with its general registers; ``first``, else the main one, leads."""
-        found = [
-            Thread(held.tid, held.name, held.was, held.waits_in, held.registers, signal=held.signal)
-            for held in self._seen.values()
-        ]
-        found += self._stuck
-        found.sort(key=lambda thread: (thread.tid != first, thread.tid != self.pid, thread.tid))
-        return tuple(found)
+        found = self.seen()
+        found.sort(key=attrgetter("tid"))
+        for leader in (self.pid, first):
+            found.sort(key=lambda one: one.tid != leader)
+        return found
 
-    def wide(self, thread: Thread) -> tuple[bytes, bytes]:
+    def wide(self, thread: Held | Thread) -> tuple[bytes, bytes]:
         """`Thread.floating` and `Thread.extended` of a thread: those that `release` read, or read now."""
         if held := self._seen.get(thread.tid):
             extended = self.vectors.content(held.vectors) if held.vectors else self._vectors(held)
@@ -162,7 +162,7 @@ class Freeze:
     def stuck(self) -> tuple[Thread, ...]:
         """Threads that did not stop, with what was seen of them from outside."""
         return tuple(
-            Thread(held.tid, held.name, held.was, held.waits_in)
+            Thread(held.tid, held.name, held.state, held.waits_in)
             for held in self._held.values()
             if held.stuck and not held.stopped
         )
@@ -188,15 +188,42 @@ class Freeze:
             self.seconds = time.monotonic() - self._since
             self._since = 0.0
 
+    def _stop(self, fresh: list[int], folder: int) -> OSError | None:
+        """Stop some threads; the error where one may not be, if another than that it has ended."""
+        found: list[Held] = []
+        refused: OSError | None = None
+        for tid in fresh:
+            refused = self._seize(tid, folder, found) or refused
+        found.sort(key=attrgetter("lively"))
+        self._held.update((held.tid, held) for held in found)
+        self._leaving = sorted(found, key=attrgetter("lively"), reverse=True) + self._leaving
+        self._since = self._since or time.monotonic()
+        for held in found:
+            if held.state:
+                self._interrupt(held)
+        self._wait(found)
+        return refused
+
+    def _folder(self) -> int:
+        """The open folder that tells of the threads, from which each is found sooner than by its whole path."""
+        try:
+            return self.kernel.open(f"/proc/{self.pid}/task")
+        except OSError as error:
+            self._unlisted(error)
+
     def _listed(self) -> list[int]:
         try:
             return self.kernel.threads(self.pid)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ESRCH) and not self._held:
-                raise TargetGone(f"Process {self.pid} ended before it could be dumped.") from error
             if not self._held:
-                raise
+                self._unlisted(error)
             return []
+
+    def _unlisted(self, error: OSError) -> NoReturn:
+        """Raise what it means that the list of threads cannot be read."""
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            raise TargetGone(f"Process {self.pid} ended before it could be dumped.") from error
+        raise error
 
     def _complete(self) -> bool:
         """Whether no thread is left to stop: as many stand still as there are, which is told sooner than who."""
@@ -206,10 +233,10 @@ class Freeze:
         except OSError:
             return False
 
-    def _seize(self, tid: int, found: list[Held]) -> OSError | None:
+    def _seize(self, tid: int, folder: int, found: list[Held]) -> OSError | None:
         """Begin to trace one thread; the error, if another one than that it has ended."""
         try:
-            held = _before(self.kernel, self.pid, tid)
+            held = _before(self.kernel, folder, tid)
             self.kernel.seize(tid)
         except OSError as error:
             found.append(Held(tid))
@@ -222,8 +249,7 @@ class Freeze:
 
     def _interrupt(self, held: Held) -> None:
         try:
-            if held.was:
-                self.kernel.interrupt(held.tid)
+            self.kernel.interrupt(held.tid)
         except OSError as error:
             if error.errno != errno.ESRCH:
                 self.gaps.append(Gap(f"thread {held.tid}", f"could not be stopped: {error.strerror}"))
@@ -232,7 +258,7 @@ class Freeze:
         """Wait until each has stopped or ended, or patience is at its end."""
         deadline = time.monotonic() + PATIENCE
         pause = 0.00005
-        waiting = [held for held in fresh if held.was]
+        waiting = [held for held in fresh if held.state]
         while waiting:
             waiting = [held for held in waiting if not self._has_stopped(held)]
             if not waiting:
@@ -290,7 +316,7 @@ class Freeze:
         held.registers = registers
         if held.deliver:
             held.signal = self._siginfo(held.tid)
-        elif linux_rewind.interrupted(registers) and held.was not in "Tt":
+        elif linux_rewind.interrupted(registers) and held.state not in "Tt":
             held.rewind = linux_rewind.rewound(self.kernel, self.pid, held.tid, registers)
             self._rewind(held)
 
@@ -342,25 +368,17 @@ class Freeze:
                 return
 
 
-def _liveliness(held: Held) -> tuple[bool, int]:
-    """Higher for a thread that would sooner notice that it stands still."""
-    return held.was == "R", held.spent
-
-
-def _before(kernel: Kernel, pid: int, tid: int) -> Held:
+def _before(kernel: Kernel, folder: int, tid: int) -> Held:
     """What only the running thread tells: its state, and the kernel function it sleeps in."""
-    folder = f"/proc/{pid}/task/{tid}"
-    stat = kernel.record(f"{folder}/stat")
-    before, _, rest = stat.rpartition(") ")
+    before, _, rest = kernel.record(f"{tid}/stat", folder).rpartition(") ")
     words = rest.split(maxsplit=13)
-    try:
-        waits_in = kernel.record(f"{folder}/wchan")
-    except OSError:
-        waits_in = ""
-    return Held(
-        tid,
-        was=words[0],
-        name=before.partition(" (")[2],
-        waits_in="" if waits_in == "0" else waits_in,
-        spent=int(words[11]) + int(words[12]),
-    )
+    state, lively = words[0], int(words[11]) + int(words[12])
+    waits_in = ""
+    if state == "R":
+        lively += _RUNNING
+    else:
+        try:
+            waits_in = kernel.record(f"{tid}/wchan", folder)
+        except OSError:
+            pass
+    return Held(tid, state, before.partition(" (")[2], "" if waits_in == "0" else waits_in, lively)

@@ -257,8 +257,8 @@ class Run:
     def _snapshot(self) -> Snapshot:
         """Everything about the target but its memory."""
         pid, window = self.target.pid, self.target.window
-        threads = self.freeze.threads(window.thread if window else None)
-        self.threads = linux_facts.told(threads, self._busy, pid, self._slept, self._ends)
+        seen = self.freeze.threads(window.thread if window else None)
+        self.threads = linux_facts.told(seen, self._busy, pid, self._slept, self._ends)
         stat, status, words = (os.fsdecode(self._told_of[name]) for name in ("stat", "status", "cmdline"))
         fields = stat[stat.rindex(")") + 2 :].split()
         return Snapshot(

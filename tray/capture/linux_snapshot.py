@@ -109,10 +109,10 @@ class Shot:
             raise NoClone("it has just loaded or unloaded a library")
         held = self._freeze.held()
         if self._freeze.gaps or any(
-            one.stuck or not (one.stopped or one.ended or not one.was) for one in held
+            one.stuck or not (one.stopped or one.ended or not one.state) for one in held
         ):
             raise NoClone("not all of its threads could be stopped")
-        if any(one.was in ("T", "t") for one in held):
+        if any(one.state in ("T", "t") for one in held):
             raise NoClone("it is stopped")
 
     def _set_apart(

@@ -14,6 +14,7 @@ from tray.lean import TYPE_CHECKING
 if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
 
+_ZEROS = bytes(256)
 _HELD = 512 << 10
 """Bytes that are held: those of some 500 threads. Writing costs time that the process stands still for."""
 PLACE = 64 << 20
@@ -37,12 +38,14 @@ class Vectors:
         Raises:
             OSError: The file cannot take them.
         """
-        kept = content.rstrip(b"\0")
-        if len(self._held) + len(kept) > _HELD:
+        kept = size = len(content)
+        while content.endswith(_ZEROS, 0, kept):  # by blocks: every thread stands still meanwhile
+            kept -= len(_ZEROS)
+        if len(self._held) + kept > _HELD:
             self._flush()
         place = self._written + len(self._held)
-        self._held += kept
-        return place, len(kept), len(content)
+        self._held += content[:kept]
+        return place, kept, size
 
     def content(self, piece: Piece) -> bytes:
         """What was kept there."""
@@ -62,9 +65,10 @@ class Vectors:
         self._held.clear()
 
     def _flush(self) -> None:
-        rest = memoryview(bytes(self._held))
-        while rest:
-            count = self._kernel.write(self._descriptor, rest, PLACE + self._written)
-            rest = rest[count:]
-            self._written += count
+        with memoryview(self._held) as held:
+            begin = 0
+            while begin < len(held):
+                with held[begin:] as rest:
+                    begin += self._kernel.write(self._descriptor, rest, PLACE + self._written + begin)
+        self._written += begin
         self._held.clear()

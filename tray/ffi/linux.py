@@ -18,7 +18,7 @@ from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PAGE = 4096
 
@@ -62,6 +62,8 @@ SIGINFO_SIZE = 128
 # Indexes into struct user_regs_struct, <sys/user.h>
 RAX, RDI, RSI, RDX, R10, ORIG_RAX, RIP, RSP, FS_BASE = 10, 14, 13, 12, 7, 15, 16, 19, 21
 R15, R14, R13, R12, RBP, RBX, R8, R9, CS, EFLAGS, SS = 0, 1, 2, 3, 4, 5, 9, 8, 17, 18, 20
+CALL = struct.Struct("<80xQ24xQQ")
+"""Of the registers of a thread in a system call: its result, its first argument and its number."""
 USER_CS, USER_DS = 0x33, 0x2B
 """Segments of 64-bit programs. Source: Linux ``arch/x86/include/asm/segment.h``."""
 
@@ -135,6 +137,11 @@ _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 _LARGE = 128 << 10
 _STOPPED = 0x7F
 """Low byte of a status for WIFSTOPPED."""
+_STOPS = WNOHANG | 0x2 | 0x4 | 0x1000000 | WALL
+"""WNOHANG, WSTOPPED, WEXITED, WNOWAIT and __WALL."""
+_FAILED = -1
+_LARGEST_SET = 1 << 14
+"""Bytes that a register set has at most; with AMX they are 11,000."""
 _KINDS = {kind: ctypes.c_void_p(kind) for kind in (NT_PRSTATUS, NT_PRFPREG, NT_X86_XSTATE)}
 
 
@@ -154,20 +161,20 @@ class Kernel:
 
     def __init__(self) -> None:
         # Made once: an app with many threads stands still while all their registers are read.
-        regset = ctypes.create_string_buffer(16384)
+        regset = ctypes.create_string_buffer(_LARGEST_SET)
         self._regset = memoryview(regset)
-        self._regset_vector = _Iovec(ctypes.addressof(regset), len(regset))
+        self._regset_vector = _Iovec(ctypes.addressof(regset), _LARGEST_SET)
         self._regset_at = ctypes.c_void_p(ctypes.addressof(self._regset_vector))
         answer = (ctypes.c_uint64 * (SIGINFO_SIZE // 8))()
         self._answer = memoryview(answer).cast("B")
         self._answers = self._answer.cast("Q")
         self._answer_at = ctypes.c_void_p(ctypes.addressof(answer))
         self._scan_vector = array.array("Q", bytes(8 * 3 * 8192))
-        self._ptrace = None
+        self._ptrace: Callable[..., int] = _absent
         if sys.platform == "linux":
             self._library = ctypes.CDLL(None, use_errno=True)
+            self._library.ptrace.restype = ctypes.c_long
             self._ptrace = self._library.ptrace
-            self._ptrace.restype = ctypes.c_long
 
     def give_memory_back(self) -> None:
         """Have large blocks of memory go back to the system when they are freed; before other threads start.
@@ -190,27 +197,29 @@ class Kernel:
     ) -> int:
         """One raw request. Its arguments have C's own types, so that none needs a conversion, which costs a third.
 
+        Those that each thread of the target needs are made without this step between.
+
         Source: ptrace(2).
         """
-        if not self._ptrace:
-            raise OSError(errno.ENOSYS, "no ptrace")
-        result: int = self._ptrace(request, tid, address, value)
-        if result == -1:  # no request of ours has that for an answer
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        result = self._ptrace(request, tid, address, value)
+        if result == _FAILED:  # no request of ours has that for an answer
+            raise _failure()
         return result
 
     def seize(self, tid: int) -> None:
         """Trace a thread without stopping it."""
-        self.ptrace(PTRACE_SEIZE, tid)
+        if self._ptrace(PTRACE_SEIZE, tid, None, None) == _FAILED:
+            raise _failure()
 
     def interrupt(self, tid: int) -> None:
         """Ask a traced thread to stop; `wait` tells when it has."""
-        self.ptrace(PTRACE_INTERRUPT, tid)
+        if self._ptrace(PTRACE_INTERRUPT, tid, None, None) == _FAILED:
+            raise _failure()
 
     def detach(self, tid: int, number: int = 0) -> None:
         """Let a stopped thread go on, with the signal it was stopped at."""
-        self.ptrace(PTRACE_DETACH, tid, None, _signal(number))
+        if self._ptrace(PTRACE_DETACH, tid, None, _signal(number) if number else None) == _FAILED:
+            raise _failure()
 
     def wait(self, tid: int) -> int | None:
         """The status of a traced thread that has stopped or ended, None while it runs."""
@@ -228,7 +237,7 @@ class Kernel:
         Source: Linux ``kernel/exit.c``, ``wait_task_stopped()``; ``kernel/signal.c``, ``ptrace_signal()``.
         """
         if sys.platform == "linux":
-            found = os.waitid(os.P_PID, tid, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | WALL)
+            found = os.waitid(os.P_PID, tid, _STOPS)
             if found is None:
                 return None
             if found.si_code in (os.CLD_TRAPPED, os.CLD_STOPPED):
@@ -238,8 +247,9 @@ class Kernel:
     def regset(self, tid: int, kind: int) -> bytes:
         """One register set of a stopped thread."""
         vector = self._regset_vector
-        vector.length = len(self._regset)
-        self.ptrace(PTRACE_GETREGSET, tid, _KINDS[kind], self._regset_at)
+        vector.length = _LARGEST_SET
+        if self._ptrace(PTRACE_GETREGSET, tid, _KINDS[kind], self._regset_at) == _FAILED:
+            raise _failure()
         return self._regset[: vector.length].tobytes()
 
     def set_regset(self, tid: int, kind: int, value: bytes) -> None:
@@ -312,12 +322,16 @@ class Kernel:
         """
         return os.stat(f"/proc/{pid}/task").st_nlink - 2
 
-    def record(self, path: str) -> str:
+    def record(self, path: str, folder: int | None = None) -> str:
         """A file of /proc that is one record, which the first read gives whole: ``stat``, ``wchan`` and their like.
+
+        Args:
+            path: The file.
+            folder: Open folder that the path starts from, which is found sooner.
 
         Source: Linux ``fs/seq_file.c``, ``seq_read_iter()``.
         """
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, os.O_RDONLY, dir_fd=folder)
         try:
             return os.read(descriptor, PAGE).decode("utf-8", "surrogateescape")
         finally:
@@ -346,7 +360,7 @@ class Kernel:
             os.close(descriptor)
 
     def open(self, path: str) -> int:
-        """A file descriptor for reading, closed on exec."""
+        """A file descriptor for reading, closed on exec; of a folder too."""
         return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
 
     def read_memory(self, descriptor: int, buffer: memoryview, address: int) -> int:
@@ -463,6 +477,17 @@ def _content(path: str) -> bytes:
         return content
     finally:
         os.close(descriptor)
+
+
+def _absent(request: int, tid: int, address: object, value: object) -> int:  # noqa: ARG001 - as ptrace
+    """Where there is no ptrace."""
+    raise OSError(errno.ENOSYS, "no ptrace")
+
+
+def _failure() -> OSError:
+    """What the C library tells of a call that has just failed."""
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
 
 
 def _signal(number: int) -> ctypes.c_void_p | None:
