@@ -12,6 +12,7 @@ every skip is a failure.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import subprocess
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 # Tests never see the user's own settings, dumps, display language or colours.
 for _name in ("HANGSHOT_SETTINGS", "NO_COLOR", "FORCE_COLOR", "DEBUGINFOD_URLS", "LANGUAGE"):
     os.environ.pop(_name, None)
+
+# What is compiled is kept, whatever the shell says: hundreds of programs that tests start would each compile us anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says more about the machine than about us.
 hypothesis.settings.register_profile(
@@ -117,6 +122,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Let no search for garbage, of which the tray makes one after each look, go through all the tests again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import threading
 from dataclasses import dataclass, field
 
 import synth_minidump
@@ -46,6 +47,7 @@ class FakeSystem(System):
         fails: Flags → Windows error code, for dumps that fail.
         unreadable: Stretches that cannot be read, as (start, size).
         hangs: Waited for inside dbghelp, if set.
+        hanging: Set once that is so.
         crashes: Whether dbghelp crashes, and so resumes nobody; at the first try only.
         asked: Names of the requests, in order.
         dumped: Flags of each try to dump.
@@ -66,6 +68,7 @@ class FakeSystem(System):
         self.fails: dict[int, int] = {}
         self.unreadable: list[tuple[int, int]] = []
         self.hangs = None
+        self.hanging = threading.Event()
         self.crashes = False
         self.commit = 1 << 40
         self.pss = False
@@ -214,6 +217,7 @@ class FakeSystem(System):
         for tid in threads if live else ():
             threads[tid] += 1
         if self.hangs:
+            self.hanging.set()
             self.hangs.wait(10)
         try:
             self._dump(pid, file, flags, _Asker(callback.CallbackRoutine, self.answered))

@@ -24,9 +24,10 @@ def test_what_is_left_goes_at_once() -> None:
 
 def test_what_stays_is_not_searched_again() -> None:
     """All that is there once the tray has started is set aside."""
-    before = gc.get_freeze_count()
+    before, stays = gc.get_freeze_count(), [[] for _ in range(1000)]
     try:
         lean.settle()
-        assert gc.get_freeze_count() > before + 1000
+        assert gc.get_freeze_count() >= before + len(stays)
     finally:
         gc.unfreeze()
+        gc.freeze()  # as it was: conftest.py sets the tests aside

@@ -61,15 +61,15 @@ def damaged(path: Path, count: int, seed: int) -> int:
 
 @pytest.mark.linux  # the same everywhere, and writing so many files takes Wine long
 def test_random_damage(tmp_path: Path):
-    """2,000 damaged heads: some can be read, and there is no other error."""
-    assert 100 < damaged(tmp_path / "core", 2000, seed=70) < 1900
+    """500 damaged heads (tests/live has 10,000): some can be read, and there is no other error."""
+    assert 25 < damaged(tmp_path / "core", 500, seed=70) < 475
 
 
 def test_damage_takes_no_memory(tmp_path: Path):
     """A number in a small file does not make us ask for as many bytes."""
     tracemalloc.start()
     try:
-        damaged(tmp_path / "core", 200, seed=71)
+        damaged(tmp_path / "core", 100, seed=71)
         assert tracemalloc.get_traced_memory()[1] < SMALL
     finally:
         tracemalloc.stop()

@@ -27,9 +27,11 @@ def small() -> bytes:
 def test_cut_at_every_byte(tmp_path: Path):
     """Wherever copying stopped before the memory, the file is called damaged; within it, it can be read."""
     whole, path = small(), tmp_path / "dmp"
-    for size in range(1, len(whole)):
-        path.write_bytes(whole[:size])
-        assert looked_at(path) == (size >= len(whole) - 64), size
+    path.write_bytes(whole)
+    with path.open("r+b") as file:
+        for size in range(len(whole) - 1, 0, -1):
+            file.truncate(size)
+            assert looked_at(path) == (size >= len(whole) - 64), size
 
 
 def damaged(path: Path, count: int, seed: int) -> int:
@@ -43,15 +45,15 @@ def damaged(path: Path, count: int, seed: int) -> int:
 
 @pytest.mark.linux  # the same everywhere, and writing so many files takes Wine long
 def test_random_damage(tmp_path: Path):
-    """2,000 damaged files: some can be read, and there is no other error."""
-    assert 100 < damaged(tmp_path / "dmp", 2000, seed=70) < 1990
+    """500 damaged files (tests/live has 10,000): some can be read, and there is no other error."""
+    assert 25 < damaged(tmp_path / "dmp", 500, seed=70) < 497
 
 
 def test_damage_takes_no_memory(tmp_path: Path):
     """A number in a small file does not make us ask for as many bytes."""
     tracemalloc.start()
     try:
-        damaged(tmp_path / "dmp", 200, seed=71)
+        damaged(tmp_path / "dmp", 100, seed=71)
         assert tracemalloc.get_traced_memory()[1] < SMALL
     finally:
         tracemalloc.stop()

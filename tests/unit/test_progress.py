@@ -8,7 +8,17 @@ import sys
 import threading
 import time
 
-from tray.commands.progress import INTERVAL, Reporter
+import pytest
+
+from tray.commands import progress
+from tray.commands.progress import Reporter
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here waits for a person's eyes."""
+    monkeypatch.setattr(progress, "INTERVAL", 0.005)
+    monkeypatch.setattr(progress, "_SHORT", 0.01)
 
 
 class Stuck(io.StringIO):
@@ -29,13 +39,14 @@ def _wait_for(there) -> None:
     deadline = time.monotonic() + 5
     while not there():
         assert time.monotonic() < deadline
-        time.sleep(INTERVAL / 10)
+        time.sleep(0.001)
 
 
 def test_output_that_is_stuck_holds_nobody_up(monkeypatch):
     """While the reporter hangs in a write, taking note of progress costs nothing, and the end comes."""
     stuck = Stuck()
     monkeypatch.setattr(sys, "stdout", stuck)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.05)
     with Reporter("app", as_json=True) as reporter:
         reporter(1, 100)
         assert stuck.tried.wait(5)
@@ -43,6 +54,7 @@ def test_output_that_is_stuck_holds_nobody_up(monkeypatch):
         for done in range(10_000):
             assert reporter(done, 10_000) is False
         assert time.monotonic() - begun < 1
+    assert reporter._thread.is_alive(), "the end waited for the output"
     stuck.go.set()
     reporter._thread.join(5)
 
@@ -85,7 +97,6 @@ def test_bar_on_a_terminal(monkeypatch):
     said = Terminal()
     monkeypatch.setattr(sys, "stderr", said)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("tray.commands.progress._SHORT", 0.01)
     with Reporter("ledger", as_json=False) as reporter:
         reporter(50 << 20, 100 << 20)
         _wait_for(lambda: "ledger" in said.getvalue())

@@ -10,8 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tray"
 
@@ -72,15 +70,36 @@ def rank(name: str) -> int:
 
 
 @functools.cache
+def source(path: Path) -> str:
+    """A module's text."""
+    return path.read_text(encoding="utf-8")
+
+
+@functools.cache
 def tree(path: Path) -> ast.Module:
     """A module's syntax tree."""
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return ast.parse(source(path))
+
+
+@functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All that is in a module's syntax tree and that a test here asks for."""
+    wanted = (
+        ast.Import,
+        ast.ImportFrom,
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.arg,
+        ast.Name,
+    )
+    return [node for node in ast.walk(tree(path)) if isinstance(node, wanted)]
 
 
 def imported(path: Path) -> set[str]:
     """Names of our modules that a module imports, anywhere in it."""
     names: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -103,13 +122,16 @@ def allowed(importer: str, target: str) -> bool:
     return rank(importer) < rank(target)
 
 
-@pytest.mark.parametrize("path", modules(), ids=dotted)
-def test_imports_go_downward_only(path: Path) -> None:
+def test_imports_go_downward_only() -> None:
     """A part imports only from lower ranks, never from its neighbours."""
-    importer = part(dotted(path))
-    if importer:
-        wrong = {name for name in imported(path) if not allowed(importer, part(name))}
-        assert not wrong, f"{dotted(path)} imports {sorted(wrong)}"
+    importers = [path for path in modules() if part(dotted(path))]
+    wrong = [
+        f"{dotted(path)} imports {name}"
+        for path in importers
+        for name in sorted(imported(path))
+        if not allowed(part(dotted(path)), part(name))
+    ]
+    assert not wrong
 
 
 def test_every_part_has_a_rank() -> None:
@@ -202,17 +224,18 @@ def test_what_toasts_need_comes_with_the_first_toast() -> None:
     assert not {"asyncio", "desktop_notifier", "ssl"} & set(ast.literal_eval(run(script)))
 
 
-@pytest.mark.parametrize("path", modules(), ids=dotted)
-def test_files_are_short(path: Path) -> None:
+def test_files_are_short() -> None:
     """A file fits a reader's head; only tables of foreign numbers may be longer."""
-    if part(dotted(path)) != "ffi":
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+    lengths = {dotted(path): len(source(path).splitlines()) for path in modules()}
+    assert not {
+        name: lines for name, lines in lengths.items() if lines > LONGEST_FILE and part(name) != "ffi"
+    }
 
 
 def functions(path: Path) -> list[tuple[str, int]]:
     """Each function's name and how many lines it has after its docstring."""
     found = []
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             length = node.end_lineno - body[0].lineno + 1 if body else 0
@@ -230,7 +253,7 @@ def test_functions_are_short() -> None:
 def own_names(path: Path) -> set[str]:
     """Names that a module gives: its own, its classes', functions', parameters' and variables'."""
     names = {path.stem}
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.arg):
@@ -240,16 +263,21 @@ def own_names(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", modules(), ids=dotted)
-def test_names_say_something(path: Path) -> None:
+@functools.cache
+def words(name: str) -> frozenset[str]:
+    """The words that a name is made of."""
+    return frozenset(re.findall(r"[a-z]+", re.sub(r"([A-Z])", r" \1", name).lower()))
+
+
+def test_names_say_something() -> None:
     """No name hides behind a word that fits anything."""
-    if part(dotted(path)) == "ffi":
-        return
-    words = {
-        name: set(re.findall(r"[a-z]+", re.sub(r"([A-Z])", r" \1", name).lower())) for name in own_names(path)
-    }
-    forbidden = FORBIDDEN - FITTING.get(part(dotted(path)), set())
-    wrong = {name for name, parts in words.items() if parts & forbidden}
+    wrong = [
+        f"{dotted(path)}: {name}"
+        for path in modules()
+        if part(dotted(path)) != "ffi"
+        for name in own_names(path)
+        if words(name) & FORBIDDEN - FITTING.get(part(dotted(path)), set())
+    ]
     assert not wrong
 
 

@@ -6,11 +6,14 @@ import errno
 import itertools
 import os
 import threading
+import time
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_system import ALL_RIGHTS, APP, LSASS, PROTECTED, STARTED, FakeSystem
+from programs import wait_until
 
 from tray.capture import windows, windows_run, windows_target
 from tray.capture.windows import WindowsCapture
@@ -342,10 +345,22 @@ def test_a_32_bit_program_cannot_dump_a_64_bit_one(system: FakeSystem, dump):
         dump("mini")
 
 
+@pytest.fixture
+def _long_hang(system: FakeSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on dbghelp hangs; once it does, minutes go by from each look at the clock to the next."""
+    system.hangs, minutes = threading.Event(), itertools.count(0, 600)
+
+    def monotonic() -> float:
+        return next(minutes) if system.hanging.is_set() else 0
+
+    monkeypatch.setattr(windows, "time", SimpleNamespace(monotonic=monotonic, sleep=time.sleep))
+    monkeypatch.setattr(windows, "_TICK", 0.01)
+
+
+@pytest.mark.usefixtures("_long_hang")
 def test_handles_may_be_why_dbghelp_hangs(system: FakeSystem, tmp_path: Path):
     """Then it can be tried without them, in another process; that is told, and that they are missing."""
-    system.hangs = threading.Event()
-    capture = WindowsCapture(system=system, stall=0.3)
+    capture = WindowsCapture(system=system)
     with (tmp_path / "dmp").open("w+b", buffering=0) as file, pytest.raises(Stalled, match="let go"):
         capture.write(capture.target(APP), MODES["mini"], file, lambda _done, _total: False)
     assert system.listed[APP].threads == {71: 0, 72: 0, 73: 1}
@@ -369,10 +384,10 @@ def finish(name: str) -> None:
             thread.join(10)
 
 
+@pytest.mark.usefixtures("_long_hang")
 def test_dbghelp_hangs(system: FakeSystem, dump, monkeypatch: pytest.MonkeyPatch):
     """The target's threads are let go, but the one that the app itself suspended; then we end."""
     monkeypatch.setattr(windows, "_LAST_RESORT", 0.0)
-    system.hangs = threading.Event()
     with pytest.raises(CaptureFailed, match="let go") as caught:
         dump("triage")
     assert not isinstance(caught.value, Stalled)
@@ -380,10 +395,7 @@ def test_dbghelp_hangs(system: FakeSystem, dump, monkeypatch: pytest.MonkeyPatch
     system.listed[APP].threads.update({71: 1, 72: 1, 73: 2})  # for the fake dbghelp, which resumes after all
     system.hangs.set()
     finish("capture")
-    for thread in threading.enumerate():
-        if thread.daemon and thread is not threading.current_thread():
-            thread.join(1)
-    assert system.ended_ourselves
+    wait_until(lambda: system.ended_ourselves, "our end")
 
 
 def test_dbghelp_crashes(system: FakeSystem, dump):

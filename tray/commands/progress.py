@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 INTERVAL = 0.1
 _SHORT = 0.5
 """Seconds that pass before a bar comes: most dumps are done by then."""
+_PATIENCE = 1.0
+"""Seconds that the end waits for an output that takes nothing."""
 
 
 class Reporter:
@@ -47,7 +49,7 @@ class Reporter:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         if self._thread.ident:
-            self._thread.join(1.0)
+            self._thread.join(_PATIENCE)
 
     def _report(self) -> None:
         try:
