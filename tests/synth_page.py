@@ -101,9 +101,9 @@ def hostile(text: str) -> Subject:
 def many(count: int, depth: int, name: str = "a_function_with_a_name") -> Subject:
     """That many threads, each somewhere else."""
     shown = replace(synth.app()[0], threads=tuple(synth.thread(tid) for tid in range(count)))
+    callers = tuple(Frame(n, f"{name}_{n}", "/opt/app", n) for n in range(1, depth))
     stacks = tuple(
-        Stack(tid, tuple(Frame(tid * 1000 + n, f"{name}_{tid}", "/opt/app", n) for n in range(depth)))
-        for tid in range(count)
+        Stack(tid, (Frame(tid * 1000, f"{name}_{tid}", "/opt/app", tid), *callers)) for tid in range(count)
     )
     one = subject()
     waits = tuple(Wait(tid, f"t{tid}", WaitKind.CONDITION, "waits", 0x1000 + tid) for tid in range(count))
