@@ -69,7 +69,7 @@ def test_damage_takes_no_memory(tmp_path: Path):
     """A number in a small file does not make us ask for as many bytes."""
     tracemalloc.start()
     try:
-        damaged(tmp_path / "core", 100, seed=71)
+        damaged(tmp_path / "core", 200, seed=71)
         assert tracemalloc.get_traced_memory()[1] < SMALL
     finally:
         tracemalloc.stop()
