@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _C_LIBRARY = pattern(r".*/(libc[-.]|libc\.so|ld-|libpthread)[^/]*")
 _PIECES = (CALL_AND_RETURN, RETURN_FROM_SIGNAL)
-_CHUNK = 1 << 20
+_CHUNK = 64 << 10
 _MOST = 256 << 20
 
 
