@@ -56,18 +56,20 @@ def write(
         vectors: Gives `Thread.floating` and `Thread.extended`.
         write_at: Writes at a place of the file; gives how many bytes.
     """
-    rest, place = bytearray(), core_write.NOTES_AT
-    for number, thread in enumerate(process.threads):
-        for piece in core_write.thread_notes(process, thread, *vectors(thread), first=not number):
-            rest += piece
-            if len(rest) >= _AT_ONCE:
-                place, rest = _flushed(rest, place, write_at), bytearray()
-    return _flushed(rest, place, write_at) - core_write.NOTES_AT
+    pieces: list[bytes] = []
+    size, place = 0, core_write.NOTES_AT
+    for piece in core_write.notes(process, vectors):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= _AT_ONCE:
+            place, size = _written(pieces, place, write_at), 0
+            pieces.clear()
+    return _written(pieces, place, write_at) - core_write.NOTES_AT
 
 
-def _flushed(content: bytearray, place: int, write_at: Callable[[memoryview, int], int]) -> int:
-    """The place after this content, which is written."""
-    view = memoryview(content)
+def _written(pieces: list[bytes], place: int, write_at: Callable[[memoryview, int], int]) -> int:
+    """The place after these pieces, which are written."""
+    view = memoryview(b"".join(pieces))
     while view:
         count = write_at(view, place)
         view, place = view[count:], place + count

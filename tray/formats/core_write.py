@@ -13,14 +13,16 @@ Source: core(5); Linux ``fs/binfmt_elf.c``; ``include/linux/elfcore.h``.
 
 from __future__ import annotations
 
+import array
 import struct
+from itertools import accumulate
 
 from tray.formats import elf, xstate
 from tray.formats.pieces import Pieces
 from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from tray.model import Region, Snapshot, Thread
@@ -63,11 +65,6 @@ def _process_note(snapshot: Snapshot) -> bytes:
     )
 
 
-def _thread_status(snapshot: Snapshot, thread: Thread, *, whole: bool) -> bytes:
-    """``struct elf_prstatus``, 336 bytes; no signal, for nothing crashed."""
-    return STATUS.pack(b"", 0, 0, 0, thread.tid, snapshot.parent, 0, 0, b"", thread.registers, whole)
-
-
 def _file_note(mappings: Sequence[Region]) -> Iterator[bytes]:
     """NT_FILE, piece by piece: count, page size, (start, end, offset in pages) each, then the names."""
     size = 16 + sum(_SPAN.size + len(_name(region)) for region in mappings)
@@ -83,31 +80,47 @@ def _name(region: Region) -> bytes:
     return region.path.encode("utf-8", "surrogateescape") + b"\0"
 
 
-def thread_notes(
-    snapshot: Snapshot, thread: Thread, floating: bytes, extended: bytes, *, first: bool
-) -> Iterator[bytes]:
-    """The notes of one thread, piece by piece; those about the whole process stand inside the first one's.
+def thread_notes(parent: int, thread: Thread, floating: bytes, extended: bytes) -> tuple[bytes, bytes]:
+    """The notes of one thread: the first one, and the others, which `process_notes` go before in the first thread.
 
     lldb counts every note after an NT_PRSTATUS to that thread and hangs on
     process-wide ones after the last.
 
     Args:
-        snapshot: Of the process.
+        parent: Of the process.
         thread: One of its threads.
         floating: `Thread.floating`; not taken from there, for the vector registers may be kept elsewhere.
         extended: The same for `Thread.extended`.
-        first: Whether it is the first one.
     """
-    yield elf.note("CORE", NT_PRSTATUS, _thread_status(snapshot, thread, whole=bool(floating)))
-    if first:
-        yield elf.note("CORE", NT_PRPSINFO, _process_note(snapshot))
-        yield elf.note("CORE", NT_SIGINFO, thread.signal.ljust(128, b"\0"))
-        yield elf.note("CORE", NT_AUXV, snapshot.auxv)
-        yield from _file_note(snapshot.mappings)
-    if floating:
-        yield elf.note("CORE", NT_FPREGSET, floating)
+    # No signal, for nothing crashed.
+    status = STATUS.pack(b"", 0, 0, 0, thread.tid, parent, 0, 0, b"", thread.registers, bool(floating))
+    rest = elf.note("CORE", NT_FPREGSET, floating) if floating else b""
     if extended:
-        yield elf.note("LINUX", NT_X86_XSTATE, xstate.usual(extended))
+        rest += elf.note("LINUX", NT_X86_XSTATE, xstate.usual(extended))
+    return elf.note("CORE", NT_PRSTATUS, status), rest
+
+
+def process_notes(snapshot: Snapshot) -> Iterator[bytes]:
+    """The notes about the whole process, piece by piece."""
+    yield elf.note("CORE", NT_PRPSINFO, _process_note(snapshot))
+    yield elf.note("CORE", NT_SIGINFO, snapshot.threads[0].signal.ljust(128, b"\0"))
+    yield elf.note("CORE", NT_AUXV, snapshot.auxv)
+    yield from _file_note(snapshot.mappings)
+
+
+def notes(snapshot: Snapshot, vectors: Callable[[Thread], tuple[bytes, bytes]]) -> Iterator[bytes]:
+    """All notes, in small pieces.
+
+    Args:
+        snapshot: Of the process, with its threads.
+        vectors: Gives `Thread.floating` and `Thread.extended`.
+    """
+    for number, thread in enumerate(snapshot.threads):
+        status, rest = thread_notes(snapshot.parent, thread, *vectors(thread))
+        yield status
+        if not number:
+            yield from process_notes(snapshot)
+        yield rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +163,30 @@ def places(memory: Pieces, place: Layout) -> Iterator[tuple[int, int, int]]:
 def headers(memory: Pieces, place: Layout) -> Iterator[tuple[int, bytes]]:
     """Everything but the notes that stands before the memory: where, and what."""
     yield 0, elf.header(place.count, place.table)
-    at, offset, known = place.table, place.start, dict[str, int]()
-    block = bytearray(elf.Program(elf.PT_NOTE, 0, NOTES_AT, 0, place.notes, 0, 4).pack())
-    for start, size, stored, access in memory.rows():
-        flags = known.get(access)
-        if flags is None:
-            flags = known[access] = _flags(access)
-        block += elf.PROGRAM.pack(elf.PT_LOAD, flags, offset, start, 0, stored, size, PAGE)
-        offset += _page_up(stored)
-        if len(block) >= _AT_ONCE * elf.PROGRAM.size:
-            yield at, bytes(block)
-            at += len(block)
-            block.clear()
-    yield at, bytes(block) + elf.many(place.count)
+    at, offset = place.table, place.start
+    block = elf.Program(elf.PT_NOTE, 0, NOTES_AT, 0, place.notes, 0, 4).pack()
+    for first in range(0, len(memory), _AT_ONCE):
+        loads, offset = _loads(memory, first, offset)
+        block += loads
+        yield at, block
+        at, block = at + len(block), b""
+    yield at, block + elf.many(place.count)
+
+
+def _loads(memory: Pieces, first: int, offset: int) -> tuple[bytes, int]:
+    """Program headers of up to `_AT_ONCE` stretches, and the place in the file after their bytes.
+
+    All fields at once, each into every seventh place: the first holds type and flags, the fourth stays 0.
+    """
+    starts, sizes, stored, accesses = memory.columns(first, first + _AT_ONCE)
+    offsets = array.array("Q", accumulate(map(_page_up, stored), initial=offset))
+    known = {access: elf.PT_LOAD | _flags(access) << 32 for access in set(accesses)}
+    table = array.array("Q", bytes(len(starts) * elf.PROGRAM.size))
+    table[::7] = array.array("Q", map(known.__getitem__, accesses))
+    table[1::7], table[2::7] = offsets[:-1], starts
+    table[4::7], table[5::7] = stored, sizes
+    table[6::7] = array.array("Q", (PAGE,)) * len(starts)
+    return table.tobytes(), offsets[-1]
 
 
 def write(snapshot: Snapshot, file: BinaryIO, contents: Iterable[bytes]) -> None:
@@ -171,18 +195,13 @@ def write(snapshot: Snapshot, file: BinaryIO, contents: Iterable[bytes]) -> None
     A live process is written by the capture instead, whose memory is copied
     beside Python.
     """
-    threads = enumerate(snapshot.threads)
-    notes = b"".join(
-        note
-        for number, one in threads
-        for note in thread_notes(snapshot, one, one.floating, one.extended, first=not number)
-    )
+    everything = b"".join(notes(snapshot, lambda thread: (thread.floating, thread.extended)))
     memory = Pieces(snapshot.memory)
-    place = layout(memory, len(notes))
+    place = layout(memory, len(everything))
     stored = zip(memory, contents, strict=True)
     wanted = (content for piece, content in stored if piece.stored)
     offsets = (offset for _, _, offset in places(memory, place))
-    pieces = [(NOTES_AT, notes), *headers(memory, place)]
+    pieces = [(NOTES_AT, everything), *headers(memory, place)]
     for offset, content in (*pieces, *zip(offsets, wanted, strict=True)):
         file.seek(offset)
         file.write(content)

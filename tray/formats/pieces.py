@@ -28,15 +28,28 @@ class Pieces(Made[Memory]):
 
     def add(self, start: int, size: int, stored: int, access: str) -> None:
         """Add one at the end, by its fields."""
-        if access not in self._known:
-            self._known.append(access)
-        self._kinds.append(self._known.index(access))
+        known = self._known
+        if access not in known:
+            known.append(access)
+        self._kinds.append(known.index(access))
         self._numbers.extend((start, size, stored))
 
     def rows(self) -> Iterator[Row]:
         """The fields of each."""
         numbers = iter(self._numbers)
         return zip(numbers, numbers, numbers, (self._known[kind] for kind in self._kinds), strict=False)
+
+    def columns(
+        self, first: int, last: int
+    ) -> tuple[array.array[int], array.array[int], array.array[int], list[str]]:
+        """Of those from ``first`` up to ``last``: all starts, all sizes, all that is stored, all accesses."""
+        numbers = self._numbers[3 * first : 3 * last]
+        return (
+            numbers[::3],
+            numbers[1::3],
+            numbers[2::3],
+            [self._known[kind] for kind in self._kinds[first:last]],
+        )
 
     def sorted(self) -> Pieces:
         """The same by address; this very list if it is so already."""

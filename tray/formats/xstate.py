@@ -12,7 +12,6 @@ Source: Intel SDM, volume 1, 13.4.3; AMD APM, volume 2, 11.5.
 from __future__ import annotations
 
 import functools
-import struct
 
 _MASK_AT = 464
 """Where the kernel puts XCR0 into the software-reserved bytes."""
@@ -30,23 +29,24 @@ _PARTS = (
 
 def usual(area: bytes) -> bytes:
     """The area in Intel's layout, if it is one that is packed without room; else as it is."""
-    if len(area) < _EXTENDED_AT:
-        return area
-    mask: int = struct.unpack_from("<Q", area, _MASK_AT)[0]
-    pieces = _pieces(mask, len(area))
-    return b"".join([bytes(room) + area[start:end] for start, end, room in pieces]) if pieces else area
+    rooms = _rooms(area[_MASK_AT : _MASK_AT + 8], len(area))
+    for position, room in rooms:
+        area = area[:position] + room + area[position:]
+    return area
 
 
 @functools.cache
-def _pieces(mask: int, size: int) -> tuple[tuple[int, int, int], ...]:
-    """Start and end of each piece of a packed area, and the room that it lacks before it; none if it is not packed."""
-    parts = [part for part in _PARTS if mask >> part[0] & 1]
-    if mask & ~_LEGACY != sum(1 << bit for bit, _, _ in parts) or not parts:
+def _rooms(mask: bytes, size: int) -> tuple[tuple[int, bytes], ...]:
+    """What is to be put where into an area, in this order; nothing if it is not packed, or lacks no room."""
+    known = int.from_bytes(mask, "little")
+    parts = [part for part in _PARTS if known >> part[0] & 1]
+    if known & ~_LEGACY != sum(1 << bit for bit, _, _ in parts):
         return ()
     if size != _EXTENDED_AT + sum(length for _, length, _ in parts):
         return ()
-    found, position, usual = [(0, _EXTENDED_AT, 0)], _EXTENDED_AT, _EXTENDED_AT
+    found, position = [], _EXTENDED_AT
     for _, length, offset in parts:
-        found.append((position, position + length, offset - usual))
-        position, usual = position + length, offset + length
+        if position < offset:
+            found.append((position, bytes(offset - position)))
+        position = offset + length
     return tuple(found)
