@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import array
-import bisect
-from itertools import groupby, islice
+from itertools import groupby
 
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
 from tray.capture.linux_parts import Parts
@@ -14,7 +13,7 @@ from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Include
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings, Pages
@@ -108,13 +107,16 @@ def large(
     ways = [_way(kind, include, module=kind.path in modules) if of(kind) else None for kind in mappings.kinds]
     if not any(ways):
         return plan
-    for way, places in groupby(range(len(mappings)), lambda place: ways[mappings.numbers[place]]):
+    first = 0
+    for way, alike in groupby(map(ways.__getitem__, mappings.numbers)):
+        last = first + sum(1 for _ in alike)
         if way is _anonymous:
-            while some := [*islice(places, _AT_ONCE)]:
-                _anonymous(plan, mappings, some[0], some[-1] + 1, pages)
+            for place in range(first, last, _AT_ONCE):
+                _anonymous(plan, mappings, place, min(place + _AT_ONCE, last), pages)
         elif way:
-            for place in places:
+            for place in range(first, last):
                 way(plan, mappings[place], pages, files)
+        first = last
     return plan
 
 
@@ -155,26 +157,34 @@ def _anonymous(plan: Plan, mappings: Mappings, first: int, last: int, pages: Pag
     edges = mappings.edges[2 * first : 2 * last]
     runs = pages.own_among(edges)
     plan.runs += runs
-    for index in range(0, len(edges), 2):
-        start, end = edges[index], edges[index + 1]
-        access = mappings.kinds[mappings.numbers[first + index // 2]].access[:3]
-        _add(plan, start, end, access, _kept(runs, start, end))
+    kinds = [kind.access[:3] for kind in mappings.kinds]
+    add, at, count = plan.memory.add, 0, len(runs)
+    for number, start, end in zip(mappings.numbers[first:last], edges[::2], edges[1::2], strict=True):
+        position = start
+        while at < count and runs[at + 1] <= position:
+            at += 2
+        while at < count and runs[at] < end:
+            if position < runs[at]:
+                add(position, runs[at] - position, 0, kinds[number])
+                position = runs[at]
+            kept, at = _bridge(runs, at, end)
+            add(position, kept - position, kept - position, kinds[number])
+            position = kept
+            if position == end:
+                break
+        else:
+            add(position, end - position, 0, kinds[number])
 
 
-def _kept(runs: array.array[int], start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Runs as far as they are within a mapping, those nearly together made one; there may be 60,000."""
-    first = last = 0
-    for index in range(bisect.bisect_right(runs, start) & ~1, len(runs), 2):
-        if runs[index] >= end:
-            break
-        low = max(runs[index], start)
-        if first == last or low - last > BRIDGE_HOLES:
-            if first < last:
-                yield first, last
-            first = low
-        last = min(runs[index + 1], end)
-    if first < last:
-        yield first, last
+def _bridge(runs: array.array[int], at: int, end: int) -> tuple[int, int]:
+    """End of the runs from this one on that are nearly together, within a mapping, and which run goes on there."""
+    last = runs[at + 1]
+    while last < end:
+        at += 2
+        if at == len(runs) or runs[at] >= end or runs[at] - last > BRIDGE_HOLES:
+            return last, at
+        last = runs[at + 1]
+    return end, at
 
 
 def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
