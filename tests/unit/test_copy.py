@@ -84,7 +84,7 @@ def patient(_done: int, _total: int) -> bool:
 def copied(source: Source, output: Output, size: int, progress=patient) -> Copy:
     """One pass over ``size`` bytes from `BASE`, to the output's beginning."""
     made = Copy(source, output, progress, size)
-    made.run(jobs(array.array("Q", (BASE, BASE + size)), iter([(BASE, BASE + size, 0)])))
+    made.run(array.array("Q", (BASE, BASE + size)), iter([(BASE, BASE + size, 0)]))
     return made
 
 
@@ -223,7 +223,7 @@ def test_gaps_are_named_by_the_caller():
     source = Source(bytes(PAGE))
     source.lost = {0}
     made = Copy(source, Output(PAGE), patient, PAGE, name=lambda start, end: f"heap {end - start}")
-    made.run(iter([(BASE, PAGE, 0)]))
+    made.run(array.array("Q", (BASE, BASE + PAGE)), iter([(BASE, BASE + PAGE, 0)]))
     assert made.gaps == [Gap("heap 4096", "could not be read", PAGE)]
 
 
@@ -272,6 +272,24 @@ def test_progress_reaches_the_total():
     copied(Source(b"x" * size), Output(size), size, lambda *one: bool(told.append(one)))
     assert told == sorted(told)
     assert told[-1] == (size, size)
+
+
+@pytest.mark.parametrize(("length", "copiers"), [(PAGE, 1), (CHUNK, copy.COPIERS)])
+def test_short_runs_are_copied_by_one_thread(length: int, copiers: int):
+    """However many they are: two threads would wait for each other at each of them."""
+    count = 8 * CHUNK // length
+    runs = array.array(
+        "Q", (edge for n in range(count) for edge in (BASE + 2 * n * length, BASE + (2 * n + 1) * length))
+    )
+    seen = set()
+
+    def read(view: memoryview, _address: int) -> int:
+        seen.add(threading.active_count())
+        return len(view)
+
+    before = threading.active_count()
+    Copy(read, Output(0), patient, 8 * CHUNK).run(runs, iter([(BASE, BASE + 16 * CHUNK, 0)]))
+    assert max(seen) == before + copiers - 1
 
 
 def test_threads_end_with_the_copy():

@@ -27,6 +27,8 @@ CHUNK = 1 << 20
 COPIERS = 2
 _ALONE = 4 << 20
 """So little is sooner copied by one thread than shared between two."""
+_SHORT = 64 << 10
+"""So are runs that are no longer than this on average: two threads would mostly wait for each other's Python."""
 _MOST = 256
 """Jobs that are done at a time."""
 _ZEROS = memoryview(bytes(CHUNK))
@@ -68,7 +70,7 @@ class Copy:
             0 when the source is gone, ``OSError`` where nothing can be read.
         write: Writes at a place of the output, never through its position.
         progress: Told after each piece.
-        total: Bytes that all jobs together have; for ``progress``.
+        total: Bytes that all passes over this output have together; for ``progress``.
         done: Bytes dealt with so far.
         gaps: What could not be read.
         name: What the source is called in a `Gap`, from its position.
@@ -86,19 +88,21 @@ class Copy:
     _error: BaseException | None = None
     _lost: list[list[int]] = field(default_factory=list)
 
-    def run(self, work: Iterator[Job]) -> None:
-        """Do all jobs with `COPIERS` threads, this one among them.
+    def run(self, runs: array.array[int], places: Iterator[tuple[int, int, int]]) -> None:
+        """Do the `jobs` of these runs with up to `COPIERS` threads, this one among them.
 
         Raises:
             Cancelled: ``progress`` asked to stop.
             TargetGone: The source is gone.
             OSError: The output cannot take more.
         """
-        count = COPIERS - 1 if self.total > _ALONE else 0
-        others = [threading.Thread(target=self._work, args=(work,), daemon=True) for _ in range(count)]
+        size = sum(runs[1::2]) - sum(runs[::2])
+        work, room = jobs(runs, places), min(CHUNK, size + -size % PAGE)
+        count = COPIERS - 1 if size > max(_ALONE, len(runs) // 2 * _SHORT) else 0
+        others = [threading.Thread(target=self._work, args=(work, room), daemon=True) for _ in range(count)]
         for other in others:
             other.start()
-        self._work(work)
+        self._work(work, room)
         for other in others:
             other.join()
         self.gaps += [
@@ -107,8 +111,8 @@ class Copy:
         if self._error:
             raise self._error
 
-    def _work(self, work: Iterator[Job]) -> None:
-        buffer = Buffer()
+    def _work(self, work: Iterator[Job], room: int) -> None:
+        buffer = Buffer(room)
         try:
             while some := self._next(work):
                 self._copy(buffer, some)
@@ -185,48 +189,48 @@ class Copy:
 
 
 class Buffer:
-    """Room for one piece, at the beginning of a page, as writing past the page cache needs it.
+    """Room for so many bytes, at the beginning of a page, as writing past the page cache needs it.
 
     Attributes:
         view: All of it.
     """
 
-    def __init__(self) -> None:
-        self._bytes = bytearray(CHUNK + PAGE)
+    def __init__(self, room: int) -> None:
+        self._bytes = bytearray(room + PAGE)
         self._skipped = -ctypes.addressof(ctypes.c_char.from_buffer(self._bytes)) % PAGE
-        self.view = memoryview(self._bytes)[self._skipped : self._skipped + CHUNK]
+        self.view = memoryview(self._bytes)[self._skipped : self._skipped + room]
 
-    def firsts(self, count: int) -> bytes:
-        """The first byte of each page, of so many bytes."""
-        return bytes(self._bytes[self._skipped : self._skipped + count : PAGE])
+    def any(self, count: int) -> bool:
+        """Whether not all of so many bytes are zeros."""
+        # By the first byte of each page at first: most that is not zero shows there.
+        return any(self._bytes[self._skipped : self._skipped + count : PAGE]) or not self._bytes.startswith(
+            _ZEROS[:count], self._skipped
+        )
 
-    def holds(self, content: bytes | memoryview, position: int) -> bool:
-        """Whether this is what stands at a position; without a copy."""
-        return self._bytes.startswith(content, self._skipped + position)
+    def holes(self, count: int) -> Iterator[tuple[int, int]]:
+        """Start and end of each run of whole pages of zeros, of so many bytes."""
+        pages = count // PAGE
+        firsts = self._bytes[self._skipped : self._skipped + pages * PAGE : PAGE]
+        is_zero = self._bytes.startswith
+        page = firsts.find(0)
+        while page >= 0:
+            end = page
+            while end < pages and is_zero(_ZERO_PAGE, self._skipped + end * PAGE):
+                end += 1
+            if end > page:
+                yield page * PAGE, end * PAGE
+            page = firsts.find(0, end + 1)
 
 
 def _store(buffer: Buffer, count: int, write: Write, place: int) -> None:
     """Write the first ``count`` bytes of a buffer, leaving pages of zeros as holes."""
-    firsts = buffer.firsts(count)
-    if not any(firsts) and buffer.holds(_ZEROS[:count], 0):
+    if not buffer.any(count):
         return
     begin = 0
-    position = firsts.find(0)
-    while position >= 0:
-        start = position * PAGE
-        end = _zeros_until(buffer, start, count)
-        if end > start:
-            _write(buffer.view[begin:start], write, place + begin)
-            begin = end
-        position = firsts.find(0, max(position + 1, end // PAGE))
+    for start, end in buffer.holes(count):
+        _write(buffer.view[begin:start], write, place + begin)
+        begin = end
     _write(buffer.view[begin:count], write, place + begin)
-
-
-def _zeros_until(buffer: Buffer, start: int, count: int) -> int:
-    """End of the run of zero pages that begins at ``start``; ``start`` itself if there is none."""
-    while start + PAGE <= count and buffer.holds(_ZERO_PAGE, start):
-        start += PAGE
-    return start
 
 
 def _write(view: memoryview, write: Write, place: int) -> None:

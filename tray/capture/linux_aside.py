@@ -7,7 +7,7 @@ import bisect
 import os
 import sys
 
-from tray.capture.copy import Copy, jobs
+from tray.capture.copy import Copy
 from tray.capture.linux_plan import span
 from tray.lean import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ class Aside:
         from heapq import merge
 
         copy = Copy(read, self._write, progress, span(runs))
-        copy.run(jobs(runs, self._placed(runs, self._size)))
+        copy.run(runs, self._placed(runs, self._size))
         offsets = array.array("Q", (offset for _, _, offset in self._placed(runs, self._size)))
         self._size += span(runs)
         both = merge(

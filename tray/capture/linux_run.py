@@ -27,7 +27,7 @@ from tray.capture import (
     linux_target,
     linux_triage,
 )
-from tray.capture.copy import Copy, jobs
+from tray.capture.copy import Copy
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_output import Output
@@ -297,7 +297,7 @@ class Run:
             return
         copy = Copy(read, self._write, self._told, self.plan.size, done=self.moved, name=self._name)
         try:
-            copy.run(jobs(runs, self._places()))
+            copy.run(runs, self._places())
         finally:
             self.moved = copy.done
             self._gaps += copy.gaps
