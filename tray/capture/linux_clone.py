@@ -58,6 +58,7 @@ class Clone:
     _memory: int = -1
     _before: bytes = b""
     _net_at: int = 0
+    _dismissed: bool = False
 
     def take(self, mappings: Mappings, pages: Pages, code: linux_net.Code) -> None:
         """Take the clone.
@@ -86,6 +87,14 @@ class Clone:
         except OSError:
             pass
 
+    def dismiss(self) -> None:
+        """Have the clone end while there is other work; `end` must still be called, and waits for it. Never raises."""
+        try:
+            self.kernel.end(self.pid)
+            self._dismissed = True
+        except OSError:
+            pass
+
     def end(self) -> None:
         """End the clone and wait until it is gone. Never raises; callable twice."""
         for child in (self._middle, self.pid):
@@ -96,7 +105,8 @@ class Clone:
     def _end(self, child: int) -> None:
         for _ in range(2):
             try:
-                self.kernel.end(child)
+                if not self._dismissed:
+                    self.kernel.end(child)
                 while True:
                     linux_inject.stop(self.kernel, child)
                     self.kernel.wait(child)

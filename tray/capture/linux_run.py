@@ -207,7 +207,7 @@ class Run:
                 f"The clone of {self.target.name} was ended, as when memory runs short.",
                 hint="Try again with --capture stop, which needs no clone.",
             ) from error
-        self.shot.end()
+        self.shot.dismiss()  # for the system to take apart what is not small, on another processor
 
     def _look_around(self, files: Files) -> None:
         """What a copy of memory needs and can be found out before the target is stopped: the map, flags, files."""

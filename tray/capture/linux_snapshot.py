@@ -181,6 +181,11 @@ class Shot:
         why = "kept from the clone at the last moment"
         return mappings, [Gap(str(one), why, one.size) for one in missing.values()]
 
+    def dismiss(self) -> None:
+        """The clone has been read: let it end by itself and forget what was put aside; `end` must still be called."""
+        self._clone.dismiss()
+        self.aside.close()
+
     def end(self) -> None:
         """End the clone and forget what was put aside. Never raises; callable twice."""
         self._clone.end()
