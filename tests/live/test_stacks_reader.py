@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dumping
 import judges
 import pytest
 from damage import battered, looked_at
-from programs import SOURCES, Program, Workshop, launch
+from programs import SOURCES, Program, Workshop, launch, wait_until
 
 from tray import reports
 from tray.errors import BadDump
@@ -26,6 +26,8 @@ from tray.reports import drgn_reader, python_calls, reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tray.reports.stacks import Told
 
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace, pytest.mark.gdb]
 
@@ -252,9 +254,15 @@ print(json.dumps({"tid": 70, "frames": [[1, "f", "", 0, False, "registers"]], "c
 """
 
 
-def ask(script: str, limit: float = 60.0) -> Any:
+def told_by(path: Path, *command: str, limit: float = 60.0) -> Told:
+    """What a reader tells of a file."""
+    with reader.unwind(path, limit=limit, command=command) as told:
+        return told()
+
+
+def ask(script: str, limit: float = 60.0) -> Told:
     """What a reader that is this script tells."""
-    return reader.unwind(Path("/nowhere.core"), limit=limit, command=[sys.executable, "-c", script])
+    return told_by(Path("/nowhere.core"), sys.executable, "-c", script, limit=limit)
 
 
 def test_a_reader_that_hangs(tmp_path: Path):
@@ -269,6 +277,15 @@ def test_a_reader_that_hangs(tmp_path: Path):
     assert not Path(f"/proc/{note.read_text()}").exists()
 
 
+def test_a_reader_that_nobody_waits_for(tmp_path: Path):
+    """Is ended when the block is left, as by Ctrl+C."""
+    note = tmp_path / "pid"
+    script = f"open({str(note)!r}, 'w').write(str(__import__('os').getpid())){GOOD}signal.pause()"
+    with reader.unwind(Path("/nowhere.core"), command=[sys.executable, "-c", script]):
+        wait_until(lambda: note.exists() and note.read_text(), "the reader runs")
+    assert not Path(f"/proc/{note.read_text()}").exists()
+
+
 def test_a_reader_that_crashes():
     """Costs only what it had not told yet."""
     told = ask(GOOD + "os.kill(os.getpid(), signal.SIGKILL)")
@@ -278,7 +295,7 @@ def test_a_reader_that_crashes():
 
 def test_a_reader_that_cannot_be_started():
     """Is told like any other end."""
-    told = reader.unwind(Path("/nowhere.core"), command=["/nowhere/reader"])
+    told = told_by(Path("/nowhere.core"), "/nowhere/reader")
     assert told.ended == "The reader of call stacks cannot be started (No such file or directory)"
 
 
@@ -286,7 +303,7 @@ def test_a_reader_of_no_dump(tmp_path: Path):
     """The error of drgn is told in one line."""
     path = tmp_path / "no.core"
     path.write_bytes(b"nothing")
-    told = reader.unwind(path)
+    told = told_by(path)
     assert told.ended.startswith("The reader of call stacks gave up (")
     assert told.stacks == ()
 

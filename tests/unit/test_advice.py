@@ -40,25 +40,23 @@ def test_only_what_is_on_a_stack() -> None:
 
 def test_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the server's address; what no package has is told as before."""
-    monkeypatch.setattr(advice, "_packages", lambda _: ["libc6-dbg", "zlib1g-dbgsym"])
     monkeypatch.setattr(advice, "_release", lambda: {"ID": "debian"})
-    found = advice.linux(TOLD)
-    assert found.debug.endswith(
-        "install libc6-dbg zlib1g-dbgsym, or set DEBUGINFOD_URLS=https://debuginfod.debian.net."
-    )
-    monkeypatch.setattr(advice, "_packages", lambda _: [])
+    owners = advice.Owners()
+    monkeypatch.setattr(owners, "packages", lambda files: [f"{file}-dbg" for file in files])
+    found = advice.linux(TOLD, owners)
+    assert found.debug.endswith("install /opt/app-dbg, or set DEBUGINFOD_URLS=https://debuginfod.debian.net.")
     monkeypatch.setattr(advice, "_release", dict)
-    found = advice.linux(TOLD)
+    found = advice.linux(TOLD, advice.Owners())
     assert found.debug.endswith("install its debug symbols, or set DEBUGINFOD_URLS.")
     assert found.file.endswith("or set DEBUGINFOD_URLS")
 
 
 def test_what_dpkg_says() -> None:
-    """One line a file; a package may be of several architectures."""
-    lines = [
-        "libc6:amd64: /lib/x86_64-linux-gnu/libc.so.6",
-        "diversion by dash from: /bin/sh",
-        "coreutils: /bin/sleep",
-    ]
-    found = [match["package"] for match in map(advice._OWNER.match, lines) if match]
-    assert found == ["libc6", "coreutils"]
+    """One line a file; a package may be of several architectures, and be asked about more files than are wanted."""
+    said = """libc6:amd64: /lib/x86_64-linux-gnu/libc.so.6
+diversion by dash from: /bin/sh
+coreutils: /bin/sleep
+zlib1g:amd64: /lib/libz.so.1
+"""
+    files = ("/usr/lib/x86_64-linux-gnu/libc.so.6", "/bin/sh", "/bin/sleep")
+    assert advice.packages(said, files) == ["libc6-dbg", "coreutils-dbgsym"]

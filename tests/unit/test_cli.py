@@ -326,7 +326,7 @@ LINES = {
     "hotkey": ["--record", ""],
     "doctor": ["", "-v"],
     "demo": ["", "deadlock"],
-    "read-stacks": ["x", ""],
+    "read-stacks": ["x", "", "x --format minidump --beside y", "x --format z"],
 }  # fmt: skip
 """Command → what may follow it."""
 

@@ -13,7 +13,7 @@ import synth_minidump as synth
 from synth_minidump import Process
 
 from tray.ffi import dbgeng, win32
-from tray.reports import dbgeng_paths, dbgeng_reader, dbgeng_wow64, names, reader
+from tray.reports import dbgeng_paths, dbgeng_reader, dbgeng_wow64, names, reader, reading
 from tray.reports.dbgeng_names import Names
 
 if TYPE_CHECKING:
@@ -382,9 +382,10 @@ def test_folders_of_no_dump(tmp_path: Path):
 def test_what_cannot_be_read_here(capsys, tmp_path: Path):
     """Elsewhere than on Windows the reader says what is lacking, and so does the report."""
     dbgeng_reader.main(str(tmp_path / "a.dmp"))
-    told = reader.told(capsys.readouterr().out.encode(), "")
+    told = reading.understood(capsys.readouterr().out.encode().splitlines())
     assert told.lacks[0].startswith("The debugger engine of Windows, dbgeng.dll, cannot be used here (")
-    assert reader.unwind_minidump(tmp_path / "a.dmp").lacks == (reader.ELSEWHERE,)
+    with reader.unwind_minidump(tmp_path / "a.dmp") as told:
+        assert told().lacks == (reader.ELSEWHERE,)
 
 
 def test_libraries_of_windows():
@@ -401,7 +402,7 @@ def test_windows_libraries_are_no_lack():
     module = {"name": r"C:\Windows\ntdll.dll", "ranges": ranges, "file": True, "debug": False}
     for function, lacks in (("NtReadFile", ()), ("", (reader.NAMELESS,))):
         stack = {"tid": 70, "frames": [[0x1010, function, "", 0, False, "registers"]], "cut": ""}
-        lines = "\n".join(map(json.dumps, (stack, {"modules": [module]}))).encode()
-        found = reader._without_windows(reader.told(lines, ""))
+        lines = [json.dumps(fact).encode() for fact in (stack, {"modules": [module]})]
+        found = reader._without_windows(reading.understood(lines))
         assert found.lacks == lacks
         assert found.symbols[0].debug

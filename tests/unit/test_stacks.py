@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 import synth
 
 from tray import reports
-from tray.model import Dump, Frame, Memory, Module, Stack, Target, Thread, Trust, Window
-from tray.reports import own, reader, stacks, threads
+from tray.model import Dump, Frame, Memory, Module, Report, Stack, Target, Thread, Trust, Window
+from tray.reports import own, reading, stacks, threads
+from tray.reports.reading import understood
 from tray.reports.stacks import Symbols, Told
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
@@ -34,7 +36,7 @@ def read(
 ) -> tuple[tuple[Stack, ...], tuple[str, ...]]:
     """What is made of a reader's words, for a process of these threads."""
     snapshot = synth.snapshot(*(synth.thread(tid, pc=synth.LIBRARY + 0x10) for tid in tids), memory=memory)
-    return stacks.read(Path("/dumps/app.core"), snapshot, MODULES, lambda _: told)
+    return stacks.read(told, snapshot, MODULES)
 
 
 def one(*frames: Frame, symbols: tuple[Symbols, ...] = FOUND, memory: tuple[Memory, ...] = ()) -> Stack:
@@ -192,10 +194,10 @@ def dumped(*told: Thread, window: int | None = None) -> Dump:
     return synth.dump(Path("/dumps/app.core"), threads=told, target=Target(70, 7, "app", window=seen))
 
 
-def report(*found: Stack, dump: Dump | None = None) -> reports.Report:
+def report(*found: Stack, dump: Dump | None = None) -> Report:
     """A report of these stacks."""
     snapshot = synth.snapshot(*(synth.thread(stack.tid) for stack in found))
-    return reports.Report(Path("/dumps/app.core"), 1, 1, snapshot, MODULES, dump=dump, stacks=found)
+    return Report(Path("/dumps/app.core"), 1, 1, snapshot, MODULES, dump=dump, stacks=found)
 
 
 def test_the_section():
@@ -290,9 +292,9 @@ def test_json():
     ]
 
 
-def said(*facts: object) -> bytes:
+def said(*facts: object) -> list[bytes]:
     """A reader's lines."""
-    return "".join(json.dumps(fact) + "\n" for fact in facts).encode()
+    return [json.dumps(fact).encode() + b"\n" for fact in facts]
 
 
 def test_what_a_reader_says():
@@ -300,17 +302,27 @@ def test_what_a_reader_says():
     frame = [LOCK.pc, "lock", "lock.c", 49, False, "registers"]
     module = {"name": APP, "ranges": [[1, 2], [3, 4]], "file": "/there", "debug": None}
     lines = said({"modules": [module]}, {"tid": 70, "frames": [frame], "cut": ""}, {"done": True})
-    told = reader.told(lines, "")
-    assert told == Told(
+    assert understood(lines) == Told(
         (Stack(70, (LOCK,)),),
         (Symbols(APP, 1, 2, file=True, debug=False), Symbols(APP, 3, 4, file=True, debug=False)),
     )
 
 
+def test_threads_with_the_calls_of_another():
+    """They share them: whatever is made of one serves for all. Those of a thread that nobody told say nothing."""
+    first = {"tid": 70, "frames": [[LOCK.pc, "lock", "", 0, False, "registers"]], "cut": "early"}
+    one, two = understood(said(first, {"tid": 71, "like": 70}, {"tid": 72, "like": 7})).stacks
+    assert one.frames is two.frames
+    assert (two.tid, two.cut) == (71, "early")
+    [same, again], _ = read(Told((one, two), FOUND), 70, 71)
+    assert same.frames is again.frames
+    assert same.frames[0].module == LIBC
+
+
 def test_the_kernels_own_code_lacks_nothing():
     """It lies in the dump itself, and nobody has debug info for it."""
     module = {"name": "linux-vdso.so.1", "ranges": [[1, 2]], "file": "[vdso]", "debug": None}
-    assert reader.told(said({"modules": [module]}), "").symbols[0].debug
+    assert understood(said({"modules": [module]})).symbols[0].debug
 
 
 @pytest.mark.parametrize(
@@ -330,12 +342,12 @@ def test_the_kernels_own_code_lacks_nothing():
 def test_a_line_that_makes_no_sense_says_nothing(line: bytes):
     """As the last one of a reader that was ended."""
     good = said({"tid": 71, "frames": [], "cut": ""})
-    assert reader.told(good + line, "ended") == Told((Stack(71),), (), "ended")
+    assert understood([*good, line]) == Told((Stack(71),))
 
 
 def test_without_drgn():
     """The report says what is missing and how to get it."""
-    [lack] = reader.told(said({"missing": "No module named 'drgn'"}), "").lacks
+    [lack] = understood(said({"missing": "No module named 'drgn'"})).lacks
     assert "No module named 'drgn'" in lack
     assert "pip install drgn" in lack
 
@@ -356,19 +368,21 @@ def test_without_drgn():
 )
 def test_how_a_reader_ends(code: int, talk: bytes, end: str):
     """Crashes and errors are told in a few words."""
-    assert reader._end(code, talk) == end
+    assert reading.end(code, talk) == end
 
 
 def test_reports_without_a_reader_have_no_stacks(tmp_path: Path):
     """Nor does a format that no reader knows."""
     path = synth.core_file(tmp_path / "app.core")
     assert reports.make(path, None).stacks == ()
-    assert reports.make(path, None, {"other": lambda _: Told()}).stacks == ()
+    assert reports.make(path, None, {"other": lambda _: nullcontext(Told)}).stacks == ()
 
 
 def test_reports_with_a_reader(tmp_path: Path):
     """Have a stack for each thread, and tell what is lacking."""
     path = synth.core_file(tmp_path / "app.core")
-    made = reports.make(path, None, {"elf-core": lambda _: Told(lacks=("Nothing here.",))})
+    made = reports.make(
+        path, None, {"elf-core": lambda _: nullcontext(lambda: Told(lacks=("Nothing here.",)))}
+    )
     assert [stack.tid for stack in made.stacks] == [70, 71, 72, 73]
     assert made.lacks == ("Nothing here.",)

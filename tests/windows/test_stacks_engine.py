@@ -27,9 +27,11 @@ from tray.reports import reader, render, why
 from tray.reports.names import last
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from windows_programs import Inside
+
+    from tray.reports.stacks import Told
 
 PATIENCE = 60.0
 """Seconds that a loaded machine may take for what is quick by itself."""
@@ -362,11 +364,17 @@ def test_a_reader_that_hangs(program, dumped):
     assert render.text(report)
 
 
+def told_of(path: Path, command: Sequence[str] = ()) -> Told:
+    """What the reader tells of a dump."""
+    with reader.unwind_minidump(path, command=command) as told:
+        return told()
+
+
 def test_a_reader_that_crashes(program, dumped):
     """As when the engine itself fails within."""
     path = dumped(program("deadlock"))
     crash = [sys.executable, "-c", "import os; os._exit(-0x3FFFFFFB)"]
-    told = reader.unwind_minidump(path, command=crash)
+    told = told_of(path, command=crash)
     assert "crashed (0xc0000005)" in told.ended
 
 
@@ -374,7 +382,7 @@ def test_what_is_no_dump(tmp_path: Path):
     """The engine refuses it, and says so in words."""
     path = tmp_path / "a.dmp"
     path.write_bytes(b"MDMP" + bytes(1000))
-    told = reader.unwind_minidump(path)
+    told = told_of(path)
     assert not told.ended
     assert told.lacks[0].startswith("The debugger engine of Windows does not read this dump")
 
@@ -401,7 +409,7 @@ def test_damaged_dumps_in_the_engine(program, dumped):
     whole, told = path.read_bytes(), []
     for _ in range(12):
         path.write_bytes(spoiled(whole, chance))
-        told.append(reader.unwind_minidump(path))
+        told.append(told_of(path))
     assert all(one.stacks or one.lacks or one.ended for one in told)
     assert not any("was ended after" in one.ended for one in told)
     assert any(one.stacks for one in told)
@@ -413,6 +421,6 @@ def test_a_dump_that_was_cut(program, dumped, share: float):
     path = dumped(program("deadlock"), mode="heap")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    told = reader.unwind_minidump(path)
+    told = told_of(path)
     assert not told.ended
     assert told.stacks or told.lacks

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from tray.errors import BadUsage
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
 
 HELP = "read the call stacks of a dump; only Hangshot itself runs this"
+FORMATS = ("elf-core", "minidump", "python")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    parser.add_argument("format", choices=("elf-core", "minidump", "python"))
-    parser.add_argument("dump", metavar="FILE")
-    parser.add_argument(
-        "beside", metavar="FOLDER", nargs="?", help="where symbols may lie; else where the dump is"
-    )
+    parser.add_argument("dump", nargs="?", metavar="FILE")
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])
+    parser.add_argument("--beside", metavar="FOLDER", help="where symbols may lie; else where the dump is")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read it, and tell each stack on a line of its own."""
+    if arguments.dump is None:
+        raise BadUsage("Say which file to read.")
     if arguments.format == "minidump":
         from tray.reports import dbgeng_reader
 

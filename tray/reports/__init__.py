@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from tray.errors import BadDump, NoDump
-from tray.formats import core
-from tray.lean import TYPE_CHECKING, replace
-from tray.model import Report
-from tray.packed import plain
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tray.formats import minidump
-    from tray.model import Dump
+    from tray.formats import core, minidump
+    from tray.model import Dump, Report
     from tray.reports.stacks import Unwind
+
+# The processes that read call stacks load this too and need nothing of it: what takes time to load is loaded within.
 
 MINIDUMP = b"MDMP"
 """How a minidump begins; what reads one is only imported for one."""
@@ -34,12 +33,37 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
         NoDump: It cannot be opened.
         BadDump: It is no dump, or damaged.
     """
+    unwind = (readers or {}).get(_format(path))
+    if unwind is None:
+        return _content(path, dump)
+    from tray.lean import replace
+    from tray.packed import plain
+    from tray.reports import runtimes, stacks
+
+    with unwind(plain(path)) as told:  # it is at work already
+        report = _content(path, dump)
+        found, lacks = stacks.read(told(), report.snapshot, report.modules)
+    return runtimes.added(replace(report, stacks=found, lacks=lacks))
+
+
+def _format(path: Path) -> str:
+    """Format of what the file begins with."""
+    try:
+        return "minidump" if _is_minidump(path) else "elf-core"
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _content(path: Path, dump: Dump | None) -> Report:
+    """All but the call stacks."""
+    from tray.model import Report
+
     try:
         status = path.stat()
         if not status.st_size and path.is_file():  # Windows gives folders no size either
             raise BadDump(f"{path} is empty.")
         with opened(path) as file:
-            report = Report(
+            return Report(
                 path,
                 status.st_size,
                 getattr(status, "st_blocks", -(-status.st_size // _BLOCK)) * _BLOCK,
@@ -52,23 +76,28 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
                 crash=file.crash,
             )
     except OSError as error:
-        raise NoDump(f"{path} cannot be read: {error.strerror}.") from error
-    unwind = (readers or {}).get(report.format)
-    if unwind is None:
-        return report
-    from tray.reports import runtimes, stacks
+        raise _unreadable(path, error) from error
 
-    found, lacks = stacks.read(plain(path), report.snapshot, report.modules, unwind)
-    return runtimes.added(replace(report, stacks=found, lacks=lacks))
+
+def _unreadable(path: Path, error: OSError) -> NoDump:
+    return NoDump(f"{path} cannot be read: {error.strerror}.")
 
 
 def opened(path: Path) -> core.Core | minidump.Minidump:
     """The reader for what the file begins with, whatever it is called."""
-    path = plain(path)
-    with path.open("rb") as file:
-        magic = file.read(len(MINIDUMP))
-    if magic != MINIDUMP:
-        return core.read(path)
-    from tray.formats import minidump
+    from tray.packed import plain
 
-    return minidump.read(path)
+    if _is_minidump(path):
+        from tray.formats import minidump
+
+        return minidump.read(plain(path))
+    from tray.formats import core
+
+    return core.read(plain(path))
+
+
+def _is_minidump(path: Path) -> bool:
+    from tray.packed import plain
+
+    with plain(path).open("rb") as file:
+        return file.read(len(MINIDUMP)) == MINIDUMP

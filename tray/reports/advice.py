@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray.reports.alike import calls
 from tray.reports.stacks import LINUX, Advice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
+    from typing import Self
 
-    from tray.reports.stacks import Told
+    from tray.reports.stacks import Symbols, Told
 
 SERVERS = {
     "debian": "https://debuginfod.debian.net",
@@ -29,15 +29,69 @@ WHOLE = {"libc6": "libc6-dbg"}
 LIMIT = 2.0
 """Seconds for dpkg; it takes a tenth."""
 _MOST = 8
-_OWNER = re.compile(r"(?P<package>[a-z0-9][a-z0-9+.-]+)(?::\w+)?: /")
+_OWNER = re.compile(r"(?P<package>[a-z0-9][a-z0-9+.-]+)(?::\w+)?: (?P<file>/.*)")
 
 
-def linux(told: Told) -> Advice:
+class Owners:
+    """Whose files modules without debug info are: dpkg takes its time, so it is asked before the stacks are known.
+
+    The end of the ``with`` block ends it.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+
+    def ask(self, symbols: Iterable[Symbols]) -> None:
+        """Begin to find out; nothing comes of it where there is no dpkg."""
+        names = {name for one in symbols if one.file and not one.debug for name in _names(one.module)}
+        if not names:
+            return
+        try:
+            self._process = subprocess.Popen(
+                ["dpkg-query", "--search", *sorted(names)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            )  # fmt: skip
+        except OSError:
+            self._process = None
+
+    def packages(self, files: Iterable[str]) -> list[str]:
+        """Packages with the symbols of these files, where dpkg knows whose they are."""
+        if not self._process:
+            return []
+        try:
+            said, _ = self._process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            return []
+        return packages(said, files)
+
+
+def packages(said: str, files: Iterable[str]) -> list[str]:
+    """Packages with the symbols of these files, by what dpkg said of more."""
+    wanted = {name for file in files for name in _names(file)}
+    lines = (found for found in map(_OWNER.match, said.splitlines()) if found)
+    owners = dict.fromkeys(found["package"] for found in lines if found["file"] in wanted)
+    return [WHOLE.get(owner, f"{owner}-dbgsym") for owner in owners]
+
+
+def _names(file: str) -> tuple[str, ...]:
+    """A library's folder is a link in one release and none in the next, so dpkg knows some files by the other name."""
+    return file, str(Path(file).resolve()), file.removeprefix("/usr")
+
+
+def linux(told: Told, owners: Owners) -> Advice:
     """What to do about modules without debug info, on this very system."""
     server = _server(_release())
     url = f"DEBUGINFOD_URLS={server}" if server else "DEBUGINFOD_URLS"
-    packages = _packages(_lineless(told))
-    install = f"install {' '.join(packages)}" if packages else "install its debug symbols"
+    found = owners.packages(_lineless(told))
+    install = f"install {' '.join(found)}" if found else "install its debug symbols"
     return Advice(
         f"put the same build where it was, or set {url}",
         LINUX.debug.replace("install its debug symbols", install).replace("DEBUGINFOD_URLS", url),
@@ -46,6 +100,8 @@ def linux(told: Told) -> Advice:
 
 def _release() -> Mapping[str, str]:
     """What the system is, as os-release tells; empty where it does not."""
+    import platform
+
     try:
         return platform.freedesktop_os_release()
     except OSError:
@@ -60,24 +116,6 @@ def _server(release: Mapping[str, str]) -> str:
 
 def _lineless(told: Told) -> list[str]:
     """Files of modules that are on a stack and have no debug info."""
-    places = {frame.pc for stack in told.stacks for frame in stack.frames}
+    places = {frame.pc for frame in calls(told.stacks)}
     found = (one for one in told.symbols if one.file and not one.debug)
     return [one.module for one in found if any(one.start <= place < one.end for place in places)][:_MOST]
-
-
-def _packages(files: Sequence[str]) -> list[str]:
-    """Packages with the symbols of these files, where dpkg knows whose they are."""
-    program = shutil.which("dpkg-query")
-    if not files or not program:
-        return []
-    # A library's folder is a link in one release and none in the next, so dpkg knows some files by the other name.
-    names = {name for file in files for name in (file, str(Path(file).resolve()), file.removeprefix("/usr"))}
-    try:
-        done = subprocess.run(
-            [program, "--search", *sorted(names)],
-            capture_output=True, text=True, timeout=LIMIT, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    owners = dict.fromkeys(found["package"] for found in map(_OWNER.match, done.stdout.splitlines()) if found)
-    return [WHOLE.get(owner, f"{owner}-dbgsym") for owner in owners]

@@ -7,6 +7,7 @@ import sys
 
 from tray.frames import Trust
 from tray.lean import TYPE_CHECKING, pattern
+from tray.reports.alike import once
 from tray.reports.names import last
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def language_folder(file: str) -> str:
 
 def places(stacks: Iterable[Stack]) -> dict[int, str]:
     """Thread id → the program's own function that it is in, as a sentence names it, where that is known."""
-    return {stack.tid: _called(frame) for stack in stacks if (frame := own(stack))}
+    place = once(lambda stack: _called(frame) if (frame := own(stack)) else "")
+    return {stack.tid: name for stack in stacks if (name := place(stack))}
 
 
 def _called(frame: Frame) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tray
 from tray.frames import Frame, Stack, Trust
 from tray.program import command as our_own
+from tray.reports.alike import calls
 from tray.reports.names import last
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def is_python(modules: Iterable[Module]) -> bool:
 
 def is_run(stacks: Iterable[Stack]) -> bool:
     """Whether a Python 3 interpreter is seen at work, in a program that may hold it itself."""
-    return any(_LOOP.fullmatch(frame.function) for stack in stacks for frame in stack.frames)
+    return any(_LOOP.fullmatch(frame.function) for frame in calls(stacks))
 
 
 def of_core(path: Path, executable: str) -> tuple[tuple[Stack, ...], str]:
@@ -57,7 +58,7 @@ def _asked(what: str) -> tuple[tuple[Stack, ...], str]:
     """Run the reader, a process of its own, and understand what it said."""
     try:
         done = subprocess.run(
-            our_own("read-stacks", "python", what),
+            our_own("read-stacks", what, "--format", "python"),
             capture_output=True,
             timeout=LIMIT,
             check=False,

@@ -1,28 +1,22 @@
-"""Asks the reader process for call stacks; whatever happens to it, what it told until then is kept."""
+"""Who reads call stacks: for each format of a dump, the process that is asked for them."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import json
 import os
-import signal
-import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import tray
-from tray.model import Frame, Stack, Trust
 from tray.packed import origin
 from tray.program import command as our_own
-from tray.reports import advice, py_spy
 from tray.reports.names import is_windows
-from tray.reports.stacks import Advice, Symbols, Told
+from tray.reports.reading import Reading
+from tray.reports.stacks import Advice, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 LIMIT = 10.0
 """Seconds for the reader. 500 threads take half a second."""
@@ -30,11 +24,6 @@ WINDOWS_LIMIT = 30.0
 """The same on Windows, whose virus scanners may look at each file that is read for the first time."""
 VERB = "read-stacks"
 """Our own command that is the reader; nobody types it, so the help is silent about it."""
-_FLAGS = 0
-if sys.platform == "win32":
-    _FLAGS = subprocess.CREATE_NO_WINDOW  # the tray has no console that a console program could take part in
-_CRASHED = 0xC0000000
-"""Exit codes from here on are NTSTATUS values of a program that Windows ended."""
 ELSEWHERE = (
     "Each thread shows only where it stood: call stacks of a minidump are read on Windows. "
     "Run hangshot inspect there, or open it in WinDbg."
@@ -52,30 +41,53 @@ SERVERS = "DEBUGINFOD_URLS"
 """Names the servers that debug info is fetched from; drgn obeys it as gdb does."""
 
 
-def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = ()) -> Told:
-    """Call stacks of a core file, through drgn in a process of its own.
+@contextmanager
+def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = ()) -> Iterator[Callable[[], Told]]:
+    """Call stacks of a core file, through drgn in a process of its own; see `stacks.Unwind`.
 
     Symbol servers that take too long are left out in a second try.
     """
     if sys.platform != "linux":
-        return Told(lacks=("Call stacks of a core file are read on Linux: run hangshot inspect there.",))
-    command = command or our_own(VERB, "elf-core")
-    environment = dict(os.environ)
-    told = _ask(path, limit, command, environment)
-    if told.ended and not told.stacks and environment.pop(SERVERS, ""):
-        again = _ask(path, limit, command, environment)
-        lack = f"The symbol servers of {SERVERS} did not answer in time: the stacks were read without them."
-        told = replace(again, lacks=(*again.lacks, lack))
-    return replace(told, advice=advice.linux(told))
+        yield lambda: Told(
+            lacks=("Call stacks of a core file are read on Linux: run hangshot inspect there.",)
+        )
+        return
+    command = [*(command or our_own(VERB)), str(path.absolute())]
+    with Reading(command, limit, os.environ) as reading:
+        from tray.reports import advice
+
+        with advice.Owners() as owners:
+
+            def told() -> Told:
+                found = reading.told(owners.ask)
+                if found.ended and not found.stacks and os.environ.get(SERVERS):
+                    found = _without_servers(command, limit)
+                return replace(found, advice=advice.linux(found, owners))
+
+            yield told
 
 
-def unwind_minidump(path: Path, *, limit: float = WINDOWS_LIMIT, command: Sequence[str] = ()) -> Told:
+def _without_servers(command: Sequence[str], limit: float) -> Told:
+    """What is told when nobody is asked for debug info."""
+    environment = {name: value for name, value in os.environ.items() if name != SERVERS}
+    with Reading(command, limit, environment) as again:
+        told = again.told()
+    lack = f"The symbol servers of {SERVERS} did not answer in time: the stacks were read without them."
+    return replace(told, lacks=(*told.lacks, lack))
+
+
+@contextmanager
+def unwind_minidump(
+    path: Path, *, limit: float = WINDOWS_LIMIT, command: Sequence[str] = ()
+) -> Iterator[Callable[[], Told]]:
     """Call stacks of a minidump, through the debugger engine of Windows in a process of its own."""
     if sys.platform != "win32":
-        return Told(lacks=(ELSEWHERE,))
+        yield lambda: Told(lacks=(ELSEWHERE,))
+        return
     beside = origin(path).absolute().parent
-    told = _ask(path, limit, command or our_own(VERB, "minidump"), dict(os.environ), beside)
-    return _without_windows(replace(told, advice=WINDOWS))
+    command = command or our_own(VERB, "--format", "minidump", "--beside", str(beside))
+    with Reading([*command, str(path.absolute())], limit, os.environ) as reading:
+        yield lambda: _without_windows(replace(reading.told(), advice=WINDOWS))
 
 
 def _without_windows(told: Told) -> Told:
@@ -95,6 +107,8 @@ def health() -> tuple[bool, str, str]:
     """Whether call stacks can be read here, what was found, and what to do about it."""
     if sys.platform == "win32":
         return _engine_health()
+    import importlib.util
+
     lacking = [name for name in ("drgn", "pydemumble") if importlib.util.find_spec(name) is None]
     if not lacking:
         return True, "read by drgn", ""
@@ -104,6 +118,7 @@ def health() -> tuple[bool, str, str]:
 
 def _engine_health() -> tuple[bool, str, str]:
     from tray.ffi import dbgeng
+    from tray.reports import py_spy
 
     try:
         dbgeng.Engine()
@@ -114,75 +129,3 @@ def _engine_health() -> tuple[bool, str, str]:
     if py_spy.place():
         return True, f"{found}; calls of Python programs by py-spy", ""
     return True, f"{found}; none of Python programs", "For their calls run 'pip install py-spy'."
-
-
-def _ask(
-    path: Path, limit: float, command: Sequence[str], environment: Mapping[str, str], *more: Path
-) -> Told:
-    """Run the reader and understand what it said."""
-    try:
-        done = subprocess.run(
-            [*command, str(path.absolute()), *map(str, more)],
-            capture_output=True,
-            timeout=limit,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=environment,
-            cwd=Path(tray.__file__).parents[1],  # python -m looks in the current folder first
-            creationflags=_FLAGS,
-        )
-    except subprocess.TimeoutExpired as late:
-        return told(late.stdout or b"", f"The reader of call stacks was ended after {limit:g} s")
-    except OSError as error:
-        return Told(ended=f"The reader of call stacks cannot be started ({error.strerror})")
-    return told(done.stdout, _end(done.returncode, done.stderr))
-
-
-def _end(code: int, talk: bytes) -> str:
-    """Why a reader with this exit code did not finish; empty for 0."""
-    if code == 0:
-        return ""
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"The reader of call stacks crashed ({signal.Signals(-code).name})"
-    if code >= _CRASHED:
-        return f"The reader of call stacks crashed ({code:#x})"
-    lines = talk.decode(errors="replace").strip().splitlines()
-    return f"The reader of call stacks gave up ({lines[-1][:200] if lines else f'exit code {code}'})"
-
-
-def told(said: bytes, ended: str) -> Told:
-    """What a reader's lines mean; one that is cut off or wrong says nothing."""
-    stacks: list[Stack] = []
-    symbols: list[Symbols] = []
-    lacks: list[str] = []
-    for line in said.splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            fact = json.loads(line)
-            if "tid" in fact:
-                stacks.append(_stack(fact))
-            symbols += _symbols(fact.get("modules", ()))
-            if lack := fact.get("lack"):
-                lacks.append(str(lack))
-            if why := fact.get("missing"):
-                lacks.append(
-                    f"Call stacks are read by drgn, which cannot be loaded ({why}); 'pip install drgn' gets it."
-                )
-    return Told(tuple(stacks), tuple(symbols), ended, tuple(lacks))
-
-
-def _stack(fact: Mapping[str, Any]) -> Stack:
-    frames = tuple(
-        Frame(int(pc), str(function), "", 0, str(file), int(line), bool(inlined), Trust(trust))
-        for pc, function, file, line, inlined, trust in fact["frames"]
-    )
-    return Stack(int(fact["tid"]), frames, str(fact["cut"]))
-
-
-def _symbols(modules: Sequence[Mapping[str, Any]]) -> list[Symbols]:
-    """One for each range of each module; the kernel's own never lacks anything that could be had."""
-    return [
-        Symbols(one["name"], start, end, bool(one["file"]), bool(one["debug"]) or one["file"] == "[vdso]")
-        for one in modules
-        for start, end in one["ranges"]
-    ]

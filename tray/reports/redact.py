@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from tray.printable import printable
+from tray.reports.alike import calls, once
 from tray.reports.names import last
 from tray.reports.own import language_folder
 
@@ -33,9 +34,8 @@ _PUBLIC = {"root"}
 
 def redacted(report: Report) -> Report:
     """The report without arguments, window title and the folders of sources; its own path stays."""
-    stacks = tuple(
-        replace(stack, frames=tuple(_folderless(frame) for frame in stack.frames)) for stack in report.stacks
-    )
+    folderless = once(lambda stack: tuple(map(_folderless, stack.frames)))
+    stacks = tuple(replace(stack, frames=folderless(stack)) for stack in report.stacks)
     snapshot = replace(report.snapshot, arguments="", uid=0, gid=0)
     return replace(
         report,
@@ -54,9 +54,10 @@ def words(report: Report, user: str = "") -> Callable[[str], str]:
         user: Whom the process belongs to, by name, where that is known.
     """
     public = {module.path for module in report.modules}
-    public |= {frame.module for stack in report.stacks for frame in stack.frames}
+    frames = list(calls(report.stacks))
+    public |= {frame.module for frame in frames}
     names = {last(path) for path in public} | {report.path.name}
-    names |= {last(frame.file) for stack in report.stacks for frame in stack.frames}
+    names |= {last(frame.file) for frame in frames}
     names |= {printable(name) for name in names}
     paths = _paths(report)
     users = {name for path in (*paths, str(report.path)) for name in _HOME.findall(path)} | {user}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tray.packed import SUFFIX, base, plain
 from tray.reports import python_calls
+from tray.reports.alike import calls
 from tray.reports.names import last
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _is_go(report: Report) -> bool:
 
 
 def _has_go(stacks: Sequence[Stack]) -> bool:
-    return any(_GO_FUNCTION.fullmatch(frame.function) for stack in stacks for frame in stack.frames)
+    return any(_GO_FUNCTION.fullmatch(frame.function) for frame in calls(stacks))
 
 
 def _is_built_by_go(path: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray.model import Frame, Stack, Trust
+from tray.reports.alike import calls, once
 from tray.reports.names import last
 from tray.reports.registers import pc
 
@@ -79,25 +81,23 @@ class Told:
     advice: Advice = LINUX
 
 
-Unwind = Callable[[Path], Told]
-"""A reader of call stacks: one kind of dump, any machine. Never raises."""
+Unwind = Callable[[Path], AbstractContextManager[Callable[[], Told]]]
+"""A reader of call stacks: one kind of dump, any machine. It is at work in the ``with`` block, whose value
+waits for what it tells, and ended after it. Never raises."""
 
 
 def read(
-    path: Path, snapshot: Snapshot, modules: Sequence[Module], unwind: Unwind
+    told: Told, snapshot: Snapshot, modules: Sequence[Module]
 ) -> tuple[tuple[Stack, ...], tuple[str, ...]]:
     """A stack for each thread, and what would make them better.
 
     A thread that the reader did not get to has the one frame that it stood in.
     """
-    told = unwind(path)
     symbols = _renamed(told.symbols, modules)
     places = _Places(modules, symbols, snapshot.memory)
-    found = {stack.tid: stack for stack in told.stacks if stack.frames}
-    stacks = tuple(
-        places.seen(found[thread.tid]) if thread.tid in found else standing(thread, modules)
-        for thread in snapshot.threads
-    )
+    seen = once(places.seen)
+    found = {stack.tid: Stack(stack.tid, *seen(stack)) for stack in told.stacks if stack.frames}
+    stacks = tuple(found.get(thread.tid) or standing(thread, modules) for thread in snapshot.threads)
     return stacks, (
         *_ended(told, len(stacks) - len(found)),
         *told.lacks,
@@ -115,10 +115,15 @@ def standing(thread: Thread, modules: Sequence[Module]) -> Stack:
 def fold(stacks: Iterable[Stack]) -> list[list[Stack]]:
     """Stacks with the same calls, together; in the order in which each kind comes first."""
     kinds: dict[tuple[object, ...], list[Stack]] = {}
+    kind_of = once(lambda stack: kinds.setdefault((_calls(stack), stack.cut), []))
     for stack in stacks:
-        calls = tuple((frame.pc, frame.function, frame.line, frame.inlined) for frame in stack.frames)
-        kinds.setdefault((calls, stack.cut), []).append(stack)
+        kind_of(stack).append(stack)
     return list(kinds.values())
+
+
+def _calls(stack: Stack) -> tuple[object, ...]:
+    """What makes two stacks the same to a person."""
+    return tuple((frame.pc, frame.function, frame.line, frame.inlined) for frame in stack.frames)
 
 
 class _Places:
@@ -150,14 +155,14 @@ class _Places:
             return replace(frame, module=path, offset=frame.pc - start)
         return frame
 
-    def seen(self, stack: Stack) -> Stack:
-        """The stack with modules, up to where it stops making sense."""
+    def seen(self, stack: Stack) -> tuple[tuple[Frame, ...], str]:
+        """The calls with modules, up to where they stop making sense, and why they end early."""
         frames = [self.named(frame) for frame in stack.frames]
         kept = list(itertools.takewhile(self._can_be, frames))
         cut = stack.cut
         if len(kept) < len(frames) or kept[-1].module in self._fileless:
             cut = "nothing tells who called this"
-        return Stack(stack.tid, tuple(kept), cut)
+        return tuple(kept), cut
 
     def _can_be(self, frame: Frame) -> bool:
         """Whether a guessed frame lies in code; one that was not guessed is believed."""
@@ -184,7 +189,7 @@ def _ended(told: Told, without: int) -> list[str]:
 
 def _lacking(symbols: Sequence[Symbols], stacks: Sequence[Stack], advice: Advice) -> list[str]:
     """Which files are missing for modules that are on a stack, and how to get them."""
-    there = dict.fromkeys(frame.module for stack in stacks for frame in stack.frames)
+    there = dict.fromkeys(frame.module for frame in calls(stacks))
     known = {one.module: one for one in symbols}
     on_stack = [known[module] for module in there if module in known]
     lacks = []
