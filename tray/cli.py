@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from tray import __version__, commands
 from tray.commands import plain
 from tray.errors import BadUsage, Cancelled, TrayError
-from tray.lean import TYPE_CHECKING, at_first_words, loading, logger, signal
+from tray.lean import TYPE_CHECKING, at_first_words, dumps, loading, logger, signal
 from tray.printable import printable
 
 if TYPE_CHECKING:
@@ -145,9 +145,7 @@ def _told(error: TrayError, *, as_json: bool) -> int:
     """Tell an error, for people or for programs; gives its exit code."""
     try:
         if as_json:
-            import json
-
-            print(json.dumps(error.event()), flush=True)
+            print(dumps(error.event()), flush=True)
         else:
             hint = f"\n  {error.hint}" if error.hint else ""
             print(f"hangshot: {error.title}: {printable(str(error), bytes_too=True)}{hint}", file=sys.stderr)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from pathlib import Path
 
 from tray import sizes
 from tray.errors import BadDump, StoreFull
 from tray.lean import TYPE_CHECKING
+from tray.paths import Path
 
 if TYPE_CHECKING:
     from typing import Any, BinaryIO

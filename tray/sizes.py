@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from tray.lean import pattern
 
 UNITS = {
     "b": 1,
@@ -16,7 +16,7 @@ UNITS = {
     "tib": 1 << 40,
 }
 
-_SIZE = r"\s*(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[A-Za-z]*)\s*"
+_SIZE = pattern(r"\s*(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[A-Za-z]*)\s*")
 STEP = 1000
 TEN = 10
 """From here on a digit after the point says nothing."""
@@ -41,7 +41,7 @@ def parsed(text: str) -> int:
     Raises:
         ValueError: It is none of these.
     """
-    match = re.fullmatch(_SIZE, text)
+    match = _SIZE.fullmatch(text)
     unit = UNITS.get((match["unit"] or "b").lower()) if match else None
     if match is None or unit is None:
         raise ValueError(f"{text!r} is no size")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import inspect
+import json
 import logging
 import re
 import subprocess
@@ -193,3 +194,18 @@ def test_what_is_loaded_is_never_looked_through():
         assert not any(one is kept for one in gc.get_objects())
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, 0, -3, 1.5, 1e300, float("inf"), "", 'a"\\\n\x7fß€😀\udcff', [], {}, [1, [2, {"a": None}], ()],
+     {"b": [1.0], "a": {"x": "y"}, 3: 4, None: 5}],
+)  # fmt: skip
+def test_json_is_as_the_real_one(value):
+    """The same text for all that JSON can hold."""
+    assert lean.dumps(value) == json.dumps(value)
+
+
+def test_json_refuses_what_the_real_one_refuses():
+    """With the same words."""
+    assert tried(lambda: lean.dumps({"a": {1}})) == tried(lambda: json.dumps({"a": {1}}))

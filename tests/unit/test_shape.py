@@ -20,6 +20,7 @@ RANKS = (
     {"formats", "ffi", "modes", "interrupts", "packed", "patience", "program"},
     {"model", "errors"},
     {"frames", "printable", "sizes", "verdicts"},
+    {"paths"},
     {"lean"},
 )
 """Entry, middle, parts, tools, nouns, what those and what all build on: each may import from those after it."""
@@ -37,13 +38,16 @@ POSIX_ONLY = ("fcntl", "termios", "pwd", "grp", "resource", "tty", "pty", "syslo
 HEAVY = ("PIL", "pystray", "rich", "Xlib", "dbus_fast", "keyboard", "desktop_notifier", "tkinter", "asyncio")
 
 NEEDLESS = {
-    "argparse", "ast", "bz2", "copy", "dataclasses", "datetime", "gettext", "inspect", "locale", "logging", "lzma",
-    "platformdirs", "queue", "random", "shutil", "signal", "string", "subprocess", "tempfile", "textwrap", "tokenize",
-    "tomllib", "traceback", "typing", "unicodedata", "zlib",
+    "argparse", "ast", "bz2", "copy", "dataclasses", "datetime", "fnmatch", "gettext", "inspect", "ipaddress", "json",
+    "locale", "logging", "lzma", "pathlib", "platformdirs", "queue", "random", "re", "shutil", "signal", "string",
+    "subprocess", "tempfile", "textwrap", "tokenize", "tomllib", "traceback", "typing", "unicodedata", "urllib", "zlib",
 }  # fmt: skip
-"""What a dump would wait for, and need memory for, without using it. `tray.lean` has some of it for less."""
-if sys.platform == "win32":  # there only platformdirs knows the folders
-    NEEDLESS -= {"copy", "platformdirs", "string"}
+"""What a dump would wait for, and need memory for, without using it.
+
+`tray.lean` and `tray.paths` have some of it for less.
+"""
+if sys.platform == "win32":  # there only platformdirs knows the folders, and paths are the library's own
+    NEEDLESS -= {"copy", "fnmatch", "ipaddress", "pathlib", "platformdirs", "re", "string", "urllib"}
 
 
 def modules() -> list[Path]:

@@ -10,7 +10,6 @@ Source: clone(2), prctl(2), cgroups(7), proc(5); Linux ``mm/memory.c``,
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from tray.capture.linux_maps import MAY_SHARE, POOLED
@@ -78,8 +77,9 @@ def _reasons(kernel: Kernel, pid: int, kinds: Sequence[Mapping]) -> Iterator[str
 
 
 def _release() -> str:
-    found = re.match(r"(\d+)\.(\d+)", _RELEASE)
-    if found and (int(found[1]), int(found[2])) >= _KERNEL:
+    major, _, rest = _RELEASE.replace("-", ".").partition(".")
+    minor = rest.partition(".")[0]
+    if major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= _KERNEL:
         return ""
     return f"Linux is older than {_KERNEL[0]}.{_KERNEL[1]}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from tray.capture.linux_net import CALL_AND_RETURN, RETURN_FROM_SIGNAL, Code
-from tray.lean import TYPE_CHECKING, dataclass, pattern
+from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     import array
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tray.capture.linux_maps import Mapping, Mappings, Pages
     from tray.ffi.linux import Kernel
 
-_C_LIBRARY = pattern(r".*/(libc[-.]|libc\.so|ld-|libpthread)[^/]*")
+_C_LIBRARY = ("libc-", "libc.", "ld-", "libpthread")
 _PIECES = (CALL_AND_RETURN, RETURN_FROM_SIGNAL)
 _CHUNK = 64 << 10
 _MOST = 256 << 20
@@ -46,7 +46,7 @@ def find(kernel: Kernel, mappings: Mappings, files: Files, pages: Pages) -> Foun
     found: dict[bytes, tuple[int, Mapping]] = {}
     left = _MOST
     executable = mappings.where(lambda kind: kind.access == "r-xp" and kind.inode)
-    for mapping in sorted(executable, key=lambda one: not _C_LIBRARY.fullmatch(one.path)):
+    for mapping in sorted(executable, key=lambda one: not os.path.basename(one.path).startswith(_C_LIBRARY)):
         descriptor = files.descriptor(mapping)
         left -= mapping.size if descriptor is not None else 0
         if descriptor is None or left < 0:

@@ -7,7 +7,6 @@ gdb names 6 of 37 frames, without the modules' first pages eu-stack none.
 from __future__ import annotations
 
 import os.path
-import re
 import struct
 
 from tray.ffi import linux as ffi
@@ -34,7 +33,7 @@ _LINKS_AT = (0x280, 0x340)
 """Where in glibc's ``struct pthread`` its list node has been, 2.17 to 2.40."""
 _MOST_THREADS = 20_000
 _DELETED_LIMIT = 4 << 20
-_C_LIBRARY = r"(libc|ld|ld-linux-x86-64|libpthread|ld-musl-x86_64|libc\.musl-x86_64)[-.].*so.*|libc\.so.*"
+_C_LIBRARY = ("libc-", "libc.", "ld-", "ld.", "libpthread-", "libpthread.")
 
 
 class Wanted:
@@ -160,7 +159,8 @@ def _add_modules(wanted: Wanted, mappings: Mappings, own: Callable[[Mapping], ar
             wanted.add(mapping.start, mapping.start + 1)
         if mapping.deleted and mapping.size <= _DELETED_LIMIT and "r" in mapping.access:
             wanted.add(mapping.start, mapping.end)
-        if re.fullmatch(_C_LIBRARY, os.path.basename(mapping.path)):
+        name = os.path.basename(mapping.path)
+        if name.startswith(_C_LIBRARY) and "so" in name:
             runs = own(mapping)
             for index in range(0, len(runs), 2):
                 wanted.add(runs[index], runs[index + 1])

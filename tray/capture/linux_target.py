@@ -10,11 +10,11 @@ import errno
 import os
 import sys
 import time
-from pathlib import Path
 
 from tray.errors import AccessDenied, NoTarget, Refused, TargetGone, Unsupported
 from tray.lean import TYPE_CHECKING
 from tray.model import Target, Window
+from tray.paths import Path
 
 if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
@@ -53,7 +53,7 @@ KEEPERS = frozenset(
     }
 )
 """Programs that keep passwords and keys for others; a dump of one is a theft, whoever asks."""
-_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
+_SCOPE = "/proc/sys/kernel/yama/ptrace_scope"
 _CAP_SYS_PTRACE = 19
 _ELF_32 = 1
 """The fifth byte of a 32-bit program's file. Source: elf(5), EI_CLASS."""
@@ -266,7 +266,7 @@ def _scope_hint(scope: int, again: str = "") -> str:
 
 def _scope() -> int:
     try:
-        return int(_SCOPE.read_text())
+        return int(Path(_SCOPE).read_text())
     except (OSError, ValueError):
         return 0
 

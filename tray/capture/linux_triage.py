@@ -10,7 +10,6 @@ from __future__ import annotations
 import array
 import bisect
 import struct
-from pathlib import PurePosixPath
 
 from tray.capture.linux_mini import PAGE, stack
 from tray.ffi import linux as ffi
@@ -159,7 +158,7 @@ def _placeless(mapping: Region) -> Region:
     """A file mapping without its folder, where that may be a person's."""
     if mapping.path.startswith(SYSTEM):
         return mapping
-    return replace(mapping, path=PurePosixPath(mapping.path).name)
+    return replace(mapping, path=mapping.path.rstrip("/").rpartition("/")[2])
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from _thread import interrupt_main
-from pathlib import Path
 
 from tray.commands import UNTOLD
 from tray.commands.orders import CANCEL, Orders, Ping
@@ -15,6 +13,7 @@ from tray.lean import TYPE_CHECKING, UTC, datetime, loading, logger
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
 from tray.packed import KINDS
+from tray.paths import Path
 
 if TYPE_CHECKING:
     import argparse
@@ -140,6 +139,8 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
 
         orders, lender = elevated.joined(pipes)
     _prepare()
+    import json
+
     from tray.settings import Settings
 
     line = orders.line()

@@ -7,12 +7,11 @@ that copies only leaves two numbers here, and another one prints them.
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
 
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, dumps
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -67,9 +66,7 @@ class Reporter:
             if numbers != told:
                 told = numbers
                 done, total = numbers
-                print(
-                    json.dumps({"schema": 1, "event": "progress", "done": done, "total": total}), flush=True
-                )
+                print(dumps({"schema": 1, "event": "progress", "done": done, "total": total}), flush=True)
 
     def _bar(self) -> None:
         from rich.console import Console

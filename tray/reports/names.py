@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from tray.lean import TYPE_CHECKING, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_WINDOWS = pattern(r"[A-Z]:\\Windows\\.*\.(?!exe$)\w+", re.IGNORECASE)
+_WINDOWS = pattern(r"(?i)[A-Z]:\\Windows\\.*\.(?!exe$)\w+")
 
 
 def is_windows(path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 from tray.frames import Trust
@@ -11,17 +10,17 @@ from tray.reports.alike import once
 from tray.reports.names import last
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable
 
     from tray.model import Frame, Stack
 
 _RUNTIME = pattern(
-    r"(libc|libffi|libpthread|libstdc\+\+|libc\+\+|libgcc_s|ld|libm|linux-vdso)[-.].*"
+    r"(?i)(libc|libffi|libpthread|libstdc\+\+|libc\+\+|libgcc_s|ld|libm|linux-vdso)[-.].*"
     r"|(lib)?pythonw?[\d.]*(t|_d)?(\.so.*|\.?dll|\.?exe)?|lib(jvm|jli|java|coreclr|clrjit|hostfxr|node|ruby|perl)\b.*"
     r"|(javaw?|dotnet|node|nodejs|ruby[\d.]*|perl[\d.]*)(\.exe)?|(_[a-z0-9_]+|select|unicodedata|pyexpat|winsound)\.pyd"
     r"|(jvm|jli|java|coreclr|clr|clrjit|mscorwks|hostfxr|hostpolicy|libnode)\.dll"
     r"|ntdll\.dll|kernel(32|base)\.dll|(vcruntime|msvcp|msvcr)\w+\.dll|ucrtbased?\.dll|\[vdso\]",
-    re.IGNORECASE,
 )
 """How the files of a language's own library, or interpreter, are called; a module without a name is a JIT's,
 and so the program's own."""
@@ -36,11 +35,10 @@ HEADERS = (
 """Folders of sources that a compiler puts into programs."""
 _PYTHON = pattern(r"/lib/python\d[\d.]*t?/(?!(site|dist)-packages/)|^<frozen ")
 """Python's own library, and what is frozen into its interpreter."""
-_PYTHON_ON_WINDOWS = pattern(r"(\\lib\\|\\python3\d+\.zip\\)(\w+)(?=\.pyc?$|\\)", re.IGNORECASE)
+_PYTHON_ON_WINDOWS = pattern(r"(?i)(\\lib\\|\\python3\d+\.zip\\)(\w+)(?=\.pyc?$|\\)")
 """The same there, where the folder tells little: ``\\Lib\\`` and the name of one of its modules."""
 _SYSTEM = pattern(
-    r"(/usr)?/lib(64|/x86_64-linux-gnu)?/[^/]+|(/usr)?/lib/x86_64-linux-gnu/.*|[A-Z]:\\Windows\\.*",
-    re.IGNORECASE,
+    r"(?i)(/usr)?/lib(64|/x86_64-linux-gnu)?/[^/]+|(/usr)?/lib/x86_64-linux-gnu/.*|[A-Z]:\\Windows\\.*"
 )
 """Where libraries lie that came with the system."""
 _STARTERS = pattern(
@@ -51,6 +49,7 @@ _STARTERS = pattern(
 _OPERATOR = pattern(r"operator(\(\)|<=>|<<=|>>=|<<|>>|<=|>=|->\*?|<|>| new| delete)")
 _SUFFIX = pattern(r"(\.(cold|part|constprop|isra|lto_priv|llvm)\b.*| \[clone .*| const&?)$")
 _LAMBDA = pattern(r"(\{lambda\b[^{}]*\})::operator\(\)")
+_HIDDEN = pattern("\0(\\d+)\0")
 _GO_METHOD = pattern(r"\.\(\*?(\w+)\)")
 _LONGEST = 40
 
@@ -131,7 +130,7 @@ def _bare(function: str) -> str:
     text = _LAMBDA.sub(r"\1", _GO_METHOD.sub(r".\1", text))
     text = _open_level(_SUFFIX.sub("", _OPERATOR.sub(hide, text)))
     text = text.strip().removeprefix("::").rpartition(" ")[2]
-    return re.sub("\0(\\d+)\0", lambda found: hidden[int(found[1])], text) or function
+    return _HIDDEN.sub(lambda found: hidden[int(found[1])], text) or function
 
 
 def _open_level(text: str) -> str:

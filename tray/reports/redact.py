@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from pathlib import PurePath
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from tray.paths import Path
 from tray.printable import printable
 from tray.reports.alike import calls, once
 from tray.reports.names import last
@@ -85,8 +86,8 @@ def values(told: Any, hide: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON
 
 def everywhere(told: Any, hide: Callable[[str], str]) -> Any:  # noqa: ANN401 - any of our nouns
     """The same value with every text and path in it redacted, however deep."""
-    if isinstance(told, PurePath):
-        return type(told)(hide(str(told)))
+    if isinstance(told, PathLike):
+        return Path(hide(str(told)))
     if isinstance(told, str) and not isinstance(told, Enum):
         return hide(told)
     if isinstance(told, tuple):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from tray import packed, sizes
 from tray.errors import BadSettings
-from tray.lean import TYPE_CHECKING, logger
+from tray.lean import TYPE_CHECKING, logger, pattern
 from tray.model import Retention
 from tray.modes import MODES, How
+from tray.paths import Path
 from tray.settings.values import Settings
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ def parse(toml: str, path: Path) -> Settings:
     except (ValueError, RecursionError) as error:  # also a number of 5000 digits, or 5000 brackets
         cause, line = _syntax(error, toml)
         at = toml.splitlines()[line - 1] if 0 < line <= len(toml.splitlines()) else ""
-        usual = (meant for looks, meant in _USUAL_MISTAKES if re.search(looks, at))
+        usual = (meant for looks, meant in _USUAL_MISTAKES if looks.search(at))
         raise _mistake(path, line, next(usual, cause)) from error
     reader = _Reader(toml, path)
     inner = reader.inner(table, "retention")
@@ -105,11 +103,20 @@ def _table(toml: str) -> dict[str, Any]:
 
 
 _USUAL_MISTAKES = (
-    (r"""=\s*"[^"]*\\""", "a path with backslashes stands in single quotes, as in folder = 'C:\\Dumps'"),
-    (r"=\s*(True|False|TRUE|FALSE|yes|no|on|off)\s*(#|$)", "yes and no are written as true and false"),
-    (r"=\s*(?!true|false)[A-Za-z][^\"'=]*$", 'text stands in quotes, as in mode = "heap"'),
+    (
+        pattern(r"""=\s*"[^"]*\\"""),
+        "a path with backslashes stands in single quotes, as in folder = 'C:\\Dumps'",
+    ),
+    (
+        pattern(r"=\s*(True|False|TRUE|FALSE|yes|no|on|off)\s*(#|$)"),
+        "yes and no are written as true and false",
+    ),
+    (pattern(r"=\s*(?!true|false)[A-Za-z][^\"'=]*$"), 'text stands in quotes, as in mode = "heap"'),
 )
 """What a line looks like that is no TOML, and what to tell instead of the parser's words."""
+
+
+_SYNTAX = pattern(r"(?P<cause>.*) \(at (line (?P<line>\d+), column \d+|end of document)\)")
 
 
 def _mistake(path: Path, line: int | None, cause: str) -> BadSettings:
@@ -122,7 +129,7 @@ def _mistake(path: Path, line: int | None, cause: str) -> BadSettings:
 
 def _syntax(error: Exception, toml: str) -> tuple[str, int]:
     """Cause and line of a syntax error; both are fields from Python 3.14 on, and in the text before."""
-    match = re.fullmatch(r"(?P<cause>.*) \(at (line (?P<line>\d+), column \d+|end of document)\)", str(error))
+    match = _SYNTAX.fullmatch(str(error))
     if match is None:
         return str(error), 1
     line = int(match["line"]) if match["line"] else len(toml.rstrip().splitlines())
@@ -184,6 +191,8 @@ def line_of(toml: str, key: str, section: str = "") -> int:
     Finds ``key = …`` under its header, ``section.key = …`` and, for an inline
     table, the line of the section; the first line if it is written in some other way.
     """
+    import re
+
     name = rf"""["']?{re.escape(key)}["']?"""
     dotted = rf"""["']?{re.escape(section)}["']?\s*\.\s*""" if section else ""
     here, fallback = "", 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from tray.lean import dataclass, field
 from tray.model import Retention
 from tray.modes import How
+from tray.paths import Path
 
 NAME = "hangshot"
 

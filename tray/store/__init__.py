@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from tray.errors import NoDump, StoreUnusable
 from tray.lean import TYPE_CHECKING, UTC, datetime, logger, replace
 from tray.packed import base
+from tray.paths import Path
 from tray.store import folder as folders
 from tray.store import look, names, sidecar
 from tray.store.expiry import expired

@@ -7,12 +7,12 @@ import os
 import stat
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 from tray import sizes
 from tray.errors import StoreFull, StoreUnusable, TrayError
 from tray.lean import TYPE_CHECKING, NamedTuple, logger
 from tray.packed import base
+from tray.paths import Path
 from tray.store import names
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from tray import packed
-from tray.lean import TYPE_CHECKING, UTC, dataclass, datetime
+from tray.lean import TYPE_CHECKING, UTC, dataclass, datetime, pattern
 
 if TYPE_CHECKING:
     from tray.model import Target
@@ -27,9 +25,12 @@ PARTIAL = ".partial"
 LONGEST = 64
 """Characters of an app's name that are kept; eCryptfs takes 143 for the whole file name."""
 
-_STEM = r"(?P<name>[A-Za-z0-9._-]+)_(?P<pid>[0-9]{1,20})_(?P<taken>[0-9]{8}-[0-9]{6})_(?P<mode>[a-z]+)(-[0-9]{1,6})?"
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
+_DIGITS = frozenset("0123456789")
+_SAFE = _LOWER | _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ._-")
+_UNSAFE = pattern(r"[^A-Za-z0-9._-]+")
 _TIME = "%Y%m%d-%H%M%S"
-_DIGITS = r"^\d{4}|\d{2}"
+_LONGEST_PID, _LONGEST_COPY = 20, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Stem:
 
 def safe(name: str) -> str:
     """An app's name reduced to ``[A-Za-z0-9._-]``; neither hidden nor like an option."""
-    reduced = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".-")[:LONGEST]
+    reduced = name if _SAFE.issuperset(name) else _UNSAFE.sub("_", name)
+    reduced = reduced.lstrip(".-")[:LONGEST]
     return reduced if reduced.strip("._-") else "process"
 
 
@@ -71,16 +73,27 @@ def stem(target: Target, mode: str, taken: datetime, copy: int = 1) -> str:
 
 def parse(text: str) -> Stem | None:
     """What the stem of a file name tells, or None for a file that we did not name."""
-    match = re.fullmatch(_STEM, text)
-    if match is None:
+    name, pid, local, last = ["", "", "", *text.rsplit("_", 3)][-4:]
+    mode, dash, copy = last.partition("-")
+    whole = _consists(name, _SAFE) and _consists(pid, _DIGITS, _LONGEST_PID) and _consists(mode, _LOWER)
+    taken = _time(local) if whole and (not dash or _consists(copy, _DIGITS, _LONGEST_COPY)) else None
+    return Stem(name, int(pid), taken, mode) if taken else None
+
+
+def _consists(text: str, signs: frozenset[str], most: int = 255) -> bool:
+    """Whether a text has at least one sign, not too many, and only these."""
+    return 0 < len(text) <= most and signs.issuperset(text)
+
+
+def _time(text: str) -> datetime | None:
+    """What ``YYYYMMDD-HHMMSS`` means; a name holds no zone: this machine's is the only guess there is."""
+    day, _, clock = text.partition("-")
+    if not (len(day) == len("YYYYMMDD") and len(clock) == len("HHMMSS") and _DIGITS.issuperset(day + clock)):
         return None
     try:
-        # A name holds local time without a zone: this machine's is the only guess there is.
-        year, month, day, hour, minute, second = map(int, re.findall(_DIGITS, match["taken"]))
-        taken = datetime(year, month, day, hour, minute, second).astimezone(UTC)
+        return datetime.fromisoformat(f"{day}T{clock}").astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return Stem(match["name"], int(match["pid"]), taken, match["mode"])
 
 
 def is_partial(name: str) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from tray.lean import TYPE_CHECKING, datetime
 from tray.model import Dump, Frame, Gap, Stack, Target, Thread, Trigger, Trust, Window
 from tray.packed import base
+from tray.paths import Path
 from tray.store import reason, streamed
 from tray.store.names import FORMATS, parse
 
@@ -112,6 +111,8 @@ def read(content: bytes, path: Path) -> Dump:
     Raises:
         ValueError: It is damaged, of a later version, or no sidecar at all.
     """
+    import json
+
     try:
         mapping = json.loads(content)
     except RecursionError:
@@ -127,7 +128,7 @@ def taken(head: bytes) -> datetime | None:
         key, _, value = line.partition(b": ")
         if key == b' "taken"':
             with suppress(ValueError, TypeError):
-                return _time(json.loads(value.rstrip(b",")))
+                return _time(value.decode().rstrip(",").strip('"'))
     return None
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import islice
 
-from tray.lean import TYPE_CHECKING, NamedTuple
+from tray.lean import TYPE_CHECKING, NamedTuple, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +28,7 @@ class Layout(NamedTuple):
 
 
 LINE = Layout("{", ", ", "}\n", "[", ", ", "]")
-"""All in one line, as ``json.dumps`` has it."""
+"""All in one line, as ``dumps`` has it."""
 LINES = Layout("{\n ", ",\n ", "\n}\n", "[\n  ", ",\n  ", "\n ]")
 """A line for each field and each row, which is read and written faster than one for each field of a row."""
 
@@ -38,12 +37,12 @@ def pieces(fields: Mapping[str, Any], layout: Layout = LINE) -> Iterator[str]:
     """An object's text. A field that is an iterator is a list of objects, which are asked for as they are written."""
     before = layout.begin
     for key, value in fields.items():
-        yield f"{before}{json.dumps(key)}: "
+        yield f"{before}{dumps(key)}: "
         before = layout.between
         if isinstance(value, Iterator):
             yield from _rows(value, layout)
         else:
-            yield json.dumps(value)
+            yield dumps(value)
     yield layout.end
 
 
@@ -70,7 +69,7 @@ def _rows(rows: Iterator[Any], layout: Layout) -> Iterator[str]:
 
 def _joined(rows: list[Any], between: str) -> str:
     """Rows as JSON; all in one go, where nothing in them looks like what then stands between two."""
-    text = json.dumps(rows)[1:-1]
+    text = dumps(rows)[1:-1]
     if text.count("}, {") == len(rows) - 1:
         return text.replace("}, {", f"}}{between}{{")
-    return between.join(map(json.dumps, rows))
+    return between.join(map(dumps, rows))
