@@ -100,8 +100,8 @@ class _Look:
         return {
             pid
             for pid in self._processes()
-            for path, own in _descriptors(pid)
-            if own == link and _mode(path) & needs
+            for own, name, folder in _descriptors(pid)
+            if own == link and _mode(name, folder) & needs
         }
 
     def _processes(self) -> Iterator[int]:
@@ -186,24 +186,26 @@ class _Look:
             return ""
 
 
-def _descriptors(pid: int) -> Iterator[tuple[str, str]]:
-    """A process's descriptors and where they lead; those of other users stay unknown."""
-    folder = f"/proc/{pid}/fd"
+def _descriptors(pid: int) -> Iterator[tuple[str, str, int]]:
+    """Where a process's descriptors lead, their names and the open folder of these; other users' stay unknown."""
     try:
-        names = os.listdir(folder)
+        folder = os.open(f"/proc/{pid}/fd", os.O_RDONLY)
     except OSError:
         return
-    for name in names:
-        path = f"{folder}/{name}"
-        try:
-            yield path, os.readlink(path)
-        except OSError:
-            continue
+    try:
+        for name in os.listdir(folder):
+            try:
+                link = os.readlink(name, dir_fd=folder)
+            except OSError:
+                continue
+            yield link, name, folder
+    finally:
+        os.close(folder)
 
 
-def _mode(path: str) -> int:
+def _mode(name: str, folder: int) -> int:
     """In which directions a descriptor is open, as bits of its link."""
     try:
-        return os.lstat(path).st_mode
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
     except OSError:
         return 0

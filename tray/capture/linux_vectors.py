@@ -29,8 +29,8 @@ class Vectors:
 
     def __init__(self, kernel: Kernel, descriptor: int) -> None:
         self._kernel, self._descriptor = kernel, descriptor
-        self._held = bytearray()
-        self._written = 0
+        self._held = bytearray(_HELD)  # of which only what is used takes room
+        self._used = self._written = 0
 
     def keep(self, content: bytes) -> Piece:
         """Keep these; what this gives finds them again.
@@ -41,11 +41,12 @@ class Vectors:
         kept = size = len(content)
         while content.endswith(_ZEROS, 0, kept):  # by blocks: every thread stands still meanwhile
             kept -= len(_ZEROS)
-        if len(self._held) + kept > _HELD:
+        if self._used + kept > _HELD:
             self._flush()
-        place = self._written + len(self._held)
-        self._held += content[:kept]
-        return place, kept, size
+        begin = self._used
+        self._used = end = begin + kept
+        self._held[begin:end] = content[:kept]
+        return self._written + begin, kept, size
 
     def content(self, piece: Piece) -> bytes:
         """What was kept there."""
@@ -62,13 +63,12 @@ class Vectors:
         if self._written:
             os.truncate(self._descriptor, PLACE)
         self._written = 0
-        self._held.clear()
+        self._held = bytearray()
 
     def _flush(self) -> None:
-        with memoryview(self._held) as held:
-            begin = 0
-            while begin < len(held):
-                with held[begin:] as rest:
-                    begin += self._kernel.write(self._descriptor, rest, PLACE + self._written + begin)
-        self._written += begin
-        self._held.clear()
+        rest = memoryview(self._held)[: self._used]
+        while rest:
+            count = self._kernel.write(self._descriptor, rest, PLACE + self._written)
+            rest = rest[count:]
+            self._written += count
+        self._used = 0
