@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import replace
 
 import pytest
+import synth
 
 from tray.capture import linux_ends
 from tray.ffi import linux as ffi
@@ -55,6 +57,66 @@ def told(*looks: tuple[str, str]) -> str:
 def test_who_holds_a_file_lock(looks: list[tuple[str, str]]) -> None:
     """A stop takes a thread out of the line for a lock: it is looked for until it stands there again."""
     assert told(*looks) == f"the child ({HOLDER})"
+
+
+class Asleep:
+    """Tells where a thread is in the kernel.
+
+    Attributes:
+        asked: How many threads it was asked about.
+    """
+
+    def __init__(self, call: str) -> None:
+        self.call, self.asked = call, 0
+
+    def text(self, path: str) -> str:
+        assert path == f"/proc/{PID}/task/71/syscall"
+        self.asked += 1
+        return self.call
+
+    def record(self, path: str, folder: int | None = None) -> str:
+        assert folder is None
+        assert path == f"/proc/{PID}/task/71/wchan"
+        return "mq_wait"
+
+
+def one_of_a_crowd(number: int) -> Thread:
+    """A thread that slept in that system call."""
+    return replace(synth.thread(71, pc=0x5000, sp=0x7000, RAX=-512, ORIG_RAX=number), state="S")
+
+
+THERE = "243 0x3 0x1 0x0 0x0 0x0 0x0 0x7000 0x5000\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "waits_on", "place"),
+    [
+        (THERE, 243, "", "mq_wait"),
+        ("219 0x3 0x1 0x0 0x0 0x0 0x0 0x7000 0x5000\n", 243, "", "mq_wait"),
+        (THERE, 0, "/dev/tty", "mq_wait"),
+        ("243 0x3 0x1 0x0 0x0 0x0 0x0 0x7000 0x5008\n", 243, "", ""),
+        ("running\n", 243, "", ""),
+        (None, ffi.FUTEX, "", ""),
+        (None, 0, "anon_inode:inotify", ""),
+    ],
+)
+def test_where_one_of_a_crowd_sleeps(call: str | None, number: int, waits_on: str, place: str) -> None:
+    """Asked only where its registers do not tell what it waits for, and believed if it is still in that call."""
+    kernel = Asleep(call or "")
+    thread = replace(one_of_a_crowd(number), waits_on=waits_on)
+    [told] = linux_ends.told(kernel, [thread], PID)
+    assert told.waits_in == place
+    assert kernel.asked == (call is not None)
+
+
+def test_few_of_a_crowd_are_asked_where_they_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has many such threads shall not wait for all of them; what is known is not asked, nor who runs."""
+    monkeypatch.setattr(linux_ends, "_MOST_PLACES", 2)
+    thread, kernel = one_of_a_crowd(243), Asleep(THERE)
+    known, runs = replace(thread, waits_in="known"), replace(thread, state="R")
+    told = linux_ends.told(kernel, [known, thread, runs, thread, thread], PID)
+    assert [one.waits_in for one in told] == ["known", "mq_wait", "", "mq_wait", ""]
+    assert kernel.asked == 2
 
 
 def test_nobody_knows_who_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import os
 import pytest
 import synth
 
-from tray.capture import linux_rewind
+from tray.capture import linux_freeze, linux_rewind
 from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_vectors import Vectors
 from tray.ffi import linux as ffi
@@ -40,6 +40,7 @@ class Threads:
         asked: What was asked for, with the thread, in order.
         newborn: Starts while the others are stopped; 0 for none.
         signals: Of threads that stop at one.
+        immovable: Does not stop; 0 for none.
     """
 
     def __init__(self, **told: str) -> None:
@@ -47,6 +48,7 @@ class Threads:
         self.asked: list[tuple[str, int]] = []
         self.newborn = 0
         self.signals: dict[int, int] = {}
+        self.immovable = 0
         self.registers = synth.registers(0x5000, 0x7000, RAX=-512, ORIG_RAX=0)
         self.area = bytes(range(256)) * 4
 
@@ -62,8 +64,11 @@ class Threads:
         assert path == "/proc/70/task"
         return os.open(os.devnull, os.O_RDONLY)
 
-    def record(self, path: str, folder: int) -> str:
-        os.fstat(folder)
+    def record(self, path: str, folder: int | None = None) -> str:
+        if folder is None:
+            path = path.removeprefix("/proc/70/task/")
+        else:
+            os.fstat(folder)
         tid, name = int(path.partition("/")[0]), path.rpartition("/")[2]
         state, *ticks = self.told[tid].split()
         return f"{tid} (a) (b) {state} {'0 ' * 10}{' '.join(ticks)} 0" if name == "stat" else "futex_wait"
@@ -76,7 +81,12 @@ class Threads:
         if self.newborn:
             self.told[self.newborn], self.newborn = "S 0 0", 0
 
-    def stop_of(self, tid: int) -> int:
+    def text(self, path: str) -> str:
+        raise FileNotFoundError(path)
+
+    def stop_of(self, tid: int) -> int | None:
+        if tid == self.immovable:
+            return None
         return self.signals.get(tid, ffi.PTRACE_EVENT_STOP << 8 | ffi.SIGTRAP) << 8 | 0x7F
 
     def regset(self, tid: int, kind: int) -> bytes:
@@ -127,6 +137,27 @@ def test_a_thread_that_starts_meanwhile_is_stopped_too():
     assert {thread.tid: thread.name for thread in freeze.threads(None)} == dict.fromkeys(
         (70, 71, 72), "a) (b"
     )
+
+
+def test_where_a_crowd_sleeps(monkeypatch):
+    """Of few threads each is asked unless it runs; of many only one that its registers do not tell of."""
+    for most, asked in (
+        (3, {70: "futex_wait", 71: "", 72: "futex_wait"}),
+        (2, {70: "", 71: "", 72: "futex_wait"}),
+    ):
+        monkeypatch.setattr(linux_freeze, "MOST_PLACES", most)
+        freeze = frozen(Threads(t70="S 0 0", t71="R 0 0", t72="D 0 0"))
+        assert {one.tid: one.waits_in for one in freeze.threads(None)} == asked
+
+
+def test_a_thread_of_a_crowd_that_does_not_stop(monkeypatch):
+    """Is asked then where it sits, though it could be interrupted before."""
+    monkeypatch.setattr(linux_freeze, "MOST_PLACES", 1)
+    monkeypatch.setattr(linux_freeze, "PATIENCE", 0)
+    kernel = Threads(t70="S 0 0", t71="S 0 0")
+    kernel.immovable = 71
+    [stuck] = frozen(kernel).stuck()
+    assert (stuck.tid, stuck.waits_in) == (71, "futex_wait")
 
 
 @pytest.mark.parametrize("first", [True, False])

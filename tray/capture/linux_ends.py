@@ -13,6 +13,7 @@ import os
 import stat
 import time
 
+from tray.capture import linux_stuck
 from tray.ffi import linux as ffi
 from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Thread
@@ -31,7 +32,9 @@ WAIT4, WAITING_FOR_ANY, CHILDREN = 61, frozenset({61, 247}), frozenset({56, 57, 
 """``wait4``; it and ``waitid``; these, and what starts a child: ``clone``, ``fork``, ``vfork`` and ``clone3``."""
 WRITING = frozenset({1, 18, 20, 44, 46, 307})
 """``write``, ``sendto`` and their like: those wait for a reader."""
-_MOST_NAMES = 2
+_MOST_NAMES, _MOST_PLACES = 2, 256
+_NO_NAME = ("", "/")
+"""How what a thread waits on begins where that does not tell what it waits for."""
 _TURN = 0.002
 """Seconds between two looks."""
 _NO_FILE_SYSTEM = ("/dev/", "/proc/", "/sys/")
@@ -40,20 +43,7 @@ _NO_FILE_SYSTEM = ("/dev/", "/proc/", "/sys/")
 def told(kernel: Kernel, threads: Iterable[Thread], pid: int) -> tuple[Thread, ...]:
     """Threads with who is at the other end, and without their registers: those are in the dump by now."""
     look = _Look(kernel, pid, time.monotonic() + PATIENCE)
-    return tuple(
-        Thread(
-            thread.tid,
-            thread.name,
-            thread.state,
-            thread.waits_in,
-            waits_on=thread.waits_on,
-            other_end=thread.other_end or look.end(thread),
-            back=thread.back,
-            busy=thread.busy,
-            slept=thread.slept,
-        )
-        for thread in threads
-    )
+    return tuple(look.told(thread) for thread in threads)
 
 
 @dataclass(slots=True)
@@ -64,13 +54,40 @@ class _Look:
     pid: int
     limit: float
     found: dict[tuple[str, bool], str] = field(default_factory=dict)
+    asked: int = 0
 
-    def end(self, thread: Thread) -> str:
-        """Who must act for the thread's call to end; empty where nobody can tell."""
+    def told(self, thread: Thread) -> Thread:
+        """One thread, with what is found."""
         result, argument, number = ffi.CALL.unpack_from(thread.registers)
-        if result not in ffi.INTERRUPTED:
+        waits_in, end = thread.waits_in, thread.other_end
+        if result in ffi.INTERRUPTED:
+            if not waits_in and number != ffi.FUTEX and thread.waits_on[:1] in _NO_NAME:
+                waits_in = self._place(thread)
+            end = end or self.end(thread, number, argument & 0xFFFFFFFF, waits_in)
+        return Thread(
+            thread.tid,
+            thread.name,
+            thread.state,
+            waits_in,
+            waits_on=thread.waits_on,
+            other_end=end,
+            back=thread.back,
+            busy=thread.busy,
+            slept=thread.slept,
+        )
+
+    def _place(self, thread: Thread) -> str:
+        """The kernel function that one of a crowd sleeps in, if it is in the call again that it was stopped in."""
+        if thread.state != "S" or self.asked == _MOST_PLACES or time.monotonic() > self.limit:
             return ""
-        argument &= 0xFFFFFFFF
+        self.asked += 1
+        code, stack = ffi.PLACE.unpack_from(thread.registers)
+        if self._text(f"task/{thread.tid}/syscall").split()[-2:] != [hex(stack), hex(code)]:
+            return ""
+        return linux_stuck.place(self.kernel, f"/proc/{self.pid}/task/{thread.tid}/wchan")
+
+    def end(self, thread: Thread, number: int, argument: int, waits_in: str) -> str:
+        """Who must act for the thread's call to end; empty where nobody can tell."""
         if number in LOCKING:
             return self._named(self._lock_holders(thread.tid))
         if number in CHILDREN:
@@ -78,12 +95,11 @@ class _Look:
             return self._named({only} if only else self._children(thread, number))
         key = thread.waits_on, number in WRITING
         if key[0] and key not in self.found:
-            self.found[key] = self._file(thread, argument, writing=key[1])
+            self.found[key] = self._file(key[0], argument, waits_in, writing=key[1])
         return self.found.get(key, "")
 
-    def _file(self, thread: Thread, descriptor: int, *, writing: bool) -> str:
-        link = thread.waits_on
-        if link.startswith("pipe:") or "pipe" in thread.waits_in:
+    def _file(self, link: str, descriptor: int, waits_in: str, *, writing: bool) -> str:
+        if link.startswith("pipe:") or "pipe" in waits_in:
             return self._named(self._holders(link, needs=stat.S_IRUSR if writing else stat.S_IWUSR))
         if link.startswith("socket:["):
             from tray.capture import linux_sockets  # what it needs takes its time to load

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.5
 """Seconds that a thread may take to stop; one in uninterruptible sleep (D) may take for ever."""
+MOST_PLACES = 256
+"""Of more threads than this not each is asked in which kernel function it sleeps: that costs as much as to stop it."""
 _ROUNDS = 100
 _RUNNING = 1 << 62
 """More than any CPU time."""
@@ -192,8 +194,9 @@ class Freeze:
         """Stop some threads; the error where one may not be, if another than that it has ended."""
         found: list[Held] = []
         refused: OSError | None = None
+        crowd = len(fresh) > MOST_PLACES
         for tid in fresh:
-            refused = self._seize(tid, folder, found) or refused
+            refused = self._seize(tid, folder, found, crowd=crowd) or refused
         found.sort(key=attrgetter("lively"))
         self._held.update((held.tid, held) for held in found)
         self._leaving = sorted(found, key=attrgetter("lively"), reverse=True) + self._leaving
@@ -233,10 +236,10 @@ class Freeze:
         except OSError:
             return False
 
-    def _seize(self, tid: int, folder: int, found: list[Held]) -> OSError | None:
+    def _seize(self, tid: int, folder: int, found: list[Held], *, crowd: bool) -> OSError | None:
         """Begin to trace one thread; the error, if another one than that it has ended."""
         try:
-            held = _before(self.kernel, folder, tid)
+            held = _before(self.kernel, folder, tid, crowd=crowd)
             self.kernel.seize(tid)
         except OSError as error:
             found.append(Held(tid))
@@ -269,6 +272,9 @@ class Freeze:
             pause = min(2 * pause, 0.005)
         for held in waiting:
             held.stuck = True
+            held.waits_in = held.waits_in or linux_stuck.place(
+                self.kernel, f"/proc/{self.pid}/task/{held.tid}/wchan"
+            )
             self.gaps.append(Gap(f"thread {held.tid}", linux_stuck.WHY))
 
     def _has_stopped(self, held: Held) -> bool:
@@ -368,17 +374,17 @@ class Freeze:
                 return
 
 
-def _before(kernel: Kernel, folder: int, tid: int) -> Held:
-    """What only the running thread tells: its state, and the kernel function it sleeps in."""
+def _before(kernel: Kernel, folder: int, tid: int, *, crowd: bool) -> Held:
+    """What only the running thread tells: its state, and the kernel function it sleeps in.
+
+    Of a crowd that is asked only of those that cannot be interrupted: what call another one
+    sleeps in its registers tell, and `linux_ends` asks for what these do not.
+    """
     before, _, rest = kernel.record(f"{tid}/stat", folder).rpartition(") ")
     words = rest.split(maxsplit=13)
     state, lively = words[0], int(words[11]) + int(words[12])
-    waits_in = ""
     if state == "R":
         lively += _RUNNING
-    else:
-        try:
-            waits_in = kernel.record(f"{tid}/wchan", folder)
-        except OSError:
-            pass
-    return Held(tid, state, before.partition(" (")[2], "" if waits_in == "0" else waits_in, lively)
+    asked = state != "R" and (not crowd or state != "S")
+    waits_in = linux_stuck.place(kernel, f"{tid}/wchan", folder) if asked else ""
+    return Held(tid, state, before.partition(" (")[2], waits_in, lively)

@@ -41,6 +41,15 @@ def seen(kernel: Kernel, pid: int, thread: Thread) -> Thread | None:
     return replace(thread, registers=_registers(number, values))
 
 
+def place(kernel: Kernel, path: str, folder: int | None = None) -> str:
+    """The kernel function that a thread sleeps in, from its ``wchan``; empty where it runs or nobody tells."""
+    try:
+        found = kernel.record(path, folder)
+    except OSError:
+        return ""
+    return "" if found == "0" else found
+
+
 def _registers(number: int, values: Sequence[int]) -> bytes:
     """As they stood when the call began; those that a call keeps are not known, and 0."""
     *arguments, stack, code = values

@@ -64,6 +64,8 @@ RAX, RDI, RSI, RDX, R10, ORIG_RAX, RIP, RSP, FS_BASE = 10, 14, 13, 12, 7, 15, 16
 R15, R14, R13, R12, RBP, RBX, R8, R9, CS, EFLAGS, SS = 0, 1, 2, 3, 4, 5, 9, 8, 17, 18, 20
 CALL = struct.Struct("<80xQ24xQQ")
 """Of the registers of a thread in a system call: its result, its first argument and its number."""
+PLACE = struct.Struct("<128xQ16xQ")
+"""Where a thread is: its instruction and its stack pointer."""
 USER_CS, USER_DS = 0x33, 0x2B
 """Segments of 64-bit programs. Source: Linux ``arch/x86/include/asm/segment.h``."""
 
