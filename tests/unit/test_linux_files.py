@@ -78,11 +78,16 @@ def test_a_deleted_file_that_the_process_holds(files, path: Path):
         assert os.pread(files.descriptor(gone), 5, 0) == b"xxxxx"
 
 
-def test_too_many_files(files, path: Path, monkeypatch):
+def test_too_many_files(path: Path, tmp_path: Path, monkeypatch):
     """A limit keeps the worker from running out of descriptors."""
-    monkeypatch.setattr(linux_files, "_MOST_OPEN", 0)
-    files.open([mapping_of(path)])
-    assert files.descriptor(mapping_of(path)) is None
+    (tmp_path / "another").write_bytes(b"y")
+    monkeypatch.setattr(linux_files, "_AT_FIRST", 0)
+    monkeypatch.setattr(linux_files, "MOST_OPEN", 1)
+    files = linux_files.Files(Kernel(), os.getpid())
+    files.open([mapping_of(path), mapping_of(tmp_path / "another")])
+    assert os.pread(files.descriptor(mapping_of(path)), 1, 0) == b"x"
+    assert files.descriptor(mapping_of(tmp_path / "another")) is None
+    files.close()
 
 
 def test_a_process_whose_descriptors_are_hidden():

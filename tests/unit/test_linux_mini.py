@@ -52,7 +52,9 @@ class Process:
         return found
 
     def pages(self, *threads, auxv: bytes = b"") -> set[int]:
-        return linux_mini.pages(threads, linux_maps.Mappings(self.mappings), auxv, self.read, self.own)
+        found = linux_mini.pages(threads, linux_maps.Mappings(self.mappings), auxv, self.read, self.own)
+        assert list(found) == sorted(set(found))
+        return set(found)
 
 
 def span(start: int, end: int) -> set[int]:

@@ -266,7 +266,7 @@ def test_a_private_file_that_is_no_module():
 def test_small_plan():
     """Single pages, cut where mappings meet."""
     mappings = [synth.mapping(line) for line in ("1000-3000 r--p /a", "3000-5000 rw-p", "8000-9000 rwxp")]
-    made = linux_plan.small(Mappings(mappings), {0x8000, 0x2000, 0x3000, 0x4000})
+    made = linux_plan.small(Mappings(mappings), [0x2000, 0x3000, 0x4000, 0x8000])
     assert made.memory == [
         Memory(0x2000, PAGE, PAGE, "r--"),
         Memory(0x3000, 2 * PAGE, 2 * PAGE, "rw-"),

@@ -73,8 +73,7 @@ class LinuxCapture:
                 _kilobytes(fields.get(key, "0")) for key in ("RssAnon", "RssShmem", "VmSwap", "HugetlbPages")
             )
         if Include.MAPPED_FILES in mode.include:
-            mapped = linux_maps.listed(self._maps(target))
-            total += sum(one.size for one in mapped.where(lambda kind: kind.inode and not kind.fileless))
+            total += linux_maps.filed(self._maps(target))
         return total
 
     def _maps(self, target: Target) -> Iterator[bytes]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tray.capture.linux_freeze import Freeze, Held
-    from tray.capture.linux_maps import Mappings, Pages
+    from tray.capture.linux_maps import Mappings
+    from tray.capture.linux_pages import Pages
     from tray.ffi.linux import Kernel
 
 _NEAR = 64 << 20

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray.capture.linux_files import Files
-    from tray.capture.linux_maps import Mapping, Mappings, Pages
+    from tray.capture.linux_maps import Mapping, Mappings
+    from tray.capture.linux_pages import Pages
     from tray.ffi.linux import Kernel
 
 _C_LIBRARY = ("libc-", "libc.", "ld-", "libpthread")
@@ -45,8 +46,7 @@ def find(kernel: Kernel, mappings: Mappings, files: Files, pages: Pages) -> Foun
     """Both pieces; None where one is missing."""
     found: dict[bytes, tuple[int, Mapping]] = {}
     left = _MOST
-    executable = mappings.where(lambda kind: kind.access == "r-xp" and kind.inode)
-    for mapping in sorted(executable, key=lambda one: not os.path.basename(one.path).startswith(_C_LIBRARY)):
+    for mapping in _in_turn(mappings):
         descriptor = files.descriptor(mapping)
         left -= mapping.size if descriptor is not None else 0
         if descriptor is None or left < 0:
@@ -59,6 +59,13 @@ def find(kernel: Kernel, mappings: Mappings, files: Files, pages: Pages) -> Foun
                     code = Code(found[CALL_AND_RETURN][0], found[RETURN_FROM_SIGNAL][0])
                     return Found(code, tuple({where for _, where in found.values()}))
     return None
+
+
+def _in_turn(mappings: Mappings) -> Iterator[Mapping]:
+    """Mapped code, that of the C library first."""
+    for is_c in (True, False):
+        code = mappings.where(lambda kind: kind.access == "r-xp" and kind.inode)
+        yield from (one for one in code if os.path.basename(one.path).startswith(_C_LIBRARY) is is_c)
 
 
 def _overlaps(runs: array.array[int], start: int, end: int) -> bool:

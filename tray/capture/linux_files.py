@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from tray.capture.linux_maps import Mapping
     from tray.ffi.linux import Kernel
 
-_MOST_OPEN = 4096
+MOST_OPEN = 4096
+_AT_FIRST = 256
+"""So many may be open anywhere."""
+_SPARE = 128
+"""Descriptors that are left for all else."""
 
 
 class Files:
@@ -29,10 +33,18 @@ class Files:
         self._pid = pid
         self._open: dict[tuple[tuple[int, int], int], int | None] = {}
         self._own: dict[tuple[int, int], str] | None = None
+        self._most = _AT_FIRST
 
     def open(self, mappings: Iterable[Mapping]) -> None:
-        """Open the files of these mappings now, before the process stands still: a file may be served by it."""
+        """Open the files of these mappings now, before the process stands still: a file may be served by it.
+
+        As many as may be open at a time; the others are read through the process.
+        """
         for mapping in mappings:
+            if len(self._open) >= self._most:
+                self._most = _room()
+            if len(self._open) >= self._most:
+                break
             self._find(mapping)
 
     def descriptor(self, mapping: Mapping) -> int | None:
@@ -70,7 +82,7 @@ class Files:
 
     def _find(self, mapping: Mapping) -> None:
         key = (mapping.device, mapping.inode)
-        if key in self._open or len(self._open) >= _MOST_OPEN:
+        if key in self._open:
             return
         self._open[key] = None
         for path in self._paths(mapping):
@@ -105,6 +117,8 @@ def _descriptors(pid: int) -> dict[tuple[int, int], str]:
     except OSError:
         return found
     for name in names:
+        if len(found) >= MOST_OPEN:
+            break
         path = f"/proc/{pid}/fd/{name}"
         try:
             if os.readlink(path).endswith("(deleted)"):
@@ -113,6 +127,20 @@ def _descriptors(pid: int) -> dict[tuple[int, int], str]:
         except OSError:
             continue
     return found
+
+
+def _room() -> int:
+    """How many of them may be open; we are allowed more than we were given, which is 1,024 mostly."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    given, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN + _SPARE
+    if 0 <= given < wanted:
+        given = wanted if allowed < 0 else min(wanted, allowed)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (given, allowed))
+    return MOST_OPEN if given < 0 else min(MOST_OPEN, given - _SPARE)
 
 
 def _device(mapping: Mapping) -> int:

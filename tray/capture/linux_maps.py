@@ -1,6 +1,6 @@
-"""What a Linux process has mapped, and which of those pages hold something of its own.
+"""What a Linux process has mapped.
 
-Source: proc_pid_maps(5), proc_pid_smaps(5), proc_pid_pagemap(5).
+Source: proc_pid_maps(5), proc_pid_smaps(5).
 """
 
 from __future__ import annotations
@@ -8,22 +8,19 @@ from __future__ import annotations
 import array
 import bisect
 
-from tray.ffi import linux as ffi
+from tray.capture import linux_names
+from tray.capture.linux_spool import Spool
 from tray.formats.made import Made
-from tray.lean import TYPE_CHECKING, dataclass, replace
+from tray.lean import TYPE_CHECKING, dataclass, field, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from typing import Any
 
-    from tray.ffi.linux import Kernel
-
-_DELETED = " (deleted)"
-_PAGEMAP_STEP = 1 << 16
 _LARGEST_ADDRESS = 1 << 47
 _FLAGS = b"\nVmFlags: "
-_FIELDS = 5
-_THERE = ffi.PAGE_IS_PRESENT | ffi.PAGE_IS_SWAPPED
+_RECENT = 1024
+"""Kinds with files of which it is known that they were met before."""
 
 DONT_DUMP, DEVICE, RAW_PAGES = "dd", "io", "pf"
 NOT_INHERITED, WIPED, POOLED, MAY_SHARE = "dc", "wf", "ht", "ms"
@@ -49,6 +46,7 @@ class Mapping:
         path: As the kernel shows it, without " (deleted)".
         deleted: Whether the file has no name any more.
         flags: VmFlags, two letters each; empty without any of `NOTED`.
+        module: Whether any of its file is mapped as code.
     """
 
     start: int
@@ -60,6 +58,7 @@ class Mapping:
     path: str
     deleted: bool = False
     flags: frozenset[str] = frozenset()
+    module: bool = field(default=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -106,59 +105,105 @@ class Mapping:
 class Mappings(Made[Mapping]):
     """The mappings of a process, sorted: numbers in arrays, objects only while they are looked at.
 
-    A process may have 65,000, of which most look alike.
+    A process may have 65,000, each of a file of its own.
 
     Attributes:
         edges: Start and end of each, in turn.
-        kinds: One mapping of each kind, to be asked for all but its addresses, offset and size.
+        kinds: What mappings there are, to be asked for all but address, offset, size, and which file exactly.
         numbers: Which kind each mapping is of.
         fingerprint: A number that two readings of ``/proc/PID/maps`` share if it has not changed.
+
+    Args:
+        mappings: The first ones.
+        spool: Where the names of the files go, which may take more room than all else.
     """
 
-    def __init__(self, mappings: Iterable[Mapping] = ()) -> None:
+    def __init__(self, mappings: Iterable[Mapping] = (), spool: Spool | None = None) -> None:
         self.edges = array.array("Q")
         self.kinds: list[Mapping] = []
-        self.numbers = array.array("I")
+        self.numbers = array.array("H")
         self.fingerprint = 0
         self._offsets = array.array("Q")
-        known: dict[tuple[Any, ...], int] = {}
+        self._files = array.array("I")
+        self._names = linux_names.Names(spool or Spool())
+        self._known: dict[tuple[Any, ...], int] = {}
         for one in mappings:
-            kind = (one.access, one.device, one.inode, one.path, one.deleted, one.flags)
-            self._add(one.start, one.end, one.offset, known.setdefault(kind, len(known)))
-            if len(known) > len(self.kinds):
-                self.kinds.append(one)
+            number, file = self._found(one.access.encode(), one.flags, _file(one))
+            self.edges.extend((one.start, one.end))
+            self._offsets.append(one.offset)
+            self.numbers.append(number)
+            self._files.append(file)
+        self._settle()
 
     def read(self, heads: Iterable[tuple[bytes, Words]]) -> Mappings:
         """Add mappings by their lines of ``maps``, and their VmFlags; gives itself."""
-        known: dict[tuple[Any, ...], int] = {}
-        fingerprint = 0
+        fingerprint, known = 0, dict[int, tuple[int, int]]()
         for line, flags in heads:
             fingerprint = hash((fingerprint, line))
-            place, access, offset, *rest = line.split(None, _FIELDS)
+            place, access, offset, file = line.split(b" ", 3)
             start, _, end = place.partition(b"-")
             first = int(start, 16)
             if first >= _LARGEST_ADDRESS:
                 continue
-            kind = (access, flags, *rest)
-            number = known.setdefault(kind, len(known))
-            if number == len(self.kinds):
-                self.kinds.append(_mapping(line, flags))
-            self._add(first, int(end, 16), int(offset, 16), number)
+            self.edges.append(first)
+            self.edges.append(int(end, 16))
+            self._offsets.append(int(offset, 16))
+            key = hash((access, flags, file))
+            if key not in known:
+                if len(known) >= _RECENT:
+                    known.clear()
+                known[key] = self._found(access, flags, file)
+            number, file_number = known[key]
+            self.numbers.append(number)
+            self._files.append(file_number)
         self.fingerprint = fingerprint
+        self._settle()
         return self
 
-    def _add(self, start: int, end: int, offset: int, number: int) -> None:
-        self.edges.append(start)
-        self.edges.append(end)
-        self._offsets.append(offset)
-        self.numbers.append(number)
+    def _found(self, access: bytes, flags: Words, file: bytes) -> tuple[int, int]:
+        """The numbers of a kind and of a file, by what stands in ``maps``."""
+        file_number = self._names.number(file)
+        key = access, flags, self._names.sorts[file_number]
+        number = self._known.setdefault(key, len(self.kinds))
+        if number == len(self.kinds):
+            backed, deleted, path = self._names.sort(file_number)
+            self.kinds.append(
+                Mapping(0, 0, access.decode(), 0, (0, 0), int(backed), _text(path), deleted, flags)
+            )
+        return number, file_number
+
+    def _settle(self) -> None:
+        """Say of those of modules that they are, now that all are known."""
+        names = self._names.hashes
+        code = [bool("x" in kind.access and kind.inode) for kind in self.kinds]
+        modules = {
+            names[file] for file, number in zip(self._files, self.numbers, strict=True) if code[number]
+        }
+        if not modules:
+            return
+        of_modules: dict[int, int] = {}
+        for place, file in enumerate(self._files):
+            if names[file] in modules and not self.kinds[number := self.numbers[place]].module:
+                if number not in of_modules:
+                    of_modules[number] = len(self.kinds)
+                    self.kinds.append(replace(self.kinds[number], module=True))
+                self.numbers[place] = of_modules[number]
 
     def at(self, address: int) -> Mapping | None:
         """The one that holds an address."""
+        place = self.place(address)
+        return None if place is None else self[place]
+
+    def place(self, address: int) -> int | None:
+        """The place in the list of the one that holds an address."""
         index = bisect.bisect_right(self.edges, address) // 2
         if index < len(self) and self.edges[2 * index] <= address < self.edges[2 * index + 1]:
-            return self[index]
+            return index
         return None
+
+    def kind(self, place: int) -> Mapping:
+        """What the mapping at this place is; see ``kinds``."""
+        return self.kinds[self.numbers[place]]
 
     def where(self, test: Callable[[Mapping], Any]) -> Iterator[Mapping]:
         """Those of the kinds that pass a test, which is asked once for each kind."""
@@ -169,14 +214,48 @@ class Mappings(Made[Mapping]):
         passes = [bool(test(kind)) for kind in self.kinds]
         return (place for place, number in enumerate(self.numbers) if passes[number])
 
-    def flagged(self, like: Mappings) -> Mappings:
-        """The same with the flags of others, which have the same addresses."""
-        noted = {one.start: one.flags for one in like.where(lambda kind: kind.flags)}
-        if not noted:
-            return self
-        found = Mappings(replace(one, flags=noted.get(one.start, _NONE)) for one in self)
-        found.fingerprint = self.fingerprint
+    def each(self, test: Callable[[Mapping], Any]) -> Iterator[Mapping]:
+        """As `where`, but one of each file, the last first: a process has its libraries before all else."""
+        passes = [bool(test(kind)) for kind in self.kinds]
+        seen = bytearray(len(self._names))
+        for place in range(len(self) - 1, -1, -1):
+            if passes[self.numbers[place]] and not seen[self._files[place]]:
+                seen[self._files[place]] = True
+                yield self[place]
+
+    def named(self, path: str) -> Callable[[int], bool]:
+        """Tells of places in the list whether the mapping there is of the file with this path."""
+        wanted, names = hash(_bytes(path)), self._names.hashes
+        return lambda place: names[self._files[place]] == wanted
+
+    def path(self, place: int) -> bytes:
+        """`Mapping.path` of the one at this place, as the system has it."""
+        return self._names.path(self._files[place])
+
+    def offset(self, place: int) -> int:
+        """`Mapping.offset` of the one at this place."""
+        return self._offsets[place]
+
+    def span(self, place: int) -> tuple[int, int]:
+        """Start and end of the one at this place."""
+        return self.edges[2 * place], self.edges[2 * place + 1]
+
+    def without(self, places: Container[int]) -> Mappings:
+        """All but those at these places."""
+        found = Mappings()
+        found.kinds, found._names, found.fingerprint = self.kinds, self._names, 0
+        for place in range(len(self)):
+            if place not in places:
+                found.edges.extend(self.edges[2 * place : 2 * place + 2])
+                found.numbers.append(self.numbers[place])
+                found._offsets.append(self._offsets[place])
+                found._files.append(self._files[place])
         return found
+
+    def flags_at(self, address: int) -> Words:
+        """The flags of the one that holds an address; none where there is none."""
+        place = self.place(address)
+        return _NONE if place is None else self.kind(place).flags
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -185,27 +264,40 @@ class Mappings(Made[Mapping]):
         """One of them; see `Made`."""
         kind, offset = self.kinds[self.numbers[index]], self._offsets[index]
         last = 2 * index + 1  # of a negative index too
+        device, inode, path = self._names.file(self._files[index])
         return Mapping(
             self.edges[last - 1],
             self.edges[last],
             kind.access,
             offset,
-            kind.device,
-            kind.inode,
-            kind.path,
+            device,
+            inode,
+            path,
             kind.deleted,
             kind.flags,
+            kind.module,
         )
 
 
-def listed(blocks: Iterable[bytes]) -> Mappings:
-    """The mappings in ``/proc/PID/maps``, which may be cut anywhere into blocks; without flags."""
-    return Mappings().read(_lines(blocks))
+def listed(
+    blocks: Iterable[bytes], spool: Spool | None = None, flags: Callable[[int], Words] | None = None
+) -> Mappings:
+    """The mappings in ``/proc/PID/maps``, which may be cut anywhere into blocks.
+
+    Args:
+        blocks: The text.
+        spool: See `Mappings`.
+        flags: Gives the flags of the mapping that begins at an address; without, they have none.
+    """
+    lines = _lines(blocks)
+    if flags:
+        lines = ((line, flags(int(line[: line.index(b"-")], 16))) for line, _ in lines)
+    return Mappings(spool=spool).read(lines)
 
 
-def flagged(blocks: Iterable[bytes]) -> Mappings:
+def flagged(blocks: Iterable[bytes], spool: Spool | None = None) -> Mappings:
     """The same from ``/proc/PID/smaps``, with their flags."""
-    return Mappings().read(_entries(blocks))
+    return Mappings(spool=spool).read(_entries(blocks))
 
 
 def fingerprint(blocks: Iterable[bytes]) -> int:
@@ -216,27 +308,40 @@ def fingerprint(blocks: Iterable[bytes]) -> int:
     return found
 
 
+def filed(blocks: Iterable[bytes]) -> int:
+    """How many bytes of files from a disk are mapped, by ``/proc/PID/maps``."""
+    total = 0
+    for line, _ in _lines(blocks):
+        place, _, _, file = line.split(b" ", 3)
+        if linux_names.plain(file[file.find(b"/") :]):
+            start, _, end = place.partition(b"-")
+            total += int(end, 16) - int(start, 16)
+    return total
+
+
+def edges(blocks: Iterable[bytes]) -> array.array[int]:
+    """`Mappings.edges` of ``/proc/PID/maps``."""
+    places = (line.split(b" ", 1)[0] for line, _ in _lines(blocks))
+    return array.array("Q", (int(edge, 16) for place in places for edge in place.split(b"-")))
+
+
 def parse(line: str) -> Mapping:
     """One line of ``maps``."""
-    return _mapping(line.rstrip("\n").encode("utf-8", "surrogateescape"), _NONE)
+    return Mappings().read([(_bytes(line.rstrip("\n")), _NONE)])[0]
 
 
-def _mapping(line: bytes, flags: Words) -> Mapping:
-    place, access, offset, device, inode, *name = line.split(None, _FIELDS)
-    start, _, end = place.partition(b"-")
-    major, _, minor = device.partition(b":")
-    path = name[0].decode("utf-8", "surrogateescape") if name else ""
-    return Mapping(
-        int(start, 16),
-        int(end, 16),
-        access.decode(),
-        int(offset, 16),
-        (int(major, 16), int(minor, 16)),
-        int(inode),
-        path.removesuffix(_DELETED),
-        path.endswith(_DELETED),
-        flags,
-    )
+def _file(mapping: Mapping) -> bytes:
+    """What stands in ``maps`` of its file."""
+    (major, minor), deleted = mapping.device, " (deleted)" * mapping.deleted
+    return _bytes(f"{major:x}:{minor:x} {mapping.inode} {mapping.path}{deleted}")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, Words]]:
@@ -270,78 +375,3 @@ def _noted(text: bytes, known: dict[bytes, Words]) -> Words:
         words = frozenset(text.decode().split())
         known[text] = words if words & NOTED else _NONE
     return known[text]
-
-
-class Pages:
-    """Which pages of a stopped process are there; closes its descriptor at the end of a ``with``."""
-
-    def __init__(self, kernel: Kernel, pid: int) -> None:
-        self._kernel = kernel
-        self._descriptor = kernel.open(f"/proc/{pid}/pagemap")
-        self._scan = True
-
-    def close(self) -> None:
-        """Close the page map."""
-        import os
-
-        os.close(self._descriptor)
-
-    def own(self, mapping: Mapping) -> array.array[int]:
-        """Start and end, in turn, of the runs of pages that are the process's own: written, and not the zero page.
-
-        Shared file pages and pages that were never touched are not among them.
-        """
-        skip = ffi.PAGE_IS_PFNZERO if not mapping.inode else ffi.PAGE_IS_PFNZERO | ffi.PAGE_IS_FILE
-        return self._runs(mapping, skip, file_counts=not mapping.inode)
-
-    def own_among(self, edges: array.array[int]) -> array.array[int]:
-        """As `own`, of neighbouring mappings without a file, by their starts and ends in turn."""
-        if self._scan:
-            skip = ffi.PAGE_IS_PFNZERO
-            try:
-                return self._kernel.scan_pages(self._descriptor, edges[0], edges[-1], skip=skip, want=_THERE)
-            except OSError:
-                self._scan = False
-        spans = zip(edges[::2], edges[1::2], strict=True)
-        return _joined(page for start, end in spans for page in self._entries(start, end, file_counts=True))
-
-    def present(self, mapping: Mapping) -> array.array[int]:
-        """As `own`, but pages of files count as well if this process has them in its page tables."""
-        return self._runs(mapping, 0, file_counts=True)
-
-    def touched(self, start: int, end: int) -> bool:
-        """Whether every page between two addresses is in memory, so that writing there brings in nothing new."""
-        entries = self._kernel.pagemap(self._descriptor, start, (end - start) // ffi.PAGE)
-        return len(entries) == (end - start) // ffi.PAGE and all(entry >> ffi.PM_PRESENT for entry in entries)
-
-    def _runs(self, mapping: Mapping, skip: int, *, file_counts: bool) -> array.array[int]:
-        if self._scan:
-            start, end = mapping.start, mapping.end
-            try:
-                return self._kernel.scan_pages(self._descriptor, start, end, skip=skip, want=_THERE)
-            except OSError:  # ENOTTY before Linux 6.7; whatever else it is, the older way may still do
-                self._scan = False
-        return _joined(self._entries(mapping.start, mapping.end, file_counts=file_counts))
-
-    def _entries(self, first: int, last: int, *, file_counts: bool) -> Iterator[int]:
-        """Addresses of the pages that count, from the page map itself."""
-        held = 1 << ffi.PM_PRESENT | 1 << ffi.PM_SWAP
-        of_file = 0 if file_counts else 1 << ffi.PM_FILE
-        for start in range(first, last, _PAGEMAP_STEP * ffi.PAGE):
-            count = min(_PAGEMAP_STEP, (last - start) // ffi.PAGE)
-            entries = self._kernel.pagemap(self._descriptor, start, count)
-            if any(entries):
-                for index, entry in enumerate(entries):
-                    if entry & held and not entry & of_file:
-                        yield start + index * ffi.PAGE
-
-
-def _joined(pages: Iterable[int]) -> array.array[int]:
-    """Runs of neighbouring pages: start and end in turn."""
-    runs = array.array("Q")
-    for address in pages:
-        if runs and runs[-1] == address:
-            runs[-1] = address + ffi.PAGE
-        else:
-            runs.extend((address, address + ffi.PAGE))
-    return runs

@@ -6,16 +6,17 @@ gdb names 6 of 37 frames, without the modules' first pages eu-stack none.
 
 from __future__ import annotations
 
+import array
 import os.path
 import struct
+from itertools import groupby
 
 from tray.ffi import linux as ffi
 from tray.formats import linkmap
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import array
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray.capture.linux_maps import Mapping, Mappings
     from tray.model import Thread
@@ -37,14 +38,18 @@ _C_LIBRARY = ("libc-", "libc.", "ld-", "ld.", "libpthread-", "libpthread.")
 
 
 class Wanted:
-    """A growing set of pages."""
+    """A growing list of pages; some stand in it more than once."""
 
     def __init__(self) -> None:
-        self.pages: set[int] = set()
+        self.pages = array.array("Q")
 
     def add(self, start: int, end: int) -> None:
         """Want the pages that hold ``start`` up to ``end``."""
-        self.pages.update(range(start - start % PAGE, end, PAGE))
+        self.pages.extend(range(start - start % PAGE, end, PAGE))
+
+    def sorted(self) -> Iterator[int]:
+        """Each once, by address."""
+        return (page for page, _ in groupby(sorted(self.pages)))
 
     def reading(self, read: Callable[[int, int], bytes]) -> Callable[[int, int], bytes]:
         """``read``, but each page it gives is wanted from now on."""
@@ -63,8 +68,8 @@ def pages(
     auxv: bytes,
     read: Callable[[int, int], bytes],
     own: Callable[[Mapping], array.array[int]],
-) -> set[int]:
-    """Addresses of the pages of a mini dump.
+) -> array.array[int]:
+    """Addresses of the pages of a mini dump, sorted.
 
     Args:
         threads: Stopped, with their registers.
@@ -87,12 +92,13 @@ def pages(
     vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
     if mapping := mappings.at(vdso):
         wanted.add(mapping.start, mapping.end)
-    return {page for page in wanted.pages if (mapping := mappings.at(page)) and not _closed(mapping)}
+    return array.array("Q", (page for page in wanted.sorted() if _open(mappings, page)))
 
 
-def _closed(mapping: Mapping) -> bool:
-    """Whether it cannot be read, or must not. VmFlags would tell too, at 15 ms for each GiB that is mapped."""
-    return mapping.special or mapping.of_driver
+def _open(mappings: Mappings, page: int) -> bool:
+    """Whether it can be read, and may. VmFlags would tell too, at 15 ms for each GiB that is mapped."""
+    place = mappings.place(page)
+    return place is not None and not ((kind := mappings.kind(place)).special or kind.of_driver)
 
 
 def _add_thread(wanted: Wanted, registers: Sequence[int], mappings: Mappings) -> None:
@@ -153,8 +159,7 @@ def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes
 
 def _add_modules(wanted: Wanted, mappings: Mappings, own: Callable[[Mapping], array.array[int]]) -> None:
     """Every module's first page, the C library's data, and the whole of a module that no debugger could find."""
-    code = {kind.path for kind in mappings.kinds if "x" in kind.access and kind.inode}
-    for mapping in mappings.where(lambda kind: kind.inode and kind.path in code):
+    for mapping in mappings.where(lambda kind: kind.module):
         if mapping.offset == 0:
             wanted.add(mapping.start, mapping.start + 1)
         if mapping.deleted and mapping.size <= _DELETED_LIMIT and "r" in mapping.access:

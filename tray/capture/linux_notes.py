@@ -5,12 +5,12 @@ from __future__ import annotations
 import array
 
 from tray.formats import core_write
-from tray.formats.made import Made
+from tray.formats.file_note import FileList
 from tray.lean import TYPE_CHECKING
 from tray.model import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tray.capture.linux_maps import Mapping, Mappings
     from tray.model import Snapshot, Thread
@@ -19,7 +19,7 @@ _AT_ONCE = 64 << 10
 """Bytes that are held until they are written."""
 
 
-class FileMappings(Made[Region]):
+class FileMappings(FileList):
     """The mapped files for debuggers, the executable first: lldb takes the first for it.
 
     Fileless memory is left out, for its names are no files. Of a deleted file the
@@ -28,8 +28,9 @@ class FileMappings(Made[Region]):
 
     def __init__(self, mappings: Mappings, executable: str) -> None:
         self._mappings = mappings
-        self._places = array.array("I", mappings.places(lambda m: _of_file(m) and m.path == executable))
-        self._places.extend(mappings.places(lambda m: _of_file(m) and m.path != executable))
+        places, first = array.array("I", mappings.places(_of_file)), mappings.named(executable)
+        self._places = array.array("I", filter(first, places))
+        self._places.extend(place for place in places if not first(place))
 
     def __len__(self) -> int:
         return len(self._places)
@@ -38,6 +39,14 @@ class FileMappings(Made[Region]):
         """One of them; see `Made`."""
         one = self._mappings[self._places[index]]
         return Region(one.start, one.end, one.access, one.offset, one.path)
+
+    def spans(self) -> Iterator[tuple[int, int, int]]:
+        """See `FileList`; without an object for each."""
+        return ((*self._mappings.span(place), self._mappings.offset(place)) for place in self._places)
+
+    def names(self) -> Iterator[bytes]:
+        """See `FileList`; as above."""
+        return map(self._mappings.path, self._places)
 
 
 def _of_file(mapping: Mapping) -> bool:

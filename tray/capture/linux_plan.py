@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tray.capture.linux_files import Files
-    from tray.capture.linux_maps import Mapping, Mappings, Pages
+    from tray.capture.linux_maps import Mapping, Mappings
+    from tray.capture.linux_pages import Pages
 
 BRIDGE_HOLES = 1 << 20
 """Untouched stretches up to this long stay inside one `Memory`, as holes that read as zeros.
@@ -79,18 +80,19 @@ def joined(first: Plan, second: Plan) -> Plan:
     )
 
 
-def small(mappings: Mappings, wanted: set[int]) -> Plan:
-    """A plan for single pages."""
-    plan, limit, kinds = Plan(), 0, []
-    for page in sorted(wanted):
+def small(mappings: Mappings, wanted: Iterable[int]) -> Plan:
+    """A plan for single pages, which are sorted."""
+    plan, limit, begin, access = Plan(), 0, 0, ""
+    for page in wanted:
         if page < limit and plan.runs[-1] == page:
             plan.runs[-1] = page + PAGE
-        elif mapping := mappings.at(page):
-            limit = mapping.end
+        elif (place := mappings.place(page)) is not None:
+            if plan.runs:
+                plan.memory.add(begin, plan.runs[-1] - begin, plan.runs[-1] - begin, access)
+            limit, begin, access = mappings.span(place)[1], page, mappings.kind(place).access[:3]
             plan.runs.extend((page, page + PAGE))
-            kinds.append(mapping.access[:3])
-    for access, start, end in zip(kinds, plan.runs[::2], plan.runs[1::2], strict=True):
-        plan.memory.add(start, end - start, end - start, access)
+    if plan.runs:
+        plan.memory.add(begin, plan.runs[-1] - begin, plan.runs[-1] - begin, access)
     return plan
 
 
@@ -103,8 +105,7 @@ def large(
 ) -> Plan:
     """A plan for whole mappings, of those kinds that ``of`` says."""
     plan = Plan()
-    modules = {kind.path for kind in mappings.kinds if "x" in kind.access and kind.inode}
-    ways = [_way(kind, include, module=kind.path in modules) if of(kind) else None for kind in mappings.kinds]
+    ways = [_way(kind, include) if of(kind) else None for kind in mappings.kinds]
     if not any(ways):
         return plan
     first = 0
@@ -120,7 +121,7 @@ def large(
     return plan
 
 
-def _way(kind: Mapping, include: Include, *, module: bool) -> Callable[..., None] | None:
+def _way(kind: Mapping, include: Include) -> Callable[..., None] | None:
     """How mappings of a kind are planned; None for not at all."""
     if kind.special or kind.flags.intersection(_EXCLUDED):
         return None if kind.special else _left_out
@@ -130,7 +131,7 @@ def _way(kind: Mapping, include: Include, *, module: bool) -> Callable[..., None
         return _fileless
     if Include.MAPPED_FILES in include:
         return _whole_file
-    return _said if kind.shared else _written_module if module else _written
+    return _said if kind.shared else _written_module if kind.module else _written
 
 
 def _left_out(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:

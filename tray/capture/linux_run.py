@@ -31,7 +31,9 @@ from tray.capture.copy import Copy
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_output import Output
+from tray.capture.linux_pages import Pages
 from tray.capture.linux_snapshot import Shot
+from tray.capture.linux_spool import Spool
 from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core_write
@@ -85,6 +87,7 @@ class Run:
         self.freeze = Freeze(kernel, target.pid, Vectors(kernel, file.fileno()))
         self.shot = Shot(kernel, self.freeze)
         self.output = Output(kernel, file.fileno())
+        self.spool = Spool(file.fileno())
         self.threads: tuple[Thread, ...] = ()
         self.plan = linux_plan.Plan()
         self._gaps: list[Gap] = []
@@ -128,12 +131,13 @@ class Run:
         pid = self.target.pid
         memory = self.kernel.open(f"/proc/{pid}/mem")
         open_files.callback(os.close, memory)
-        pages = linux_maps.Pages(self.kernel, pid)
+        pages = Pages(self.kernel, pid)
         open_files.callback(pages.close)
         files = Files(self.kernel, pid)
         open_files.callback(files.close)
         open_files.callback(self.shot.end)
         open_files.callback(self.output.close)
+        open_files.callback(self.spool.close)
         self._look_around(files)
         # By the end of this a window has had time to answer, which the next step wants to know.
         self._busy = linux_facts.busy(self.kernel, self.sample, pid)
@@ -170,7 +174,7 @@ class Run:
             self.kernel.read_file(self.file.fileno(), memoryview(content), offset)
             self._write(memoryview(triage.strip(start, bytes(content))), offset)
 
-    def _copy_target(self, snapshot: Snapshot, memory: int, pages: linux_maps.Pages, files: Files) -> None:
+    def _copy_target(self, snapshot: Snapshot, memory: int, pages: Pages, files: Files) -> None:
         """Write the head and copy the memory of the target, which stands still."""
         if Include.HEAP in self.mode.include:
             self.plan = linux_plan.large(self._mapped, self.mode.include, pages, files)
@@ -212,8 +216,11 @@ class Run:
     def _look_around(self, files: Files) -> None:
         """What a copy of memory needs and can be found out before the target is stopped: the map, flags, files."""
         if Include.HEAP in self.mode.include:
-            self._mapped = linux_maps.flagged(self.kernel.blocks(f"/proc/{self.target.pid}/smaps"))
-            files.open(kind for kind in self._mapped.kinds if kind.inode and self._from_file(kind))
+            smaps = self.kernel.blocks(f"/proc/{self.target.pid}/smaps")
+            self._mapped = linux_maps.flagged(smaps, self.spool)
+            files.open(self._mapped.each(lambda kind: kind.inode and self._from_file(kind) and kind.module))
+            files.open(self._mapped.each(lambda kind: kind.fileless))
+            files.open(self._mapped.each(lambda kind: kind.inode and self._from_file(kind)))
 
     def _hangs(self) -> bool:
         """Whether its window hangs, as far as that is known yet."""
@@ -246,13 +253,13 @@ class Run:
         """The memory map of the stopped target; it is read anew only if it has changed since."""
         maps = f"/proc/{self.target.pid}/maps"
         if Include.HEAP not in self.mode.include:
-            return linux_maps.listed(self.kernel.blocks(maps))
+            return linux_maps.listed(self.kernel.blocks(maps), self.spool)
         if linux_maps.fingerprint(self.kernel.blocks(maps)) == self._mapped.fingerprint:
             return self._mapped
-        now = linux_maps.listed(self.kernel.blocks(maps))
+        now = linux_maps.listed(self.kernel.blocks(maps), self.spool, self._mapped.flags_at)
         if now.edges == self._mapped.edges:
-            return now.flagged(self._mapped)
-        return linux_maps.flagged(self.kernel.blocks(f"/proc/{self.target.pid}/smaps"))
+            return now
+        return linux_maps.flagged(self.kernel.blocks(f"/proc/{self.target.pid}/smaps"), self.spool)
 
     def _snapshot(self) -> Snapshot:
         """Everything about the target but its memory."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import array
+import bisect
 import os
 from contextlib import ExitStack, contextmanager
 
 from tray.capture import linux_caution, linux_code, linux_maps, linux_plan
 from tray.capture.linux_aside import MOST, MOST_SHARED, Aside
 from tray.capture.linux_clone import Clone, NoClone
+from tray.capture.linux_pages import Pages
 from tray.capture.linux_parts import Parts
 from tray.lean import TYPE_CHECKING
 from tray.model import Gap
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from tray.capture.linux_code import Found
     from tray.capture.linux_files import Files
     from tray.capture.linux_freeze import Freeze
-    from tray.capture.linux_maps import Mapping, Mappings, Pages
+    from tray.capture.linux_maps import Mapping, Mappings
     from tray.capture.linux_plan import Plan
     from tray.ffi.linux import Kernel
     from tray.model import Include
@@ -153,7 +155,7 @@ class Shot:
             memory = self._kernel.open_memory(self.pid)
             stack.callback(os.close, memory)
             self._clone.mend(memory)
-            pages = linux_maps.Pages(self._kernel, self.pid)
+            pages = Pages(self._kernel, self.pid)
             stack.callback(pages.close)
             yield memory, pages
 
@@ -172,14 +174,12 @@ class Shot:
         maps = f"/proc/{self.pid}/maps"
         if linux_maps.fingerprint(self._kernel.blocks(maps)) == mappings.fingerprint:
             return mappings, []
-        edges = linux_maps.listed(self._kernel.blocks(maps)).edges
-        here = set(zip(edges[::2], edges[1::2], strict=True))
-        cloned = mappings.where(lambda kind: kind.cloned and not kind.special)
-        missing = {(one.start, one.end): one for one in cloned if (one.start, one.end) not in here}
-        if missing:
-            mappings = linux_maps.Mappings(one for one in mappings if (one.start, one.end) not in missing)
+        here = linux_maps.edges(self._kernel.blocks(maps))
+        cloned = mappings.places(lambda kind: kind.cloned and not kind.special)
+        missing = [place for place in cloned if not _has(here, *mappings.span(place))]
         why = "kept from the clone at the last moment"
-        return mappings, [Gap(str(one), why, one.size) for one in missing.values()]
+        gaps = [Gap(str(one), why, one.size) for one in map(mappings.made, missing)]
+        return mappings.without(frozenset(missing)) if missing else mappings, gaps
 
     def dismiss(self) -> None:
         """The clone has been read: let it end by itself and forget what was put aside; `end` must still be called."""
@@ -200,3 +200,9 @@ def _lacking(kind: Mapping) -> bool:
 def _sharing(kind: Mapping) -> bool:
     """Whether a clone shares mappings of this kind."""
     return kind.shared and not _lacking(kind)
+
+
+def _has(edges: array.array[int], start: int, end: int) -> bool:
+    """Whether one of the mappings with these edges begins and ends there."""
+    index = bisect.bisect_right(edges, start) - 1
+    return index >= 0 and index % 2 == 0 and edges[index] == start and edges[index + 1] == end

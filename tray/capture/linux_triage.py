@@ -10,17 +10,22 @@ from __future__ import annotations
 import array
 import bisect
 import struct
+from heapq import merge
+from itertools import groupby
 
 from tray.capture.linux_mini import PAGE, stack
 from tray.ffi import linux as ffi
 from tray.formats import linkmap
+from tray.formats.file_note import FileList
 from tray.lean import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray.capture.linux_maps import Mappings
     from tray.model import Region, Snapshot, Thread
+
+    Place = tuple[int, int, int]
 
 SYSTEM = (
     "/usr/",
@@ -36,6 +41,7 @@ SYSTEM = (
     "/gnu/",
 )
 """Folders whose names tell nothing about a person."""
+_SYSTEM = tuple(folder.encode() for folder in SYSTEM)
 _LOCK = 12
 """Bytes of a mutex: its word, its count, its owner."""
 _DYNAMIC = 4 << 10
@@ -63,35 +69,32 @@ class Triage:
         read: Callable[[int, int], bytes],
     ) -> None:
         registers = [struct.unpack("<27Q", thread.registers) for thread in threads]
-        self._stacks = [span for span in _joined(stack(one, mappings) for one in registers) if span[1]]
-        code = _joined((m.start, m.end) for m in mappings.where(lambda kind: "x" in kind.access))
-        self._pointers = _joined([*code, *self._stacks])
-        self._starts = [start for start, _ in self._pointers]
-        whole = [*_heads(mappings), *_locks(registers), *_linked(auxv, read)]
+        stacks = sorted(span for span in (stack(one, mappings) for one in registers) if span[1])
+        code = map(mappings.span, mappings.places(lambda kind: "x" in kind.access))
+        self._stacks, self._pointers = _joined(stacks), _joined(merge(code, stacks))
+        others = [*_locks(registers), *_linked(auxv, read)]
         vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
         if (mapping := mappings.at(vdso)) and mapping.start == vdso:
-            whole.append((mapping.start, mapping.end))
-        self._whole = _joined(span for span in whole if (m := mappings.at(span[0])) and not m.special)
+            others.append((mapping.start, mapping.end))
+        whole = merge(_heads(mappings), sorted(others))
+        self._whole = _joined(span for span in whole if _lent(mappings, span[0]))
 
     @property
-    def pages(self) -> set[int]:
-        """Addresses of the pages that hold it."""
-        spans = [*self._stacks, *self._whole]
-        return {page for start, end in spans for page in range(start - start % PAGE, end, PAGE)}
+    def pages(self) -> Iterator[int]:
+        """Addresses of the pages that hold it, sorted."""
+        spans = merge(_pairs(self._stacks), _pairs(self._whole))
+        pages = (page for start, end in spans for page in range(start - start % PAGE, end, PAGE))
+        return (page for page, _ in groupby(sorted(array.array("Q", pages))))
 
     def strip(self, start: int, content: bytes) -> bytes:
         """A stretch of memory as strangers may see it."""
         found = bytearray(len(content))
-        for span in self._stacks:
-            first, last = _both(span, (start, start + len(content)))
-            if first < last:
-                words = array.array("Q", content[first - start : last - start])
-                kept = array.array("Q", (word if self._points(word) else 0 for word in words))
-                found[first - start : last - start] = kept.tobytes()
-        for span in self._whole:
-            first, last = _both(span, (start, start + len(content)))
-            if first < last:
-                found[first - start : last - start] = content[first - start : last - start]
+        for first, last in _within(self._stacks, start, start + len(content)):
+            words = array.array("Q", content[first - start : last - start])
+            kept = array.array("Q", (word if self._points(word) else 0 for word in words))
+            found[first - start : last - start] = kept.tobytes()
+        for first, last in _within(self._whole, start, start + len(content)):
+            found[first - start : last - start] = content[first - start : last - start]
         return bytes(found)
 
     def told(self, snapshot: Snapshot) -> Snapshot:
@@ -100,7 +103,7 @@ class Triage:
             snapshot,
             arguments="",
             threads=tuple(self._thread(thread) for thread in snapshot.threads),
-            mappings=tuple(_placeless(mapping) for mapping in snapshot.mappings),
+            mappings=_Placeless(snapshot.mappings),
         )
 
     def _thread(self, thread: Thread) -> Thread:
@@ -112,15 +115,40 @@ class Triage:
         return replace(thread, registers=struct.pack("<27Q", *values), floating=b"", extended=b"", signal=b"")
 
     def _points(self, word: int) -> bool:
-        index = bisect.bisect_right(self._starts, word) - 1
-        return index >= 0 and word < self._pointers[index][1]
+        return bisect.bisect_right(self._pointers, word) % 2 == 1
 
 
-def _heads(mappings: Mappings) -> Iterable[Span]:
+class _Placeless(FileList):
+    """File mappings without their folders, where those may be a person's."""
+
+    def made(self, index: int) -> Region:
+        """See `Made`."""
+        one = self._regions[index]
+        path = _placeless(one.path.encode("utf-8", "surrogateescape"))
+        return replace(one, path=path.decode("utf-8", "surrogateescape"))
+
+    def spans(self) -> Iterator[Place]:
+        """See `FileList`."""
+        return self._regions.spans() if isinstance(self._regions, FileList) else super().spans()
+
+    def names(self) -> Iterator[bytes]:
+        """See `FileList`."""
+        names = self._regions.names if isinstance(self._regions, FileList) else super().names
+        return map(_placeless, names())
+
+
+def _heads(mappings: Mappings) -> Iterator[Span]:
     """The modules' first pages, which hold their build ids: what is in the files, for all to see."""
-    code = {kind.path for kind in mappings.kinds if "x" in kind.access and kind.inode}
-    of_code = mappings.where(lambda kind: kind.inode and kind.path in code)
-    return [(m.start, m.start + PAGE) for m in of_code if m.offset == 0]
+    for place in mappings.places(lambda kind: kind.module):
+        if mappings.offset(place) == 0:
+            start, _ = mappings.span(place)
+            yield start, start + PAGE
+
+
+def _lent(mappings: Mappings, address: int) -> bool:
+    """Whether a mapping of the process's own is there."""
+    place = mappings.place(address)
+    return place is not None and not mappings.kind(place).special
 
 
 def _locks(registers: Iterable[Sequence[int]]) -> Iterable[Span]:
@@ -154,23 +182,30 @@ def _dynamic(content: bytes) -> int:
     return next(ends, 0)
 
 
-def _placeless(mapping: Region) -> Region:
-    """A file mapping without its folder, where that may be a person's."""
-    if mapping.path.startswith(SYSTEM):
-        return mapping
-    return replace(mapping, path=mapping.path.rstrip("/").rpartition("/")[2])
+def _placeless(path: bytes) -> bytes:
+    """A path without its folder, where that may be a person's."""
+    return path if path.startswith(_SYSTEM) else path.rstrip(b"/").rpartition(b"/")[2]
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
-    """Spans, sorted, those that touch made one."""
-    found: list[Span] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
+def _joined(spans: Iterable[Span]) -> array.array[int]:
+    """Start and end, in turn, of sorted spans, those that touch made one."""
+    found = array.array("Q")
+    for start, end in spans:
+        if found and start <= found[-1]:
+            found[-1] = max(end, found[-1])
         else:
-            found.append((start, end))
+            found.extend((start, end))
     return found
 
 
-def _both(one: Span, other: Span) -> Span:
-    return max(one[0], other[0]), min(one[1], other[1])
+def _pairs(edges: array.array[int]) -> Iterator[Span]:
+    numbers = iter(edges)
+    return zip(numbers, numbers, strict=True)
+
+
+def _within(edges: array.array[int], start: int, end: int) -> Iterator[Span]:
+    """The spans as far as they are within a stretch."""
+    index = bisect.bisect_right(edges, start) & ~1
+    while index < len(edges) and edges[index] < end:
+        yield max(edges[index], start), min(edges[index + 1], end)
+        index += 2

@@ -18,6 +18,7 @@ import struct
 from itertools import accumulate
 
 from tray.formats import elf, xstate
+from tray.formats.file_note import FileList
 from tray.formats.pieces import Pieces
 from tray.lean import TYPE_CHECKING, dataclass
 
@@ -67,17 +68,14 @@ def _process_note(snapshot: Snapshot) -> bytes:
 
 def _file_note(mappings: Sequence[Region]) -> Iterator[bytes]:
     """NT_FILE, piece by piece: count, page size, (start, end, offset in pages) each, then the names."""
-    size = 16 + sum(_SPAN.size + len(_name(region)) for region in mappings)
-    yield elf.note_head("CORE", NT_FILE, size) + struct.pack("<QQ", len(mappings), PAGE)
-    for region in mappings:
-        yield _SPAN.pack(region.start, region.end, region.offset // PAGE)
-    for region in mappings:
-        yield _name(region)
+    files = mappings if isinstance(mappings, FileList) else FileList(mappings)
+    size = 16 + sum(_SPAN.size + len(name) + 1 for name in files.names())
+    yield elf.note_head("CORE", NT_FILE, size) + struct.pack("<QQ", len(files), PAGE)
+    for start, end, offset in files.spans():
+        yield _SPAN.pack(start, end, offset // PAGE)
+    for name in files.names():
+        yield name + b"\0"
     yield bytes(-size % 4)
-
-
-def _name(region: Region) -> bytes:
-    return region.path.encode("utf-8", "surrogateescape") + b"\0"
 
 
 def thread_notes(parent: int, thread: Thread, floating: bytes, extended: bytes) -> tuple[bytes, bytes]:

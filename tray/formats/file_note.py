@@ -8,11 +8,41 @@ from collections.abc import Sequence
 
 from tray.errors import BadDump
 from tray.formats.made import Made
+from tray.lean import TYPE_CHECKING
 from tray.model import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _HEAD = struct.Struct("<QQ")
 """How many, and what their offsets are counted in."""
 _SPAN = struct.Struct("<QQQ")
+
+
+class FileList(Made[Region]):
+    """Mapped files, and what a core file says of them; those that keep them as numbers tell it without an object each.
+
+    Args:
+        regions: The files.
+    """
+
+    def __init__(self, regions: Sequence[Region] = ()) -> None:
+        self._regions = regions
+
+    def __len__(self) -> int:
+        return len(self._regions)
+
+    def made(self, index: int) -> Region:
+        """One of them; see `Made`."""
+        return self._regions[index]
+
+    def spans(self) -> Iterator[tuple[int, int, int]]:
+        """Start, end and offset in bytes of each."""
+        return ((one.start, one.end, one.offset) for one in self)
+
+    def names(self) -> Iterator[bytes]:
+        """The path of each."""
+        return (one.path.encode("utf-8", "surrogateescape") for one in self)
 
 
 class FileNote(Made[Region]):
