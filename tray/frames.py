@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import enum
-
-from tray.lean import dataclass
+from tray.lean import StrEnum, dataclass
 
 
-class Trust(enum.StrEnum):
+class Trust(StrEnum):
     """How a frame was found, the surest first."""
 
     REGISTERS = "registers"

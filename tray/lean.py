@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from operator import attrgetter
 
 __all__ = [
-    "TYPE_CHECKING", "UTC", "NamedTuple", "Protocol", "at_first_words", "dataclass", "datetime", "dumps", "field",
-    "loading", "logger", "overload", "pattern", "replace", "signal",
+    "TYPE_CHECKING", "UTC", "Flag", "NamedTuple", "Protocol", "StrEnum", "at_first_words", "dataclass", "datetime",
+    "dumps", "field", "loading", "logger", "overload", "pattern", "replace", "signal",
 ]  # fmt: skip
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from dataclasses import Field, dataclass, field, replace
     from datetime import UTC, datetime
+    from enum import Flag, StrEnum
     from logging import Logger
     from re import Pattern
     from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar, overload
@@ -262,6 +263,61 @@ class _NamedTuple(metaclass=_Tuples):
     """``typing.NamedTuple``."""
 
 
+class _Members(type):
+    """Makes a class that has no other instances than those that stand in it by name."""
+
+    _kept: dict[object, Any]
+
+    def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> None:
+        super().__init__(name, bases, body)
+        cls._kept = {}
+        for word, value in body.items():
+            if isinstance(value, str) and not word.startswith("_"):
+                cls._kept[value] = made = super().__call__(value)
+                made.name, made.value = word, value
+                setattr(cls, word, made)
+
+    def __call__(cls, value: object) -> Any:  # noqa: ANN401 - an instance
+        try:
+            return cls._kept[value]
+        except (KeyError, TypeError):
+            raise ValueError(f"{value!r} is not a valid {cls.__qualname__}") from None
+
+    def __iter__(cls) -> Iterator[Any]:
+        return iter(cls._kept.values())
+
+    def __len__(cls) -> int:
+        return len(cls._kept)
+
+
+class _StrEnum(str, metaclass=_Members):  # noqa: SLOT000 - each has a name
+    """``enum.StrEnum``, as far as we use it."""
+
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"<{self.__class__.__name__}.{self.name}: {self.value!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.__class__, (self.value,)
+
+
+class _Flag(int):
+    """``enum.Flag``, as far as we use it: joined by ``|``, asked with ``in``."""
+
+    def __init_subclass__(cls) -> None:
+        for word, value in [*cls.__dict__.items()]:
+            if isinstance(value, int):
+                setattr(cls, word, cls(value))
+
+    def __or__(self, other: int) -> Any:  # noqa: ANN401 - of the same class
+        return self.__class__(super().__or__(other))
+
+    def __contains__(self, other: int) -> bool:
+        return self & other == other
+
+
 def _overload(function: Value) -> Value:
     """``typing.overload``: only checkers look at it."""
     return function
@@ -269,4 +325,4 @@ def _overload(function: Value) -> Value:
 
 if not TYPE_CHECKING:
     dataclass, field, replace = _dataclass, _Field, _replace
-    NamedTuple, Protocol, overload = _NamedTuple, object, _overload
+    Flag, NamedTuple, Protocol, StrEnum, overload = _Flag, _NamedTuple, object, _StrEnum, _overload

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import enum
-
 from tray.frames import Frame as Frame  # noqa: PLC0414 - given on: whoever needs nouns finds them here
 from tray.frames import Stack as Stack  # noqa: PLC0414, TC001
 from tray.frames import Trust as Trust  # noqa: PLC0414
-from tray.lean import TYPE_CHECKING, dataclass
+from tray.lean import TYPE_CHECKING, Flag, StrEnum, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from tray.verdicts import Asked, Crash, Verdict, Wait
 
 
-class Trigger(enum.StrEnum):
+class Trigger(StrEnum):
     """Why a dump was taken."""
 
     HOTKEY = "hotkey"
@@ -27,18 +25,18 @@ class Trigger(enum.StrEnum):
     CRASH = "crash"
 
 
-class Include(enum.Flag):
+class Include(Flag):
     """What a dump keeps, in words that no system owns; each back end of ``capture`` maps them once."""
 
-    CALLS = enum.auto()
+    CALLS = 1
     """Every thread's calls and registers; alone, it is a promise to leave out what else a stack holds."""
-    STACKS = enum.auto()
+    STACKS = 2
     """Every thread's stack as it is, and what a debugger needs to name the frames."""
-    GLOBALS = enum.auto()
+    GLOBALS = 4
     """Every module's own data."""
-    HEAP = enum.auto()
+    HEAP = 8
     """Private writable memory, and memory shared without a file."""
-    MAPPED_FILES = enum.auto()
+    MAPPED_FILES = 16
     """Everything else that can be read: code, and files mapped into memory."""
 
 

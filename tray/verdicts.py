@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import enum
-
-from tray.lean import TYPE_CHECKING, dataclass, field
+from tray.lean import TYPE_CHECKING, StrEnum, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class WaitKind(enum.StrEnum):
+class WaitKind(StrEnum):
     """What a thread waits for."""
 
     MUTEX = "mutex"
@@ -88,7 +86,7 @@ class WaitChain:
     cycle: bool = False
 
 
-class VerdictKind(enum.StrEnum):
+class VerdictKind(StrEnum):
     """Why a program hangs, as far as a dump can tell."""
 
     DEADLOCK = "deadlock"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import enum
 import gc
 import inspect
 import json
@@ -209,3 +211,62 @@ def test_json_is_as_the_real_one(value):
 def test_json_refuses_what_the_real_one_refuses():
     """With the same words."""
     assert tried(lambda: lean.dumps({"a": {1}})) == tried(lambda: json.dumps({"a": {1}}))
+
+
+def choices(base):
+    """The same class of choices by one or the other library."""
+
+    class Kind(base):
+        """Of things."""
+
+        FIRST = "first"
+        """With words."""
+        SECOND = "the second"
+
+        @property
+        def loud(self) -> str:
+            """In capitals."""
+            return self.upper()
+
+    return Kind
+
+
+def test_choices_are_as_the_real_ones():
+    """Found by value, told apart, shown, copied, packed and refused alike."""
+    ours, real = choices(lean.StrEnum), choices(enum.StrEnum)
+    for act in (
+        lambda kind: ("first" in [*kind], len(kind), [one.name for one in kind], [one.value for one in kind]),
+        lambda kind: (repr(kind.FIRST), str(kind.FIRST), f"{kind.SECOND:>12}", kind.FIRST.loud, kind.__doc__),
+        lambda kind: (
+            kind("first") is kind.FIRST,
+            kind(kind.FIRST) is kind.FIRST,
+            isinstance(kind.FIRST, str),
+        ),
+        lambda kind: (kind.FIRST == "first", kind.FIRST == kind.SECOND, {kind.FIRST: 1}[kind("first")]),
+        lambda kind: (copy.deepcopy(kind.FIRST) is kind.FIRST, json.dumps([kind.SECOND])),
+    ):
+        assert act(ours) == act(real), inspect.getsource(act)
+    for wrong in ("other", "", 1, None, []):
+        with pytest.raises(ValueError, match=r"is not a valid .*Kind"):
+            ours(wrong)
+
+
+def test_flags_are_as_the_real_ones():
+    """Joined, asked, compared."""
+
+    def flags(base):
+        class Part(base):
+            ONE = 1
+            TWO = 2
+            FOUR = 4
+
+        return Part
+
+    for kind in (flags(lean.Flag), flags(enum.Flag)):
+        both = kind.ONE | kind.FOUR
+        assert kind.ONE in both
+        assert kind.TWO not in both
+        assert kind.ONE | kind.TWO not in both
+        assert both == kind.FOUR | kind.ONE
+        assert isinstance(both, kind)
+        assert both | kind.TWO != both

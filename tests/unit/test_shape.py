@@ -38,16 +38,17 @@ POSIX_ONLY = ("fcntl", "termios", "pwd", "grp", "resource", "tty", "pty", "syslo
 HEAVY = ("PIL", "pystray", "rich", "Xlib", "dbus_fast", "keyboard", "desktop_notifier", "tkinter", "asyncio")
 
 NEEDLESS = {
-    "argparse", "ast", "bz2", "copy", "dataclasses", "datetime", "fnmatch", "gettext", "inspect", "ipaddress", "json",
-    "locale", "logging", "lzma", "pathlib", "platformdirs", "queue", "random", "re", "shutil", "signal", "string",
-    "subprocess", "tempfile", "textwrap", "tokenize", "tomllib", "traceback", "typing", "unicodedata", "urllib", "zlib",
+    "argparse", "ast", "bz2", "copy", "dataclasses", "datetime", "enum", "fnmatch", "gettext", "inspect", "ipaddress",
+    "json", "locale", "logging", "lzma", "pathlib", "platformdirs", "queue", "random", "re", "shutil", "signal",
+    "string", "subprocess", "tempfile", "textwrap", "tokenize", "tomllib", "traceback", "typing", "unicodedata",
+    "urllib", "zlib",
 }  # fmt: skip
 """What a dump would wait for, and need memory for, without using it.
 
 `tray.lean` and `tray.paths` have some of it for less.
 """
 if sys.platform == "win32":  # there only platformdirs knows the folders, and paths are the library's own
-    NEEDLESS -= {"copy", "fnmatch", "ipaddress", "pathlib", "platformdirs", "re", "string", "urllib"}
+    NEEDLESS -= {"copy", "enum", "fnmatch", "ipaddress", "pathlib", "platformdirs", "re", "string", "urllib"}
 
 
 def modules() -> list[Path]:

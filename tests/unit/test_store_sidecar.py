@@ -26,7 +26,7 @@ dumps = st.builds(
     path=paths,
     format=st.sampled_from(["elf-core", "minidump"]),
     mode=words,
-    trigger=st.sampled_from(Trigger),
+    trigger=st.sampled_from([*Trigger]),
     target=targets,
     taken=st.datetimes(timezones=st.just(UTC)),
     seconds=seconds,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, StrEnum
 from tray.modes.full import FULL
 from tray.modes.heap import HEAP
 from tray.modes.mini import MINI
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 MODES: dict[str, Mode] = {mode.name: mode for mode in (MINI, HEAP, FULL, TRIAGE)}
 
 
-class How(enum.StrEnum):
+class How(StrEnum):
     """How the memory of a large dump is read."""
 
     AUTO = "auto"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass, replace
-from enum import Enum
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +87,7 @@ def everywhere(told: Any, hide: Callable[[str], str]) -> Any:  # noqa: ANN401 - 
     """The same value with every text and path in it redacted, however deep."""
     if isinstance(told, PathLike):
         return Path(hide(str(told)))
-    if isinstance(told, str) and not isinstance(told, Enum):
+    if type(told) is str:
         return hide(told)
     if isinstance(told, tuple):
         return tuple(everywhere(one, hide) for one in told)
