@@ -126,11 +126,17 @@ _MISSING: Any = object()
 class _Field:
     """What a dataclass knows of one field."""
 
+    __slots__ = ("compare", "default", "default_factory")
+
     def __init__(
         self, default: object = _MISSING, default_factory: object = _MISSING, *, compare: bool = True
     ) -> None:
-        said = {"default": default, "default_factory": default_factory, "compare": compare}
-        self.said: dict[str, Any] = {word: what for word, what in said.items() if what is not _MISSING}
+        self.default, self.default_factory, self.compare = default, default_factory, compare
+
+    def said(self) -> dict[str, Any]:
+        """What it was made with."""
+        said = {word: getattr(self, word) for word in self.__slots__}
+        return {word: what for word, what in said.items() if what is not _MISSING}
 
 
 def _replace(value: Value, /, **changes: object) -> Value:
@@ -151,7 +157,7 @@ def _made(kind: type[Value], *, frozen: bool, eq: bool) -> type[Value]:
     fields = {name: _said(kind.__dict__.get(name, _MISSING)) for name in kind.__annotations__}
     body = {"__repr__": _shown, "__init__": _Constructor(fields, frozen=frozen)}
     if eq:
-        body |= _comparison([name for name, field in fields.items() if field.said["compare"]], hashed=frozen)
+        body |= _comparison([name for name, field in fields.items() if field.compare], hashed=frozen)
     if frozen:
         body |= {"__setattr__": _refuse, "__delattr__": _refuse}
     body |= {name: what for name, what in kind.__dict__.items() if name not in (*fields, *_OF_CLASSES)}
@@ -188,10 +194,11 @@ class _Constructor:
         known: dict[str, Any] = {"_missing": _MISSING}
         head, lines = ["self"], []
         for name, field in self._fields.items():
-            known |= {f"_{word}_{name}": what for word, what in field.said.items()}
-            if "default" in field.said:
+            if field.default is not _MISSING:
+                known[f"_default_{name}"] = field.default
                 head.append(f"{name}=_default_{name}")
-            elif "default_factory" in field.said:
+            elif field.default_factory is not _MISSING:
+                known[f"_default_factory_{name}"] = field.default_factory
                 head.append(f"{name}=_missing")
                 lines.append(f"if {name} is _missing: {name} = _default_factory_{name}()")
             else:
@@ -216,7 +223,7 @@ class _Fields:
         import dataclasses
 
         fields = [
-            (name, kind.__annotations__[name], dataclasses.field(**field.said))
+            (name, kind.__annotations__[name], dataclasses.field(**field.said()))
             for name, field in self._fields.items()
         ]
         made: Any = dataclasses.make_dataclass(kind.__name__, fields)
