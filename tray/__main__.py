@@ -2,9 +2,18 @@
 
 import sys
 
-from tray.cli import main
+from tray import cli
 
 __all__ = ["main"]
+
+
+def main() -> int:
+    """Run the tray or a command; gives the exit code if the process has not ended with it."""
+    code = cli.main()
+    if len(sys.argv) > 1 and sys.platform != "win32":
+        cli.leave(code)
+    return code
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from tray import cli, commands, errors
-from tray.__main__ import main
+from tray.cli import main
 from tray.commands import plain
 from tray.commands.parser import exit_codes, parser
 
@@ -366,3 +366,31 @@ def test_untold_options_are_not_in_the_help(capsys, name):
     told = capsys.readouterr().out
     assert not {"--request", "--program", "--pipes"} & {*told.replace("]", " ").replace("[", " ").split()}
     assert commands.UNTOLD not in told
+
+
+LEAVES = """
+import atexit, sys, threading
+from tray import cli
+class Thing:
+    def __del__(self):
+        print("taken apart", flush=True)
+thing = Thing()
+atexit.register(print, "at exit")
+print("some text,", end=" ")
+{more}
+cli.leave(7)
+sys.exit(8)
+"""
+WAITS = "threading.Thread(target=lambda: (threading.main_thread().join(), print('the last word'))).start()"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [("", (7, "some text, at exit\n")), (WAITS, (8, "some text, the last word\nat exit\ntaken apart\n"))],
+)
+def test_the_process_ends_at_once(more, told):
+    """With all that was said and is to be done at exit, but nothing taken apart; not before a thread that works."""
+    result = subprocess.run(
+        [sys.executable, "-c", LEAVES.format(more=more)], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (*told, "")
