@@ -76,10 +76,12 @@ def test_ctrl_c_after_the_dump(target, tmp_path: Path) -> None:
     program = target("many_threads")
     process = dumping.start(dumping.command("dump", program.pid, "--output", f"{tmp_path}/"), tmp_path)
     path = read_line(process.stdout)
+    assert read_line(process.stderr).startswith("Dumped many_threads (")
+    assert read_line(process.stderr).startswith("  Nothing wrong seen: "), "why it hangs is told at once"
     process.send_signal(signal.SIGINT)
     _, talk = process.communicate(timeout=dumping.LIMIT)
     assert process.returncode == 0, talk
-    assert "Traceback" not in talk
+    assert re.fullmatch(r"  There is no report, for you stopped it.*\n|(  .*\n)?  Report: .*\n", talk)
     assert [file.suffix for file in sorted(tmp_path.glob("many_threads*"))][:2] == [".core", ".json"]
     assert dumping.outcome(dumping.start(dumping.command("explain", path, "--json"), tmp_path)).code == 0
 

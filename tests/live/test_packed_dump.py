@@ -57,6 +57,19 @@ def test_packed_and_plain_tell_the_same(target, tmp_path: Path) -> None:
     assert not list(scratch.iterdir())
 
 
+def test_a_packed_dump_that_was_given_a_name(target, tmp_path: Path) -> None:
+    """It ends in what it is, the user is told, and it is read by that name."""
+    program, chosen = target("threads"), tmp_path / "mine.core"
+    done = hangshot(
+        "dump", program.pid, "--compress", "zstd", "--output", chosen, scratch=tmp_path / "scratch"
+    )
+    assert done.stdout == f"{chosen}.zst\n"
+    assert ".zst was added to its name" in done.stderr
+    assert not chosen.exists()
+    told = json.loads(hangshot("inspect", f"{chosen}.zst", "--json", scratch=tmp_path / "scratch").stdout)
+    assert {one["tid"] for one in told["threads"]} == {*program.tids}
+
+
 def test_a_packed_dump_opens_in_gdb(target, tmp_path: Path) -> None:
     """``open --debugger`` unpacks it for gdb, which names the frames, and tidies up."""
     program, scratch = target("threads"), tmp_path / "scratch"

@@ -15,7 +15,7 @@ import pytest
 from tray.errors import NoDump, StoreFull, StoreUnusable
 from tray.model import Dump, Retention, Target, Trigger
 from tray.modes import MODES
-from tray.store import Store, folder, names
+from tray.store import Store, described, folder, names
 
 MINI = MODES["mini"]
 TARGET = Target(42, 7, "my app")
@@ -30,9 +30,9 @@ def store(tmp_path):
     return Store(tmp_path / "state" / "dumps", Retention(count=20))
 
 
-def begin(store, taken=TAKEN, target=TARGET, **more):
+def begin(store, taken=TAKEN, target=TARGET, suffix=".core", **more):
     """A dump begun with little to say."""
-    return store.begin(target, MINI, ".core", taken, need=0, **more)
+    return store.begin(target, MINI, suffix, taken, need=0, **more)
 
 
 def describe(partial, taken=TAKEN, target=TARGET):
@@ -451,6 +451,16 @@ def test_output_may_be_a_file(store, tmp_path, monkeypatch):
     assert dump.id == "mine"
 
 
+@pytest.mark.parametrize("output", ["mine.core", "mine.core.zst"])
+def test_output_of_a_packed_dump_says_that_it_is_packed(store, tmp_path, output):
+    """Also where the user left it out: ``unzstd`` goes by the name, and so do people. No name is taken that way."""
+    dump = take(store, suffix=".core.zst", output=tmp_path / output)
+    assert listed(tmp_path) == ["mine.core.zst", "mine.json"]
+    assert (dump.id, described(dump.path)) == ("mine", dump)
+    with pytest.raises(StoreUnusable, match=r"mine\.core\.zst exists already"):
+        begin(store, suffix=".core.zst", output=tmp_path / output)
+
+
 @pytest.mark.parametrize("taken", ["mine.core", "mine.json"])
 def test_output_never_overwrites(store, tmp_path, taken):
     """Neither the dump's nor the sidecar's name may be taken."""
@@ -464,6 +474,7 @@ def test_output_never_overwrites(store, tmp_path, taken):
     [
         ("nowhere/mine.core", "There is no folder"),
         ("mine.json", "its own sidecar"),
+        ("mine.core.zst", "the name of a packed dump"),
         ("file/", "is a file, not a folder"),
         ("file/x/", "Not a directory|is a file, not a folder"),
     ],

@@ -267,7 +267,7 @@ def _done(dump: Dump, store: Store, request: dict[str, Any], held: Held, *, as_j
     if as_json:
         say(dumped(dump, removed))
     else:
-        _tell(dump, removed)
+        _tell(dump, removed, request.get("output"))
         _explain(dump, held)
 
 
@@ -313,8 +313,9 @@ def say(event: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _tell(dump: Dump, removed: list[Path]) -> None:
+def _tell(dump: Dump, removed: list[Path], output: str | None) -> None:
     """The path on standard output, for a script; the talk on standard error, for a person."""
+    from tray.packed import SUFFIX
     from tray.printable import printable
     from tray.sizes import shown
 
@@ -328,22 +329,33 @@ def _tell(dump: Dump, removed: list[Path]) -> None:
         print(f"  missing: {printable(gap.what)}: {gap.why}", file=sys.stderr)
     if removed:
         print(f"  {len(removed)} old dump(s) removed, as the settings say.", file=sys.stderr)
+    if output and dump.path.name == Path(output).name + SUFFIX:
+        print(f"  It is packed, so {SUFFIX} was added to its name.", file=sys.stderr)
+    if dump.verdict:
+        print(f"  {_sentence(dump)}", file=sys.stderr)
     print(dump.path, flush=True)
 
 
+def _sentence(dump: Dump) -> str:
+    """Why it hangs, as far as that is known at once."""
+    from tray.printable import printable
+
+    return printable(f"{dump.verdict.sentence}.") if dump.verdict else ""
+
+
 def _explain(dump: Dump, held: Held) -> None:
-    """Say why it hangs, and in which functions; neither an error nor Ctrl+C costs more than that."""
+    """Say in which functions it hangs, and where the report is; neither an error nor Ctrl+C costs more than that."""
     from tray import flow
     from tray.commands import explain
 
-    lines = [f"{dump.verdict.sentence}."] if dump.verdict else []
     try:
         with held.interruptible():
             report, text = flow.explain(dump.path)
-        lines = [*explain.told(report)[:1], f"Report: {text}"]
+        lines = [line for line in explain.told(report)[:1] if line != _sentence(dump)]
+        lines.append(f"Report: {text}")
     except KeyboardInterrupt:
-        pass
-    except TrayError as error:
-        lines.append(f"There is no report: {error}")
+        lines = ["There is no report, for you stopped it; 'hangshot explain' makes one."]
+    except (TrayError, OSError) as error:
+        lines = [f"There is no report: {error}"]
     for line in lines:
         print(f"  {line}", file=sys.stderr)

@@ -78,7 +78,7 @@ class Store:
             StoreUnusable: The folder cannot be made, written, or kept private.
             StoreFull: It has too little room.
         """
-        folder, chosen = (self.folder, None) if output is None else folders.chosen(output)
+        folder, chosen = (self.folder, None) if output is None else folders.chosen(output, suffix)
         if output is None:
             self.make()
         folders.sweep(folder)

@@ -118,13 +118,18 @@ def _ours(name: str) -> bool:
     return names.is_partial(name) or names.parse(stem) is not None
 
 
-def chosen(output: str | Path) -> tuple[Path, Path | None]:
+def chosen(output: str | Path, suffix: str) -> tuple[Path, Path | None]:
     """Folder and file that ``--output`` means; no file if it names a folder.
 
-    A folder that exists is left as it is. One that ends in a slash is made.
+    A folder that exists is left as it is. One that ends in a slash is made. The
+    name of a packed dump ends in ``.zst``, also where that was left out.
+
+    Args:
+        output: What was said.
+        suffix: How the dump would be called otherwise; tells whether it will be packed.
 
     Raises:
-        StoreUnusable: The folder cannot be, or the file exists.
+        StoreUnusable: The folder cannot be, the file exists, or its name says what it will not be.
     """
     text = os.fspath(output)
     path = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links
@@ -133,6 +138,14 @@ def chosen(output: str | Path) -> tuple[Path, Path | None]:
         return path, None
     if not path.parent.is_dir():
         raise StoreUnusable(f"There is no folder {path.parent}.", hint="Make it, or give another --output.")
+    packs = suffix.endswith(names.PACKED)
+    if path.suffix == names.PACKED and not packs:
+        raise StoreUnusable(
+            f"{path} is the name of a packed dump, and this one is not to be packed.",
+            hint=f"Add --compress zstd, or leave out the {names.PACKED}.",
+        )
+    if packs and path.suffix != names.PACKED:
+        path = path.with_name(path.name + names.PACKED)
     _refuse_existing(path)
     return path.parent, path
 
