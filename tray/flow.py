@@ -48,8 +48,16 @@ class Unfinished(Protocol):
         """A private file without a name."""
         ...
 
+    def begin_sync(self) -> None:
+        """Let what was written go to the disk meanwhile."""
+        ...
+
+    def tell(self, dump: Dump) -> None:
+        """Take note of what is known about it before it is there."""
+        ...
+
     def sync(self) -> None:
-        """Bring what was written to the disk."""
+        """Wait until it is there."""
         ...
 
     def finish(self, describe: Callable[[int, int], Dump]) -> Dump:
@@ -114,40 +122,47 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     packing = compress != packed.KINDS[0]
     suffix, need = capture.suffix + packed.SUFFIX * packing, need * (1 + packing)
     with store.begin(target, mode, suffix, taken, need=need, output=output) as partial:
-        with held.interruptible(), partial.scratch() if packing else nullcontext(partial.file) as file:
-            captured = capture.write(target, mode, file, progress, trigger)
+        with partial.scratch() if packing else nullcontext(partial.file) as file:
+            with held.interruptible():
+                captured = capture.write(target, mode, file, progress, trigger)
+            if not packing:
+                partial.begin_sync()
             if Include.STACKS not in mode.include:
                 target, captured = _for_strangers(target, captured)
-            found = _seen(file, captured)
-            if packing:
-                packed.pack(file, partial.file)
+            with held.interruptible():
+                found = _seen(file, captured)
+                if packing:
+                    packed.pack(file, partial.file)
+        dump = Dump(
+            id=partial.id,
+            path=partial.path,
+            format=captured.format,
+            mode=mode.name,
+            trigger=trigger,
+            target=target,
+            taken=taken,
+            seconds=0.0,
+            frozen=captured.frozen,
+            method=captured.method,
+            size=0,
+            allocated=0,
+            threads=captured.threads,
+            gaps=captured.gaps,
+            stuck=captured.stuck,
+            verdict=found.verdict if found else None,
+            waits=found.waits if found else (),
+            version=__version__,
+            system=_system(),
+        )
+        partial.tell(dump)
+        with held.interruptible():
             partial.sync()
             target = settled(target, captured.frozen) if settled else target
-
-        def describe(size: int, allocated: int) -> Dump:
-            return Dump(
-                id=partial.id,
-                path=partial.path,
-                format=captured.format,
-                mode=mode.name,
-                trigger=trigger,
-                target=target,
-                taken=taken,
-                seconds=time.monotonic() - began,
-                frozen=captured.frozen,
-                method=captured.method,
-                size=size,
-                allocated=allocated,
-                threads=captured.threads,
-                gaps=captured.gaps,
-                stuck=captured.stuck,
-                verdict=found.verdict if found else None,
-                waits=found.waits if found else (),
-                version=__version__,
-                system=_system(),
+        return partial.finish(
+            lambda size, allocated: replace(
+                dump, target=target, seconds=time.monotonic() - began, size=size, allocated=allocated
             )
-
-        return partial.finish(describe)
+        )
 
 
 def explain(path: Path) -> tuple[Report, Path]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from tray.commands.demo import opening, told, typed
-from tray.store.reason import as_json
+from tray.store import reason
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
 DUMPED = {
@@ -14,15 +16,17 @@ DUMPED = {
     "frozen_seconds": 0.012,
     "target": {"pid": 70, "name": "hangshot-demo", "executable": "/usr/bin/python3.11"},
     "gaps": [],
-    "verdict": as_json(
-        Verdict(
-            VerdictKind.DEADLOCK,
-            "Deadlock: worker-1 ↔ worker-2",
-            certain=True,
-            chain=(
-                Wait(71, "worker-1", WaitKind.MUTEX, "waits for a mutex", 0x1000, 72, "worker-2"),
-                Wait(72, "worker-2", WaitKind.MUTEX, "waits for a mutex", 0x2000, 71, "worker-1"),
-            ),
+    "verdict": json.loads(
+        reason.text(
+            Verdict(
+                VerdictKind.DEADLOCK,
+                "Deadlock: worker-1 ↔ worker-2",
+                certain=True,
+                chain=(
+                    Wait(71, "worker-1", WaitKind.MUTEX, "waits for a mutex", 0x1000, 72, "worker-2"),
+                    Wait(72, "worker-2", WaitKind.MUTEX, "waits for a mutex", 0x2000, 71, "worker-1"),
+                ),
+            )
         )
     ),
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -169,6 +171,21 @@ def test_ctrl_c_when_the_dump_is_whole(capture: FakeCapture, store: Store, monke
     monkeypatch.setattr(Partial, "finish", disturbed)
     dump = taken(capture, store)
     assert left(store) == sorted([dump.path, dump.sidecar])
+
+
+@pytest.mark.linux  # Windows has no signal for one thread
+def test_ctrl_c_while_it_goes_to_the_disk(capture: FakeCapture, store: Store, monkeypatch):
+    """It is heeded at once or when that is done, and both files go."""
+    fsync, main = os.fsync, threading.main_thread().ident
+
+    def disturbed(number: int) -> None:
+        signal.pthread_kill(main, signal.SIGINT)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", disturbed)
+    with pytest.raises(KeyboardInterrupt):
+        taken(capture, store)
+    assert left(store) == []
 
 
 def test_ctrl_c_works_as_before_afterwards(capture: FakeCapture, store: Store):

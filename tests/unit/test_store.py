@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import stat
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tray.errors import NoDump, StoreFull, StoreUnusable
 from tray.model import Dump, Retention, Target, Trigger
 from tray.modes import MODES
 from tray.store import Store, described, folder, names
+from tray.store import partial as partials
 
 MINI = MODES["mini"]
 TARGET = Target(42, 7, "my app")
@@ -132,6 +134,41 @@ def test_a_failing_sync_is_said(store, monkeypatch, number, error):
         with pytest.raises(error):
             partial.finish(describe(partial))
     assert listed(store.folder) == []
+    with begin(store) as partial:
+        partial.begin_sync()
+        partial.tell(describe(partial)(0, 0))
+        with pytest.raises(error):
+            partial.sync()
+    assert listed(store.folder) == []
+
+
+def test_a_sync_under_way_keeps_the_file_open(store, monkeypatch):
+    """An abandoned dump waits for it: the number of a closed file may be another file's by then."""
+    going, seen = threading.Event(), []
+    monkeypatch.setattr(os, "fsync", lambda _number: seen.append((going.wait(60), partial.file.closed)))
+    with begin(store) as partial:
+        partial.begin_sync()
+        partial.tell(describe(partial)(0, 0))
+        threading.Timer(0.05, going.set).start()
+    assert seen == [(True, False)]
+    assert listed(store.folder) == []
+
+
+def test_a_dump_is_synced_where_no_thread_can_be_started(store, monkeypatch):
+    """As in a container that has used up its processes."""
+    synced = []
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(partials, "start_new_thread", refuse)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with begin(store) as partial:
+        partial.begin_sync()
+        assert synced == [partial.file.fileno()]
+        partial.sync()
+        partial.finish(describe(partial))
+    assert len(listed(store.folder)) == 2
 
 
 @pytest.mark.parametrize("failing", range(1, 5))
@@ -562,16 +599,21 @@ def test_prune_reads_no_more_of_a_sidecar_than_when_it_was(store):
     assert store.prune() == [middle.path]
 
 
-def test_finish_brings_each_to_the_disk_once(store, monkeypatch):
-    """The dump, its sidecar, then both names: in this order, each with one sync, though the dump's came before."""
+@pytest.mark.parametrize(
+    "before", [("sync",), ("begin_sync", "tell", "sync"), ("begin_sync",), ("tell",), ()]
+)
+def test_finish_brings_each_to_the_disk_once(store, monkeypatch, before):
+    """The dump, its sidecar, then both names: in this order, each with one sync, whenever the dump's began."""
     order = []
     fsync, link = os.fsync, os.link
     monkeypatch.setattr(os, "fsync", lambda number: (order.append(os.fstat(number).st_ino), fsync(number)))
     monkeypatch.setattr(os, "link", lambda old, new: (order.append(Path(new).suffix), link(old, new)))
     with begin(store) as partial:
         partial.file.write(b"x")
-        partial.sync()
+        for step in before:
+            getattr(partial, step)(*[describe(partial)(0, 0)] * (step == "tell"))
         dump = partial.finish(describe(partial))
+    assert store.dumps() == [dump]
     inodes = [path.stat().st_ino for path in (dump.path, dump.sidecar, store.folder)]
     synced = inodes[:2] if os.name == "nt" else inodes
     assert [one for one in order if isinstance(one, int)] == synced

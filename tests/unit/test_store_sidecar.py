@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timezone
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_a_sidecar_has_a_line_for_each_field_and_each_row(dump):
 def test_a_crowd_is_written_thread_by_thread(name):
     """No more than a few rows are made before those before them are written; a name that looks like two rows is one."""
     made = []
-    rows = (made.append(tid) or {"tid": tid, "name": name} for tid in range(5000))
+    rows = (made.append(tid) or json.dumps({"tid": tid, "name": name}) for tid in range(5000))
     blocks = streamed.blocks(streamed.pieces({"schema": 1, "threads": rows, "none": iter(())}))
     before = b""
     for block in blocks:
@@ -100,6 +101,13 @@ def test_a_crowd_is_written_thread_by_thread(name):
     first = before[: before.index(b"\n")]
     assert json.loads(first)["none"] == []
     assert [row["tid"] for row in json.loads(first)["threads"]] == [*range(5000)]
+
+
+def test_what_is_known_last_stands_last():
+    """All before it can be written while the dump is still on its way to the disk."""
+    later = replace(PLAIN, seconds=9.0, size=8192, allocated=512, target=replace(PLAIN.target, window=None))
+    assert [*sidecar.most(PLAIN)] == [*sidecar.most(later)]
+    assert sidecar.read(b"".join(sidecar.most(PLAIN)) + sidecar.rest(later), PLAIN.path) == later
 
 
 def test_a_sidecar_moves_with_its_dump():

@@ -98,6 +98,12 @@ class LentFile:
         """See `tray.store.Partial.scratch`."""
         return self._store.scratch()
 
+    def begin_sync(self) -> None:
+        """Not here: Windows lets nobody read meanwhile through a handle that is lent."""
+
+    def tell(self, dump: Dump) -> None:
+        """Nothing yet: the asker writes the sidecar, in the end."""
+
     def sync(self) -> None:
         """See `tray.store.Partial.sync`."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from _thread import allocate_lock, start_new_thread
 
 from tray.errors import StoreUnusable
 from tray.lean import TYPE_CHECKING
@@ -47,6 +48,8 @@ class Partial:
         self._made = {partial: _identity(file)}
         self._open = True
         self._on_disk = False
+        self._sync: _Sync | None = None
+        self._sidecar: BinaryIO | None = None
 
     @property
     def id(self) -> str:
@@ -71,18 +74,41 @@ class Partial:
         file = tempfile.TemporaryFile(dir=self.path.parent, buffering=0)  # noqa: SIM115 - the caller closes it
         return cast("BinaryIO", file)
 
-    def sync(self) -> None:
-        """Bring what was written to the disk: the long part of `finish`, which may be cut short here. Write no more.
+    def begin_sync(self) -> None:
+        """Let what was written go to the disk while other things are done. Write no more.
+
+        To be called where no signal may raise, for it leaves a thread behind.
+        """
+        self._sync = _Sync(self.file)
+
+    def tell(self, dump: Dump) -> None:
+        """Write most of the sidecar while the dump goes to the disk.
+
+        To be called where no signal may raise, for it makes a file.
+
+        Args:
+            dump: As `finish` will describe it, but for the fields that `sidecar.LAST` names.
 
         Raises:
             StoreFull: The disk is full.
             StoreUnusable: It could not be written.
         """
         try:
-            os.fsync(self.file.fileno())
+            self._tell(dump)
         except OSError as error:
             raise trouble(self.path, error) from error
-        self._on_disk = True
+
+    def sync(self) -> None:
+        """Wait until all is on the disk: the long part of `finish`, which may be cut short here. Write no more.
+
+        Raises:
+            StoreFull: The disk is full.
+            StoreUnusable: It could not be written.
+        """
+        try:
+            self._synced()
+        except OSError as error:
+            raise trouble(self.path, error) from error
 
     def finish(self, describe: Callable[[int, int], Dump]) -> Dump:
         """Bring the dump to the disk, write its sidecar, and give both their names.
@@ -97,9 +123,11 @@ class Partial:
                 now. Nothing is left.
         """
         try:
-            dump = self._synced(describe)
-            beside = self._write_sidecar(dump)
-            self._settle({self.partial: self.path, beside: dump.sidecar})
+            self._synced()
+            found = os.fstat(self.file.fileno())  # blocks are only allocated for good by the sync
+            dump = describe(found.st_size, allocated(found))
+            self._write_sidecar(dump)
+            self._settle({self.partial: self.path, _beside(self.partial): dump.sidecar})
         except OSError as error:
             self.abandon()
             raise trouble(self.path, error) from error
@@ -115,29 +143,39 @@ class Partial:
         if not self._open:
             return
         self._open = False
+        if self._sync:
+            self._sync.end()
         if sys.platform == "win32":
             self._close()
         for path, identity in self._made.items():
             _remove(path, identity)
         self._close()
 
-    def _synced(self, describe: Callable[[int, int], Dump]) -> Dump:
-        """The dump as it is on the disk; blocks are only allocated for good by the sync."""
-        if not self._on_disk:
+    def _synced(self) -> None:
+        """See that the dump is on the disk."""
+        if self._sync:
+            self._sync.wait()
+        elif not self._on_disk:
             os.fsync(self.file.fileno())
-        found = os.fstat(self.file.fileno())
-        return describe(found.st_size, allocated(found))
+        self._on_disk = True
 
-    def _write_sidecar(self, dump: Dump) -> Path:
-        """Write the sidecar under its unfinished name; it stays open, for its lock."""
+    def _tell(self, dump: Dump) -> None:
+        """Write most of the sidecar, under its unfinished name; it stays open, for its lock."""
         path = _beside(self.partial)
         file = next(file for file in (create_locked(path) for _ in range(ATTEMPTS)) if file)
         self._files.append(file)
         self._made[path] = _identity(file)
-        for block in sidecar.blocks(dump):
+        for block in sidecar.most(dump):
             write_all(file, block)
-        os.fsync(file.fileno())
-        return path
+        self._sidecar = file
+
+    def _write_sidecar(self, dump: Dump) -> None:
+        """Write what is missing of the sidecar, and bring it to the disk."""
+        if self._sidecar is None:
+            self._tell(dump)
+        if self._sidecar:
+            write_all(self._sidecar, sidecar.rest(dump))
+            os.fsync(self._sidecar.fileno())
 
     def _settle(self, renames: dict[Path, Path]) -> None:
         """Give the files their names, the dump first: a sidecar alone would be rubbish."""
@@ -152,6 +190,43 @@ class Partial:
         """Close the files, and with them their locks."""
         for file in self._files:
             file.close()
+
+
+class _Sync:
+    """A file on its way to the disk, on a thread of its own; it may not be closed before `wait` or `end` is through."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: OSError | None = None
+        self._going = allocate_lock()
+        self._going.acquire()
+        try:
+            start_new_thread(self._run, ())
+        except RuntimeError:  # there may be no more threads, as in a container
+            self._run()
+
+    def _run(self) -> None:
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._error = error
+        finally:
+            self._going.release()
+
+    def wait(self) -> None:
+        """Wait until it is there; a signal may raise meanwhile.
+
+        Raises:
+            OSError: It will never be.
+        """
+        self.end()
+        if self._error:
+            raise self._error
+
+    def end(self) -> None:
+        """Wait until nothing is written any more."""
+        with self._going:
+            pass
 
 
 def claim(folder: Path, stems: Callable[[int], str], suffix: str, chosen: Path | None = None) -> Partial:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tray.lean import TYPE_CHECKING
+from tray.store.streamed import Said, plain, quoted
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
 
 if TYPE_CHECKING:
@@ -10,41 +11,33 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def as_json(verdict: Verdict | None) -> dict[str, Any] | None:
-    """A verdict, or null where there is none."""
+def text(verdict: Verdict | None) -> Said | None:
+    """A verdict as JSON; None where there is none."""
     if verdict is None:
         return None
-    return {
-        "kind": verdict.kind.value,
-        "sentence": verdict.sentence,
-        "certain": verdict.certain,
-        "chain": [_wait_as_json(wait) for wait in verdict.chain],
-    }
+    return Said(
+        f'{{"kind": {quoted(verdict.kind)}, "sentence": {quoted(verdict.sentence)}, '
+        f'"certain": {plain(verdict.certain)}, "chain": [{", ".join(map(_wait_text, verdict.chain))}]}}'
+    )
 
 
-def _wait_as_json(wait: Wait) -> dict[str, Any]:
+def _wait_text(wait: Wait) -> str:
     """One wait; addresses are numbers."""
-    return {
-        "tid": wait.tid,
-        "name": wait.name,
-        "kind": wait.kind.value,
-        "does": wait.does,
-        "address": wait.address,
-        "owner": wait.owner,
-        "owner_name": wait.owner_name,
-        "timed": wait.timed,
-        "function": wait.function,
-        "sure": wait.sure,
-    }
+    return (
+        f'{{"tid": {wait.tid}, "name": {quoted(wait.name)}, "kind": {quoted(wait.kind)}, '
+        f'"does": {quoted(wait.does)}, "address": {wait.address}, "owner": {plain(wait.owner)}, '
+        f'"owner_name": {quoted(wait.owner_name)}, "timed": {plain(wait.timed)}, '
+        f'"function": {quoted(wait.function)}, "sure": {plain(wait.sure)}}}'
+    )
 
 
-def waits_as_json(waits: Sequence[Wait]) -> Iterator[dict[str, Any]]:
-    """All waits, one after the other."""
-    return map(_wait_as_json, waits)
+def waits_texts(waits: Sequence[Wait]) -> Iterator[str]:
+    """All waits as JSON, one after the other."""
+    return map(_wait_text, waits)
 
 
 def waits_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Wait, ...]:
-    """What `waits_as_json` told; nothing for what makes no sense."""
+    """What `waits_texts` told; nothing for what makes no sense."""
     try:
         return tuple(_wait(row) for row in rows)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -52,7 +45,7 @@ def waits_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Wait, ...]:
 
 
 def from_json(mapping: Mapping[str, Any] | None) -> Verdict | None:
-    """What `as_json` told; None for null.
+    """What `text` told; None for null.
 
     A verdict is an extra: one that makes no sense is none, and costs the sidecar nothing.
     """
@@ -70,6 +63,7 @@ def from_json(mapping: Mapping[str, Any] | None) -> Verdict | None:
 
 
 def _wait(mapping: Mapping[str, Any]) -> Wait:
+    """One wait, as `_wait_text` told it."""
     owner, timed = mapping["owner"], mapping["timed"]
     return Wait(
         int(mapping["tid"]),

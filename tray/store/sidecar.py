@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 
-from tray.lean import TYPE_CHECKING, datetime
+from tray.lean import TYPE_CHECKING, datetime, dumps
 from tray.model import Dump, Frame, Gap, Stack, Target, Thread, Trigger, Trust, Window
 from tray.packed import base
 from tray.paths import Path
 from tray.store import reason, streamed
 from tray.store.names import FORMATS, parse
+from tray.store.streamed import LINES, plain, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
 SCHEMA = 1
+LAST = ("window", "seconds", "size", "allocated")
+"""Fields that stand at the end, so that all others can be written before these are known."""
 
 
 def as_json(dump: Dump) -> dict[str, Any]:
     """All that is known about a dump, in what JSON can hold."""
-    return {key: list(value) if isinstance(value, Iterator) else value for key, value in fields(dump).items()}
+    import json
+
+    told: dict[str, Any] = json.loads("".join(streamed.pieces(fields(dump))))
+    return told
 
 
 def fields(dump: Dump) -> dict[str, Any]:
-    """The same for `streamed` to write: an iterator stands for each list, whose rows are made when asked for."""
+    """The same for `streamed` to write: an iterator stands for each list, whose rows are made when asked for.
+
+    What is known only when the dump is on the disk stands at the end; see `LAST`.
+    """
     target = dump.target
     return {
         "id": dump.id,
@@ -35,9 +43,6 @@ def fields(dump: Dump) -> dict[str, Any]:
         "mode": dump.mode,
         "trigger": dump.trigger.value,
         "taken": dump.taken.isoformat(),
-        "size": dump.size,
-        "allocated": dump.allocated,
-        "seconds": dump.seconds,
         "frozen_seconds": dump.frozen,
         "method": dump.method,
         "target": {
@@ -46,17 +51,20 @@ def fields(dump: Dump) -> dict[str, Any]:
             "name": target.name,
             "executable": None if target.executable is None else str(target.executable),
         },
-        "window": _window_as_json(target.window),
-        "gaps": ({"what": gap.what, "why": gap.why, "size": gap.size} for gap in dump.gaps),
-        "threads": map(_thread_as_json, dump.threads),
-        "stuck": map(_thread_as_json, dump.stuck),
-        "verdict": reason.as_json(dump.verdict),
-        "waits": reason.waits_as_json(dump.waits),
-        "calls": map(_calls_as_json, dump.calls),
+        "gaps": map(_gap_text, dump.gaps),
+        "threads": map(_thread_text, dump.threads),
+        "stuck": map(_thread_text, dump.stuck),
+        "verdict": reason.text(dump.verdict),
+        "waits": reason.waits_texts(dump.waits),
+        "calls": map(_calls_text, dump.calls),
         "calls_after": dump.calls_after,
         "calls_missing": dump.calls_missing,
         "version": dump.version,
         "system": dump.system,
+        "window": _window_as_json(target.window),
+        "seconds": dump.seconds,
+        "size": dump.size,
+        "allocated": dump.allocated,
     }
 
 
@@ -67,42 +75,50 @@ def _window_as_json(window: Window | None) -> dict[str, Any] | None:
     return {"pid": window.pid, "title": window.title, "hung": window.hung, "thread": window.thread}
 
 
-def _thread_as_json(thread: Thread) -> dict[str, Any]:
-    """A thread without its registers; those are in the dump."""
-    return {
-        "tid": thread.tid,
-        "name": thread.name,
-        "state": thread.state,
-        "waits_in": thread.waits_in,
-        "waits_on": thread.waits_on,
-        "other_end": thread.other_end,
-        "back": thread.back,
-        "busy": thread.busy,
-        "slept": thread.slept,
-    }
+def _gap_text(gap: Gap) -> str:
+    """A gap as JSON."""
+    return f'{{"what": {quoted(gap.what)}, "why": {quoted(gap.why)}, "size": {gap.size}}}'
 
 
-def _calls_as_json(stack: Stack) -> dict[str, Any]:
-    """An interpreter's calls: function, file, line, and whether C called it."""
+def _thread_text(thread: Thread) -> str:
+    """A thread as JSON, without its registers; those are in the dump."""
+    return (
+        f'{{"tid": {thread.tid}, "name": {quoted(thread.name)}, "state": {quoted(thread.state)}, '
+        f'"waits_in": {quoted(thread.waits_in)}, "waits_on": {quoted(thread.waits_on)}, '
+        f'"other_end": {quoted(thread.other_end)}, "back": {thread.back}, '
+        f'"busy": {plain(thread.busy)}, "slept": {plain(thread.slept)}}}'
+    )
+
+
+def _calls_text(stack: Stack) -> str:
+    """An interpreter's calls as JSON: function, file, line, and whether C called it."""
     frames = [[frame.function, frame.file, frame.line, not frame.inlined] for frame in stack.frames]
-    return {"tid": stack.tid, "frames": frames}
+    return dumps({"tid": stack.tid, "frames": frames})
 
 
-def blocks(dump: Dump) -> Iterator[bytes]:
-    """The sidecar of a dump, piece by piece.
+def most(dump: Dump) -> Iterator[bytes]:
+    """The sidecar of a dump, piece by piece, but for what `rest` gives.
 
     It names its dump without the folder, so that both can be moved, and a mailed
     sidecar does not tell whose home it came from. Plain ASCII: a name that is not
     UTF-8 survives as an escaped surrogate.
     """
     values = {"schema": SCHEMA, **fields(dump), "path": dump.path.name}
-    del values["sidecar"]
-    return streamed.blocks(streamed.pieces(values, streamed.LINES))
+    for key in ("sidecar", *LAST):
+        del values[key]
+    return streamed.blocks(streamed.pieces(values, LINES._replace(end="")))
+
+
+def rest(dump: Dump) -> bytes:
+    """Its end: what nobody knows before the dump is on the disk."""
+    values = fields(dump)
+    last = {key: values[key] for key in LAST}
+    return "".join(streamed.pieces(last, LINES._replace(begin=LINES.between))).encode()
 
 
 def text(dump: Dump) -> str:
     """All of it."""
-    return b"".join(blocks(dump)).decode()
+    return b"".join([*most(dump), rest(dump)]).decode()
 
 
 def read(content: bytes, path: Path) -> Dump:
