@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bed.places import HOME, REPOSITORY, ROOT
 
-MEANT = re.compile(r"HANGSHOT_|PYTEST_|PYTHON|CI$|WINEDEBUG$")
-"""Variables that go inside."""
+MEANT = re.compile(r"HANGSHOT_|PYTEST_|PYTHON(?!DONTWRITEBYTECODE|PYCACHEPREFIX)|CI$|WINEDEBUG$")
+"""Variables that go inside. What is compiled there is kept in a place of the bed's own, whatever the shell says."""
 
 
 def windows_path(path: Path) -> str:

@@ -49,6 +49,7 @@ def test_random_damage(tmp_path: Path):
     assert 25 < damaged(tmp_path / "dmp", 500, seed=70) < 497
 
 
+@pytest.mark.linux  # as above
 def test_damage_takes_no_memory(tmp_path: Path):
     """A number in a small file does not make us ask for as many bytes."""
     tracemalloc.start()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tray import patience
 from tray.errors import NoDump, StoreFull, StoreUnusable
 from tray.model import Dump, Retention, Target, Trigger
 from tray.modes import MODES
@@ -200,26 +201,29 @@ def test_a_file_system_call_that_fails_in_finish_leaves_nothing(store, monkeypat
     assert listed(store.folder) == []
 
 
-def test_a_file_system_without_links_gets_a_rename(store, monkeypatch):
-    """FAT has no hard links; the dump still gets its name."""
+@pytest.fixture
+def no_links(monkeypatch):
+    """A file system without hard links, and nobody who waits for one."""
 
     def refuse(*arguments, **more):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(patience, "SECONDS", 0.02)
+
+
+@pytest.mark.usefixtures("no_links")
+def test_a_file_system_without_links_gets_a_rename(store):
+    """FAT has no hard links; the dump still gets its name."""
     assert take(store).path.exists()
     assert len(listed(store.folder)) == 2
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_name_taken_meanwhile_is_never_overwritten(store, tmp_path, monkeypatch, links):
+def test_a_name_taken_meanwhile_is_never_overwritten(store, tmp_path, request, links):
     """A stranger's file that appears while the dump is written survives it."""
     if not links:
-
-        def refuse(*arguments, **more):
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-        monkeypatch.setattr(os, "link", refuse)
+        request.getfixturevalue("no_links")
     where = tmp_path / "mine.core"
     with begin(store, output=where) as partial:
         where.write_bytes(b"precious")

@@ -5,6 +5,7 @@ Neither is collected without it: ``.ci/run windows`` runs both.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 collect_ignore_glob = [] if sys.platform == "win32" else ["test_*.py"]
 if sys.platform == "win32" or "HANGSHOT_WINE_SESSION" not in os.environ:
     collect_ignore_glob.append("outside/*")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_traces(request: pytest.FixtureRequest) -> None:
+    """What dbghelp runs into itself, and we meet with another try, is shown by one thread's calls, not by all."""
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        errors = os.dup(2)  # for as long as we live
+    faulthandler.enable(errors, all_threads=False)
 
 
 @pytest.fixture
