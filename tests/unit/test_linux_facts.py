@@ -31,9 +31,17 @@ class Clock:
         """How many these are."""
         return len(self.threads(pid))
 
-    def text(self, path: str) -> str:
-        """One thread's ``schedstat``."""
-        tid = int(path.split("/")[4])
+    def open(self, path: str) -> int:
+        """A folder, which the test does not look into."""
+        assert path.endswith("/task")
+        return os.open(os.devnull, os.O_RDONLY)
+
+    def record(self, path: str, folder: int | None = None) -> str:
+        """One thread's ``schedstat``; none of them stands in line now."""
+        if folder is None:
+            return "1 (a) b) S 1 1"
+        os.fstat(folder)
+        tid = int(path.removesuffix("/schedstat"))
         if tid not in self.ran:
             raise FileNotFoundError(path)
         return "{} {} 5\n".format(*self.ran[tid])
@@ -90,8 +98,14 @@ class Ran:
     def thread_count(self, pid: int) -> int:
         return 3
 
-    def text(self, path: str) -> str:
-        name = path.removeprefix("/proc/").removesuffix("/sched").rpartition("/")[2]
+    def open(self, path: str) -> int:
+        assert path == "/proc/70/task"
+        return os.open(os.devnull, os.O_RDONLY)
+
+    def record(self, path: str, folder: int | None = None) -> str:
+        name = path.removesuffix("/sched")
+        if folder is None:
+            name = name.removeprefix("/proc/")
         if name not in self.ran:
             raise FileNotFoundError(2, "No such file or directory", path)
         return f"app (70, #threads: 3)\n----\nse.exec_start      :   {self.ran[name]}\nse.vruntime : 1.0\n"
@@ -125,12 +139,12 @@ class Starved(Clock):
         super().__init__({1: (0, 0)})
         self.state, self.samples = state, samples
 
-    def text(self, path: str) -> str:
-        if path.endswith("/stat"):
+    def record(self, path: str, folder: int | None = None) -> str:
+        if path == "/proc/70/task/1/stat":
             return f"1 (a) b) {self.state} 1 1"
-        if path.endswith("/1/schedstat") and self.samples:
+        if path == "1/schedstat" and self.samples:
             self.ran[1] = (0, self.samples.pop(0))
-        return super().text(path)
+        return super().record(path, folder)
 
 
 @pytest.mark.parametrize(("state", "share"), [("R", 1.0), ("S", 0.0)])

@@ -16,7 +16,7 @@ from tray.lean import TYPE_CHECKING, dataclass
 from tray.model import Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tray.capture.linux_freeze import Held
     from tray.ffi.linux import Kernel
@@ -57,22 +57,27 @@ class Sample:
 def sample(kernel: Kernel, pid: int) -> Sample:
     """CPU times now; empty where there are too many threads or the kernel does not count them."""
     at = time.monotonic()
-    wanted = {tid: seconds for tid in _few(kernel, pid) if (seconds := _wanted(kernel, pid, tid)) is not None}
-    return Sample(pid, at, wanted)
+    return Sample(pid, at, _of_each(kernel, pid, _wanted))
 
 
-def _few(kernel: Kernel, pid: int) -> list[int]:
-    """The threads of a process; none where there are too many, or it is gone."""
+def _of_each(kernel: Kernel, pid: int, told: Callable[[Kernel, str, int], float | None]) -> dict[int, float]:
+    """What is told of each thread; nothing where there are too many, or the process is gone."""
     try:
-        return kernel.threads(pid) if kernel.thread_count(pid) <= MOST_THREADS else []
+        if kernel.thread_count(pid) > MOST_THREADS:
+            return {}
+        tids, folder = kernel.threads(pid), kernel.open(f"/proc/{pid}/task")
     except OSError:
-        return []
+        return {}
+    try:
+        return {tid: value for tid in tids if (value := told(kernel, str(tid), folder)) is not None}
+    finally:
+        os.close(folder)
 
 
-def _wanted(kernel: Kernel, pid: int, tid: int) -> float | None:
+def _wanted(kernel: Kernel, thread: str, folder: int) -> float | None:
     """Seconds that a thread has run or stood in line to run; None where that is not told."""
     try:
-        ran, stood_in_line = kernel.text(f"/proc/{pid}/task/{tid}/schedstat").split()[:2]
+        ran, stood_in_line = kernel.record(f"{thread}/schedstat", folder).split()[:2]
         return (int(ran) + int(stood_in_line)) / _NANO
     except (OSError, ValueError):
         return None
@@ -103,7 +108,7 @@ def _shares(before: Sample, now: Sample) -> dict[int, float]:
 def _stands_in_line(kernel: Kernel, pid: int, tid: int) -> bool:
     """Whether a thread wants to run; how long it has stood in line is counted only when its turn comes."""
     try:
-        return kernel.text(f"/proc/{pid}/task/{tid}/stat").rpartition(")")[2].split()[0] == "R"
+        return kernel.record(f"/proc/{pid}/task/{tid}/stat").rpartition(")")[2].split()[0] == "R"
     except (OSError, IndexError):
         return False
 
@@ -113,18 +118,16 @@ def slept(kernel: Kernel, pid: int) -> dict[int, float]:
 
     The scheduler notes when it last ran on a clock of its own, which our own note reads.
     """
-    tids = _few(kernel, pid)
-    now = _last_ran(kernel, "self") if tids else None
+    now = _last_ran(kernel, "/proc/self")
     if now is None:
         return {}
-    ran = {tid: at for tid in tids if (at := _last_ran(kernel, f"{pid}/task/{tid}")) is not None}
-    return {tid: max(0.0, now - at) for tid, at in ran.items()}
+    return {tid: max(0.0, now - at) for tid, at in _of_each(kernel, pid, _last_ran).items()}
 
 
-def _last_ran(kernel: Kernel, whom: str) -> float | None:
-    """When a thread last ran, in seconds of the scheduler's clock."""
+def _last_ran(kernel: Kernel, thread: str, folder: int | None = None) -> float | None:
+    """When a thread last ran, in seconds of the scheduler's clock; this stands at the beginning of a longer file."""
     try:
-        _, _, rest = kernel.text(f"/proc/{whom}/sched").partition("se.exec_start")
+        _, _, rest = kernel.record(f"{thread}/sched", folder).partition("se.exec_start")
         return float(rest.split(maxsplit=2)[1]) / _MILLI
     except (OSError, ValueError, IndexError):
         return None
