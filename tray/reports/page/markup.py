@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Child: TypeAlias = "Node | str | Iterable[Child] | None"
 """What an element holds: text is foreign until proven otherwise, None is nothing."""
@@ -69,7 +69,9 @@ def path(text: str) -> Node:
 
 def written(node: Node) -> str:
     """The page."""
-    return "".join(_pieces(node))
+    pieces: list[str] = []
+    _write(node, pieces.append)
+    return "".join(pieces)
 
 
 def clean(text: str, most: int = LONGEST) -> str:
@@ -88,24 +90,23 @@ def _sign(sign: str) -> str:
     return " " if unicodedata.category(sign) == "Zs" or sign in "\n\t" else "\ufffd"
 
 
-def _pieces(child: Child) -> Iterator[str]:
-    if child is None:
-        return
+def _write(child: Child, add: Callable[[str], None]) -> None:
+    """One after the other; generators within generators would hand each piece up through all of them."""
     if isinstance(child, str):
-        yield html.escape(clean(child))
+        add(html.escape(clean(child)))
     elif isinstance(child, Node):
-        yield from _element(child)
-    else:
+        _write_element(child, add)
+    elif child is not None:
         for one in child:
-            yield from _pieces(one)
+            _write(one, add)
 
 
-def _element(node: Node) -> Iterator[str]:
+def _write_element(node: Node, add: Callable[[str], None]) -> None:
     told = "".join(f' {name}="{html.escape(value)}"' for name, value in node.attributes)
-    yield f"<{node.tag}{told}>"
+    add(f"<{node.tag}{told}>")
     if node.tag in _EMPTY:
         return
-    yield node.raw
+    add(node.raw)
     for child in node.children:
-        yield from _pieces(child)
-    yield f"</{node.tag}>"
+        _write(child, add)
+    add(f"</{node.tag}>")
