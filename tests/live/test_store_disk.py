@@ -11,13 +11,13 @@ import stat
 import subprocess
 import sys
 import textwrap
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from stored import TAKEN, TARGET, describe
 
 from tray.errors import StoreFull, StoreUnusable
-from tray.model import Dump, Retention, Target, Trigger
+from tray.model import Retention
 from tray.modes import MODES
 from tray.store import Store
 
@@ -25,31 +25,27 @@ pytestmark = pytest.mark.linux
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-TAKEN = datetime(2026, 11, 22, 19, 56, 5, tzinfo=UTC)
-TARGET = Target(42, 7, "app")
 WHAT = (TARGET, MODES["mini"], ".core", TAKEN)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and become another user")
 
 WRITER = """
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
+sys.path.append("tests")
+from stored import TAKEN, TARGET, describe
 from tray.errors import TrayError
-from tray.model import Dump, Retention, Target, Trigger
+from tray.model import Retention
 from tray.modes import MODES
 from tray.store import Store
 
-TAKEN = datetime(2026, 11, 22, 19, 56, 5, tzinfo=UTC)
-TARGET = Target(42, 7, "app")
 store = Store(Path(sys.argv[1]), Retention())
 
 def begin(taken=TAKEN):
     return store.begin(TARGET, MODES["mini"], ".core", taken, need=0)
 
 def finish(partial, taken=TAKEN):
-    return partial.finish(lambda size, allocated: Dump(
-        partial.id, partial.path, "elf-core", "mini", Trigger.CLI, TARGET, taken, 1.0, 0.5, "", size, allocated))
+    return partial.finish(describe(partial, taken))
 """
 
 
@@ -107,24 +103,6 @@ def test_a_disk_without_room_for_the_sidecar(small_disk, monkeypatch):
         with pytest.raises(StoreFull, match="The disk is full"):
             partial.finish(describe(partial))
     assert listed(store.folder) == []
-
-
-def describe(partial):
-    """What `finish` asks for."""
-    return lambda size, allocated: Dump(
-        partial.id,
-        partial.path,
-        "elf-core",
-        "mini",
-        Trigger.CLI,
-        TARGET,
-        TAKEN,
-        1.0,
-        0.5,
-        "",
-        size,
-        allocated,
-    )
 
 
 def test_a_limit_on_file_size_is_said(tmp_path):
@@ -296,22 +274,7 @@ def test_dump_through_sudo_belongs_to_the_caller(tmp_path, monkeypatch, how):
     """Whoever had to ask for root's rights can read the dump, and its sidecar, without them; nobody else can."""
     monkeypatch.setenv(how, str(NOBODY))
     with Store(tmp_path, Retention()).begin(*WHAT, need=0, output=tmp_path) as partial:
-        dump = partial.finish(
-            lambda size, allocated: Dump(
-                partial.id,
-                partial.path,
-                "elf-core",
-                "mini",
-                Trigger.CLI,
-                TARGET,
-                TAKEN,
-                1.0,
-                0.5,
-                "",
-                size,
-                allocated,
-            )
-        )
+        dump = partial.finish(describe(partial))
     for path in (dump.path, dump.sidecar):
         assert path.stat().st_uid == NOBODY
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -6,21 +6,20 @@ import json
 import os
 import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from stored import TAKEN, describe
 
 from tray import cli, settings
 from tray.commands import doctor
 from tray.commands import list as listing
 from tray.desktop import Health
 from tray.errors import Unsupported
-from tray.model import Dump, Retention, Target, Trigger
+from tray.model import Retention, Target, Trigger
 from tray.modes import MODES
 from tray.store import Store
-
-TAKEN = datetime(2026, 11, 22, 19, 56, 5, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -40,22 +39,7 @@ def take(store, name, age=0):
     target, taken = Target(42, 7, name), TAKEN - timedelta(days=age)
     with store.begin(target, MODES["mini"], ".core", taken, need=0) as partial:
         partial.file.write(b"x")
-        return partial.finish(
-            lambda size, allocated: Dump(
-                partial.id,
-                partial.path,
-                "elf-core",
-                "mini",
-                Trigger.HOTKEY,
-                target,
-                taken,
-                1.0,
-                0.25,
-                "",
-                size,
-                allocated,
-            )
-        )
+        return partial.finish(describe(partial, taken, target, Trigger.HOTKEY, 0.25))
 
 
 def test_list_says_where_to_begin(store, capsys):

@@ -8,21 +8,21 @@ import json
 import os
 import stat
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from stored import TAKEN, describe
 
 from tray import patience
 from tray.errors import NoDump, StoreFull, StoreUnusable
-from tray.model import Dump, Retention, Target, Trigger
+from tray.model import Retention, Target
 from tray.modes import MODES
 from tray.store import Store, described, folder, names
 from tray.store import partial as partials
 
 MINI = MODES["mini"]
 TARGET = Target(42, 7, "my app")
-TAKEN = datetime(2026, 11, 22, 19, 56, 5, tzinfo=UTC)
 
 posix = pytest.mark.linux  # modes and links
 
@@ -36,24 +36,6 @@ def store(tmp_path):
 def begin(store, taken=TAKEN, target=TARGET, suffix=".core", **more):
     """A dump begun with little to say."""
     return store.begin(target, MINI, suffix, taken, need=0, **more)
-
-
-def describe(partial, taken=TAKEN, target=TARGET):
-    """What `finish` asks for."""
-    return lambda size, allocated: Dump(
-        partial.id,
-        partial.path,
-        "elf-core",
-        "mini",
-        Trigger.CLI,
-        target,
-        taken,
-        1.0,
-        0.5,
-        "",
-        size,
-        allocated,
-    )
 
 
 def take(store, taken=TAKEN, target=TARGET, content=b"x", **more):
@@ -133,11 +115,11 @@ def test_a_failing_sync_is_said(store, monkeypatch, number, error):
     with begin(store) as partial:
         monkeypatch.setattr(os, "fsync", fail)
         with pytest.raises(error):
-            partial.finish(describe(partial))
+            partial.finish(describe(partial, target=TARGET))
     assert listed(store.folder) == []
     with begin(store) as partial:
         partial.begin_sync()
-        partial.tell(describe(partial)(0, 0))
+        partial.tell(describe(partial, target=TARGET)(0, 0))
         with pytest.raises(error):
             partial.sync()
     assert listed(store.folder) == []
@@ -149,7 +131,7 @@ def test_a_sync_under_way_keeps_the_file_open(store, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _number: seen.append((going.wait(60), partial.file.closed)))
     with begin(store) as partial:
         partial.begin_sync()
-        partial.tell(describe(partial)(0, 0))
+        partial.tell(describe(partial, target=TARGET)(0, 0))
         threading.Timer(0.05, going.set).start()
     assert seen == [(True, False)]
     assert listed(store.folder) == []
@@ -168,7 +150,7 @@ def test_a_dump_is_synced_where_no_thread_can_be_started(store, monkeypatch):
         partial.begin_sync()
         assert synced == [partial.file.fileno()]
         partial.sync()
-        partial.finish(describe(partial))
+        partial.finish(describe(partial, target=TARGET))
     assert len(listed(store.folder)) == 2
 
 
@@ -196,7 +178,7 @@ def test_a_file_system_call_that_fails_in_finish_leaves_nothing(store, monkeypat
         monkeypatch.setattr(Path, "unlink", counted(unlink))
         monkeypatch.setattr(Path, "rename", refuse)
         with pytest.raises(StoreUnusable):
-            partial.finish(describe(partial))
+            partial.finish(describe(partial, target=TARGET))
     monkeypatch.setattr(Path, "rename", rename)
     assert listed(store.folder) == []
 
@@ -228,7 +210,7 @@ def test_a_name_taken_meanwhile_is_never_overwritten(store, tmp_path, request, l
     with begin(store, output=where) as partial:
         where.write_bytes(b"precious")
         with pytest.raises(StoreUnusable):
-            partial.finish(describe(partial))
+            partial.finish(describe(partial, target=TARGET))
     assert where.read_bytes() == b"precious"
     assert listed(tmp_path) == ["mine.core"]
 
@@ -422,7 +404,7 @@ def test_a_live_sidecar_is_not_swept(store):
     os_link = os.link
     with begin(store) as partial, pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "link", describe_and_sweep)
-        partial.finish(describe(partial))
+        partial.finish(describe(partial, target=TARGET))
     assert swept == []
     assert len(listed(store.folder)) == 2
 
@@ -615,8 +597,8 @@ def test_finish_brings_each_to_the_disk_once(store, monkeypatch, before):
     with begin(store) as partial:
         partial.file.write(b"x")
         for step in before:
-            getattr(partial, step)(*[describe(partial)(0, 0)] * (step == "tell"))
-        dump = partial.finish(describe(partial))
+            getattr(partial, step)(*[describe(partial, target=TARGET)(0, 0)] * (step == "tell"))
+        dump = partial.finish(describe(partial, target=TARGET))
     assert store.dumps() == [dump]
     inodes = [path.stat().st_ino for path in (dump.path, dump.sidecar, store.folder)]
     synced = inodes[:2] if os.name == "nt" else inodes
