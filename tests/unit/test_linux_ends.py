@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from dataclasses import replace
@@ -138,3 +139,14 @@ def test_relatives_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
     thread = Thread(PID, registers=struct.pack("<27Q", *registers), waits_on="pipe:[7]")
     linux_ends.told(Kernel(("S", "")), [thread], PID)
     assert looked == [PID, 71, 68, 30, 1]
+
+
+def test_a_process_that_ends_while_it_is_looked_through(monkeypatch):
+    """Its open folder is there still, and cannot be listed: it has no descriptors, and the dump goes on."""
+
+    def gone(folder):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    assert list(linux_ends._descriptors(os.getpid()))
+    monkeypatch.setattr(linux_ends.os, "listdir", gone)
+    assert list(linux_ends._descriptors(os.getpid())) == []

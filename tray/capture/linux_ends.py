@@ -209,7 +209,7 @@ def _descriptors(pid: int) -> Iterator[tuple[str, str, int]]:
     except OSError:
         return
     try:
-        for name in os.listdir(folder):
+        for name in _names(folder):
             try:
                 link = os.readlink(name, dir_fd=folder)
             except OSError:
@@ -217,6 +217,14 @@ def _descriptors(pid: int) -> Iterator[tuple[str, str, int]]:
             yield link, name, folder
     finally:
         os.close(folder)
+
+
+def _names(folder: int) -> list[str]:
+    """What is in an open folder; nothing once its process has ended."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _mode(name: str, folder: int) -> int:
