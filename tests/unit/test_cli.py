@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import signal
-import subprocess
 import sys
 import threading
 
@@ -285,17 +284,6 @@ def test_names_that_are_not_utf_8_come_out(doing, monkeypatch, encoding, expecte
     assert raw.getvalue().replace(b"\r", b"") == expected
 
 
-def test_a_command_imports_no_other():
-    """Start-up time: dumping pays for neither tables nor icons."""
-    script = (
-        "import sys; from tray.commands.parser import parser; parser(['list']); "
-        "print([name for name in sys.modules if name.startswith(('rich', 'PIL', 'pystray', 'tomlkit', "
-        "'Xlib', 'dbus_fast', 'keyboard', 'tray.commands.', 'tray.app'))])"
-    )
-    output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
-    assert output.strip() == "['tray.commands.parser', 'tray.commands.list']"
-
-
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_our_own_signs_are_spelled_where_they_cannot_be_written(doing, monkeypatch, name):
     """As for a pipe on Windows; what is neither ours nor in its letters is escaped."""
@@ -366,31 +354,3 @@ def test_untold_options_are_not_in_the_help(capsys, name):
     told = capsys.readouterr().out
     assert not {"--request", "--program", "--pipes"} & {*told.replace("]", " ").replace("[", " ").split()}
     assert commands.UNTOLD not in told
-
-
-LEAVES = """
-import atexit, sys, threading
-from tray import cli
-class Thing:
-    def __del__(self):
-        print("taken apart", flush=True)
-thing = Thing()
-atexit.register(print, "at exit")
-print("some text,", end=" ")
-{more}
-cli.leave(7)
-sys.exit(8)
-"""
-WAITS = "threading.Thread(target=lambda: (threading.main_thread().join(), print('the last word'))).start()"
-
-
-@pytest.mark.parametrize(
-    ("more", "told"),
-    [("", (7, "some text, at exit\n")), (WAITS, (8, "some text, the last word\nat exit\ntaken apart\n"))],
-)
-def test_the_process_ends_at_once(more, told):
-    """With all that was said and is to be done at exit, but nothing taken apart; not before a thread that works."""
-    result = subprocess.run(
-        [sys.executable, "-c", LEAVES.format(more=more)], capture_output=True, text=True, check=False
-    )
-    assert (result.returncode, result.stdout, result.stderr) == (*told, "")

@@ -10,8 +10,6 @@ import inspect
 import json
 import logging
 import re
-import subprocess
-import sys
 import typing
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -142,28 +140,6 @@ def test_a_named_tuple_is_as_the_real_one():
         "Two.",
     )
     assert ours.__module__ == real.__module__
-
-
-def run(script: str) -> str:
-    """What a script prints to standard error, in an interpreter of its own."""
-    result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    return result.stderr
-
-
-def test_logging_is_loaded_by_the_first_words():
-    """What nobody would see loads nothing; a warning has ``logging`` set up, once, and comes out."""
-    told = run(
-        "import sys\n"
-        "from tray.lean import at_first_words, logger\n"
-        "at_first_words(lambda: __import__('logging').basicConfig(format='set up: %(message)s'))\n"
-        "log = logger('x')\n"
-        "log.debug('a %s', 1); log.info('b')\n"
-        "assert 'logging' not in sys.modules\n"
-        "log.warning('c %d', 2); log.warning('d'); log.info('e')\n"
-    )
-    assert told.splitlines() == ["set up: c 2", "set up: d"]
 
 
 def test_words_say_where_they_come_from(caplog):

@@ -1,4 +1,4 @@
-"""The plan of the house, held by tests: ranks, sizes, names, and what a dump must never import."""
+"""The plan of the house, held by tests: ranks, sizes and names."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import ast
 import functools
 import re
 import statistics
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "tray"
+from ours import PACKAGE, POSIX_ONLY, dotted, modules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 RANKS = (
     {"__main__", "cli", "app", "commands"},
@@ -33,33 +34,6 @@ LONGEST_FILE, LONGEST_FUNCTION, LONGEST_MEDIAN = 400, 45, 10
 FORBIDDEN = {"manager", "handler", "helper", "util", "utils", "common", "misc", "data", "info"}
 FITTING = {"desktop": {"manager"}}
 """Part → a word that is the very thing there: X11 has a window manager."""
-
-POSIX_ONLY = ("fcntl", "termios", "pwd", "grp", "resource", "tty", "pty", "syslog", "posix", "spwd", "crypt")
-HEAVY = ("PIL", "pystray", "rich", "Xlib", "dbus_fast", "keyboard", "desktop_notifier", "tkinter", "asyncio")
-
-NEEDLESS = {
-    "argparse", "ast", "bz2", "copy", "dataclasses", "datetime", "enum", "fnmatch", "gettext", "inspect", "ipaddress",
-    "json", "locale", "logging", "lzma", "pathlib", "platformdirs", "queue", "random", "re", "shutil", "signal",
-    "string", "subprocess", "tempfile", "textwrap", "tokenize", "tomllib", "traceback", "typing", "unicodedata",
-    "urllib", "zlib",
-}  # fmt: skip
-"""What a dump would wait for, and need memory for, without using it.
-
-`tray.lean` and `tray.paths` have some of it for less.
-"""
-if sys.platform == "win32":  # there only platformdirs knows the folders, and paths are the library's own
-    NEEDLESS -= {"copy", "enum", "fnmatch", "ipaddress", "pathlib", "platformdirs", "re", "string", "urllib"}
-
-
-def modules() -> list[Path]:
-    """Every module of the package."""
-    return sorted(PACKAGE.rglob("*.py"))
-
-
-def dotted(path: Path) -> str:
-    """A module's name, as it is imported."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def part(name: str) -> str:
@@ -145,52 +119,6 @@ def test_every_part_has_a_rank() -> None:
     assert parts <= set().union(*RANKS), parts
 
 
-def run(script: str) -> str:
-    """What a script prints, in an interpreter of its own."""
-    result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def test_the_package_itself_imports_nothing() -> None:
-    """``import tray`` is free: nothing else is loaded by it."""
-    script = "import sys; before = set(sys.modules); import tray; print(sorted(set(sys.modules) - before))"
-    loaded = ast.literal_eval(run(script))
-    assert set(loaded) - {"__future__"} == {"tray"}
-
-
-BLOCKER = """
-import importlib, os, sys
-
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in BLOCKED:
-            raise ModuleNotFoundError(f"No module named {name!r} (blocked)", name=name)
-
-BLOCKED = set(%r)
-for name in BLOCKED:
-    sys.modules.pop(name, None)
-sys.meta_path.insert(0, Block())
-failed = []
-for name in %r:
-    try:
-        importlib.import_module(name)
-    except Exception as error:
-        failed.append(f"{name}: {type(error).__name__}: {error}")
-print("\\n".join(failed))
-"""
-
-
-def test_every_module_imports_without_posix() -> None:
-    """Every module can be imported where the modules that only POSIX has are missing."""
-    blocked = [name for name in POSIX_ONLY if name not in ("posix", "pwd")]
-    # The standard library itself needs posix, and pathlib pwd, on the system that this test runs on.
-    names = [dotted(path) for path in modules() if path.stem != "__main__"]
-    assert run(BLOCKER % (blocked, names)).strip() == ""
-
-
 def test_no_module_needs_posix_at_its_top() -> None:
     """No module imports one that only POSIX has, but inside a function or a check of the platform."""
     wrong = []
@@ -202,31 +130,6 @@ def test_no_module_needs_posix_at_its_top() -> None:
                 )
                 wrong += [f"{dotted(path)}: {name}" for name in names if name in POSIX_ONLY]
     assert not wrong
-
-
-def test_a_dump_imports_nothing_heavy() -> None:
-    """Parsing and starting ``hangshot dump`` loads no picture, tray, terminal, window or bus library.
-
-    Nor what only the next line needs.
-    """
-    script = """
-import sys
-before = set(sys.modules)
-from tray.cli import main
-from tray.commands import dump
-dump._prepare()
-main(["dump", "999999999", "--mode", "mini", "--json"])
-print(sorted({name.split(".")[0] for name in set(sys.modules) - before}))
-"""
-    loaded = set(ast.literal_eval(run(script).splitlines()[-1]))
-    assert not loaded & (NEEDLESS | set(HEAVY))
-    assert {"tray", "_datetime"} <= loaded
-
-
-def test_what_toasts_need_comes_with_the_first_toast() -> None:
-    """It is a third of all that the tray imports; the icon and the hotkey do not wait for it."""
-    script = "import sys, tray.app.tray, tray.app.spare, tray.desktop.windows; print(sorted(sys.modules))"
-    assert not {"asyncio", "desktop_notifier", "ssl"} & set(ast.literal_eval(run(script)))
 
 
 def test_files_are_short() -> None:
