@@ -194,6 +194,29 @@ def test_a_snapshot_of_many_mappings_in_little_memory(target, tmp_path: Path) ->
     assert peak <= MOST_MEMORY
 
 
+def test_hardly_two_mappings_alike_in_little_memory(target, tmp_path: Path) -> None:
+    """Nor is more held of a file than its numbers, in any mode: 18,000 of which hardly two are the same."""
+    program = target("many_kinds", 18_000, "fspdxk", tmp_path)
+    for mode, how in (("heap", "snapshot"), ("full", "stop"), ("mini", "stop"), ("triage", "stop")):
+        outcome, peak = dumping.dump_measured(program.pid, mode, tmp_path, how)
+        assert outcome.last["method"].split(" (")[0] == {"stop": "stop and copy"}.get(how, how)
+        assert peak <= MOST_MEMORY, (mode, how)
+        outcome.core.unlink()
+
+
+def test_more_files_than_descriptors(target, tmp_path: Path) -> None:
+    """A process that has mapped more files than we may have open is dumped too; what it wrote is in the dump."""
+    program = target("many_kinds", 2000, "w", tmp_path)
+    limited = ["sh", "-c", 'ulimit -n 500; exec "$@"', "sh"]
+    words = [*limited, *dumping.dump_command(program.pid, "heap", tmp_path / "heap.core")]
+    core = dumping.outcome(dumping.start(words, tmp_path)).core
+    own = {name: start for start, _, _, name in mappings(program.pid) if name.endswith(".segment")}
+    assert len(own) == 2000
+    for number in (0, 999, 1999):
+        [start] = [own[name] for name in own if name.endswith(f"-{number:07}.segment")]
+        assert judges.stored(core, start, 8) == (number + 1).to_bytes(8, "little")
+
+
 def test_pages_far_apart_come_once_and_in_order(target, tmp_path: Path) -> None:
     """Of more than 8,192 the kernel's page scan repeats some: each is in the dump, at its place."""
     program = target("sparse", 12_000)

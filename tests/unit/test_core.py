@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.errors import BadDump
-from tray.formats import core, core_write, elf
+from tray.formats import core, core_head, core_write, elf
 from tray.formats.pieces import Pieces
 from tray.model import Memory, Module, Region, Snapshot, Thread
 
@@ -277,7 +277,7 @@ def test_lean_reading_leaves_out_vectors(tmp_path: Path):
 
 def test_lean_reading_finds_the_same_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A crowd whose notes look alike is read at once; where some look different, one by one, and none is missed."""
-    monkeypatch.setattr(core, "_WINDOW", 5000)
+    monkeypatch.setattr(core_head, "_WINDOW", 5000)
     extended = [b"", b"", b"avx" * 9, b"avx" * 9, b"avx" * 9, b"", b"a" * 6000, b"a" * 6000, b"a" * 6000]
     extended += [b"x"] * 40 + [b"y" * 2, b""]
     shown = synth.snapshot(

@@ -29,6 +29,8 @@ _ALONE = 4 << 20
 """So little is sooner copied by one thread than shared between two."""
 _SHORT = 64 << 10
 """So are runs that are no longer than this on average: two threads would mostly wait for each other's Python."""
+_MOST_LOST = 4096
+"""Stretches that cannot be read and are told by name."""
 _MOST = 256
 """Jobs that are done at a time."""
 _ZEROS = memoryview(bytes(CHUNK))
@@ -87,6 +89,7 @@ class Copy:
     _first: Job | None = None
     _error: BaseException | None = None
     _lost: list[list[int]] = field(default_factory=list)
+    _lost_more: int = 0
 
     def run(self, runs: array.array[int], places: Iterator[tuple[int, int, int]]) -> None:
         """Do the `jobs` of these runs with up to `COPIERS` threads, this one among them.
@@ -108,6 +111,8 @@ class Copy:
         self.gaps += [
             Gap(self.name(start, end), "could not be read", end - start) for start, end in self._joined()
         ]
+        if self._lost_more:
+            self.gaps.append(Gap("more of it", "could not be read", self._lost_more))
         if self._error:
             raise self._error
 
@@ -175,7 +180,14 @@ class Copy:
 
     def _lose(self, address: int, size: int) -> None:
         with self._lock:
-            self._lost.append([address, address + size])
+            for run in self._lost[-COPIERS:]:
+                if run[1] == address:
+                    run[1] += size
+                    return
+            if len(self._lost) < _MOST_LOST:
+                self._lost.append([address, address + size])
+            else:
+                self._lost_more += size
 
     def _joined(self) -> list[list[int]]:
         """Lost pages as runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 from itertools import groupby
 
+from tray.capture.gaps import Gaps
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
 from tray.capture.linux_parts import Parts
 from tray.ffi.linux import PAGE
@@ -56,7 +57,7 @@ class Plan:
     runs: array.array[int] = field(default_factory=lambda: array.array("Q"))
     live: Parts = field(default_factory=Parts)
     parts: Parts = field(default_factory=Parts)
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: Gaps = field(default_factory=Gaps)
 
     @property
     def size(self) -> int:
@@ -76,7 +77,7 @@ def joined(first: Plan, second: Plan) -> Plan:
         united(first.runs, second.runs),
         first.live.joined(second.live),
         first.parts.joined(second.parts),
-        [*first.gaps, *second.gaps],
+        Gaps([*first.gaps, *second.gaps]),
     )
 
 

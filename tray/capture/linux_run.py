@@ -28,6 +28,7 @@ from tray.capture import (
     linux_triage,
 )
 from tray.capture.copy import Copy
+from tray.capture.gaps import Gaps
 from tray.capture.linux_files import Files
 from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_output import Output
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from tray.capture import Progress
     from tray.capture.linux_maps import Mapping
     from tray.ffi.linux import Kernel
-    from tray.model import Gap, Mode, Target
+    from tray.model import Mode, Target
 
 _MODEST = 10
 """How much nicer than the target what copies its clone is."""
@@ -90,7 +91,7 @@ class Run:
         self.spool = Spool(file.fileno())
         self.threads: tuple[Thread, ...] = ()
         self.plan = linux_plan.Plan()
-        self._gaps: list[Gap] = []
+        self._gaps = Gaps()
         self._busy: dict[int, float] = {}
         self._slept: dict[int, float] = {}
         self._ends: dict[int, tuple[str, int]] = {}

@@ -8,6 +8,7 @@ import os
 from contextlib import ExitStack, contextmanager
 
 from tray.capture import linux_caution, linux_code, linux_maps, linux_plan
+from tray.capture.gaps import Gaps
 from tray.capture.linux_aside import MOST, MOST_SHARED, Aside
 from tray.capture.linux_clone import Clone, NoClone
 from tray.capture.linux_pages import Pages
@@ -169,17 +170,17 @@ class Shot:
         self.runs = linux_plan.united(self.runs, own.runs)
         return total
 
-    def _cloned(self, mappings: Mappings) -> tuple[Mappings, list[Gap]]:
+    def _cloned(self, mappings: Mappings) -> tuple[Mappings, Gaps]:
         """The mappings less those that the clone should have and has not, and these."""
         maps = f"/proc/{self.pid}/maps"
         if linux_maps.fingerprint(self._kernel.blocks(maps)) == mappings.fingerprint:
-            return mappings, []
+            return mappings, Gaps()
         here = linux_maps.edges(self._kernel.blocks(maps))
         cloned = mappings.places(lambda kind: kind.cloned and not kind.special)
         missing = [place for place in cloned if not _has(here, *mappings.span(place))]
         why = "kept from the clone at the last moment"
-        gaps = [Gap(str(one), why, one.size) for one in map(mappings.made, missing)]
-        return mappings.without(frozenset(missing)) if missing else mappings, gaps
+        gaps = (Gap(str(one), why, one.size) for one in map(mappings.made, missing))
+        return mappings.without(frozenset(missing)) if missing else mappings, Gaps(gaps)
 
     def dismiss(self) -> None:
         """The clone has been read: let it end by itself and forget what was put aside; `end` must still be called."""

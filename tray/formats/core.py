@@ -6,10 +6,10 @@ Source: core(5); Linux ``fs/binfmt_elf.c``; ``include/linux/elfcore.h``.
 from __future__ import annotations
 
 import os
-import struct
 
 from tray.errors import BadDump
 from tray.formats import elf
+from tray.formats.core_head import Head
 from tray.formats.core_write import (
     NT_AUXV,
     NT_FILE,
@@ -22,7 +22,7 @@ from tray.formats.core_write import (
     PROCESS,
     STATUS,
 )
-from tray.formats.file_note import FileNote
+from tray.formats.file_note import FileNote, Stored
 from tray.formats.made import Made
 from tray.formats.pieces import Pieces
 from tray.formats.stretches import Stretches
@@ -30,125 +30,14 @@ from tray.lean import TYPE_CHECKING
 from tray.model import Memory, Module, Snapshot, Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, BinaryIO, Self
 
-    Note = tuple[int, str, int, bytes]
-    """Where it begins, owner, kind, payload."""
+    from tray.formats.core_head import Note
 
-_MOST_HEADERS = 4_000_000
-_MOST_NOTES = 1 << 30
-_AT_ONCE = 1024
-"""Program headers that are read at a time."""
-_WINDOW = 64 << 10
-"""Bytes of notes that are read at a time: many small reads cost more than what they leave out."""
-_SMALL = frozenset({NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV, NT_FILE})
+_SMALL = frozenset({NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV})
 """Notes that tell who waits for what; the others are most of the bytes."""
-_ALL = _SMALL | {NT_FPREGSET, NT_X86_XSTATE}
-_STATUS = "32xi76x216s8x"
-"""Of `STATUS`, thread id and registers alone."""
-_OWNERS = {b"CORE\0": "CORE", b"LINUX\0": "LINUX"}
-_NAME = 8
-"""Bytes of a note's name that are read with its head: ``CORE`` and ``LINUX`` fit."""
-
-
-class _Head:
-    """The headers and notes of a core file."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._size = os.fstat(file.fileno()).st_size
-
-    def at(self, offset: int, size: int) -> bytes:
-        """Up to ``size`` bytes of the file from ``offset``."""
-        if offset >= self._size or size <= 0:
-            return b""
-        self._file.seek(offset)
-        return self._file.read(min(size, self._size - offset))
-
-    def programs(self) -> Iterator[tuple[int, ...]]:
-        """Each program header, field by field as in the file: a process may have 65,000.
-
-        Raises:
-            BadDump: It is no core file of x86-64, or cut off here.
-        """
-        head = self.at(0, elf.HEADER.size)
-        if len(head) < elf.HEADER.size or not head.startswith(elf.MAGIC[:4]):
-            raise BadDump("This is no core file.", hint="hangshot reads ELF core files of x86-64 Linux.")
-        fields = elf.HEADER.unpack(head)
-        kind, machine, table, sections_at, size, count = (fields[i] for i in (1, 2, 5, 6, 9, 10))
-        if kind != elf.ET_CORE or machine != elf.EM_X86_64 or not head.startswith(elf.MAGIC[:6]):
-            raise BadDump("This ELF file is no core file of x86-64.")
-        if count == elf.PN_XNUM:
-            section = self.at(sections_at, elf.SECTION.size)
-            count = elf.SECTION.unpack(section)[7] if len(section) == elf.SECTION.size else 0
-        if size != elf.PROGRAM.size or not 0 < count <= _MOST_HEADERS or table + count * size > self._size:
-            raise BadDump("The core file is cut off within its headers.")
-        return self._programs(table, count * size)
-
-    def _programs(self, table: int, length: int) -> Iterator[tuple[int, ...]]:
-        step = _AT_ONCE * elf.PROGRAM.size
-        for start in range(0, length, step):
-            yield from elf.PROGRAM.iter_unpack(self.at(table + start, min(step, length - start)))
-
-    def notes(self, position: int, end: int, wanted: Collection[int] = _ALL) -> Iterator[Note]:
-        """Each note of a part of the file; without payload but for those wanted.
-
-        Raises:
-            BadDump: The last one is cut off.
-        """
-        window, start = b"", position
-        while position + elf.NOTE.size <= end:
-            if position + elf.NOTE.size + _NAME > start + len(window):
-                window, start = self.at(position, _WINDOW), position
-            place = position - start
-            name_size, size, kind = elf.NOTE.unpack_from(window, place)
-            payload = position + elf.NOTE.size + name_size + -name_size % 4
-            if payload + size > end:
-                raise BadDump("A note runs past the end of its segment: the file is damaged.")
-            name = window[place + elf.NOTE.size : place + elf.NOTE.size + name_size]
-            if name_size > _NAME:
-                name = self.at(position + elf.NOTE.size, name_size)
-            owner = _OWNERS.get(name) or name.rstrip(b"\0").decode("latin-1")
-            if kind not in wanted:
-                yield position, owner, kind, b""
-            elif payload + size <= start + len(window):
-                yield position, owner, kind, window[payload - start : payload - start + size]
-            else:
-                yield position, owner, kind, self.at(payload, size)
-            position = payload + size + -size % 4
-
-    def alike(self, position: int, end: int, size: int) -> Iterator[tuple[int, bytes]]:
-        """Thread id and registers of each thread whose notes are like those before them but for their content.
-
-        Most are, and so their heads are compared without a step for each. They begin at
-        ``position``; those before them are ``size`` bytes long.
-        """
-        before = self.at(position - size, size) if size <= _WINDOW else b""
-        layout = _layout(before)
-        if layout is None:
-            return
-        head, _, _, *others = layout.unpack(before)
-        while count := min(_WINDOW, end - position) // size:
-            for first, tid, registers, *rest in layout.iter_unpack(self.at(position, count * size)):
-                if first != head or rest != others:
-                    return
-                yield tid, registers
-            position += count * size
-
-    def notes_at(self) -> tuple[int, int]:
-        """Where the notes begin and end.
-
-        Raises:
-            BadDump: There are none, or the file ends before they do.
-        """
-        found = next((program for program in self.programs() if program[0] == elf.PT_NOTE), None)
-        if found is None:
-            raise BadDump("The core file says nothing about threads.")
-        offset, size = found[2], min(found[5], _MOST_NOTES)
-        if offset + size > self._size:
-            raise BadDump("The core file is cut off within its notes.")
-        return offset, offset + size
+_ALL = _SMALL | {NT_FILE, NT_FPREGSET, NT_X86_XSTATE}
 
 
 class Core:
@@ -164,7 +53,8 @@ class Core:
     Args:
         file: Open for reading; `close` closes it.
         whole: Also bring each thread's floating-point and vector registers, most of the notes,
-            and the list of what memory there is; who waits for whom is found without.
+            and the list of what memory there is, which `modules` needs; who waits for whom is found
+            without. The list of mapped files then stays in the file.
 
     Raises:
         BadDump: It is no x86-64 core file, or its head is damaged.
@@ -176,7 +66,7 @@ class Core:
 
     def __init__(self, file: BinaryIO, *, whole: bool = True) -> None:
         self._file = file
-        self._head = _Head(file)
+        self._head = Head(file)
         self._size = os.fstat(file.fileno()).st_size
         self._code: set[int] = set()
         self.missing = 0
@@ -184,7 +74,8 @@ class Core:
         pieces, about = Pieces(), dict[int, bytes]()
         self.memory = Stretches(self._places(pieces if whole else None), self._head.at).memory
         threads = _threads(self._head, about) if whole else Statuses(self._head, about)
-        self.snapshot = _snapshot(threads, about, pieces.sorted())
+        files = threads.files if isinstance(threads, Statuses) else about.get(NT_FILE, b"")
+        self.snapshot = _snapshot(threads, about, pieces.sorted(), FileNote(files))
 
     def _places(self, pieces: Pieces | None) -> Iterator[tuple[int, int, int]]:
         """Where each stored stretch of memory is, in one pass that also takes note of everything else about them."""
@@ -195,7 +86,7 @@ class Core:
                 pieces.append(Memory(start, size, min(stored, size), _access(flags)))
             if offset + stored > self._size:
                 self.missing += min(stored, offset + stored - self._size)
-            if flags & elf.PF_X:
+            if pieces is not None and flags & elf.PF_X:
                 self._code.add(start)
             if stored:
                 yield start, stored, offset
@@ -266,20 +157,24 @@ class Statuses(Made[Thread]):
         BadDump: The notes are damaged.
     """
 
-    def __init__(self, head: _Head, about: dict[int, bytes]) -> None:
+    def __init__(self, head: Head, about: dict[int, bytes]) -> None:
         self.rows: list[tuple[int, bytes]] = []
         """Id and registers of each."""
+        self.files: bytes | Stored = b""
+        """The list of mapped files, which stays in the file."""
         position, end = head.notes_at()
         while position < end:
             position = self._some(head, position, end, about)
 
-    def _some(self, head: _Head, position: int, end: int, about: dict[int, bytes]) -> int:
+    def _some(self, head: Head, position: int, end: int, about: dict[int, bytes]) -> int:
         """Take two threads, and all behind these that have the same notes as the second; gives where they end."""
         begins: list[int] = []
         for begin, owner, kind, payload in head.notes(position, end, _SMALL):
             if owner != "CORE":
                 continue
             about.setdefault(kind, payload)
+            if kind == NT_FILE:
+                self.files = head.stored(begin)
             if kind == NT_PRSTATUS:
                 if len(begins) == 2:  # noqa: PLR2004
                     size, before = begin - begins[1], len(self.rows)
@@ -304,20 +199,9 @@ def registers(threads: Sequence[Thread]) -> Sequence[tuple[int, bytes]]:
     return threads.rows if isinstance(threads, Statuses) else [(one.tid, one.registers) for one in threads]
 
 
-def _layout(notes: bytes) -> struct.Struct | None:
-    """The head of each note, the first one's thread id and registers; None unless that is a status."""
-    parts, place = ["<"], 0
-    while place + elf.NOTE.size <= len(notes):
-        name, size, kind = elf.NOTE.unpack_from(notes, place)
-        if not place and (kind, size) != (NT_PRSTATUS, STATUS.size):
-            return None
-        head, padded = elf.NOTE.size + name + -name % 4, size + -size % 4
-        parts.append(f"{head}s{padded}x" if place else f"{head}s{_STATUS}")
-        place += head + padded
-    return struct.Struct("".join(parts)) if 0 < place == len(notes) else None
-
-
-def _snapshot(threads: Sequence[Thread], about: Mapping[int, bytes], memory: Pieces) -> Snapshot:
+def _snapshot(
+    threads: Sequence[Thread], about: Mapping[int, bytes], memory: Pieces, files: FileNote
+) -> Snapshot:
     """What the notes say."""
     if not threads:
         raise BadDump("The core file names no thread.")
@@ -326,14 +210,14 @@ def _snapshot(threads: Sequence[Thread], about: Mapping[int, bytes], memory: Pie
         **process,
         threads=threads,
         memory=memory,
-        mappings=FileNote(about.get(NT_FILE, b"")),
+        mappings=files,
         auxv=about.get(NT_AUXV, b""),
     )
 
 
-def _threads(head: _Head, about: dict[int, bytes]) -> tuple[Thread, ...]:
+def _threads(head: Head, about: dict[int, bytes]) -> tuple[Thread, ...]:
     """The threads with all that is known of them; ``about`` as for `Statuses`."""
-    found = list(_each(head.notes(*head.notes_at()), about))
+    found = list(_each(head.notes(*head.notes_at(), _ALL), about))
     if found and (signal := about.get(NT_SIGINFO, b"")).strip(b"\0"):
         first = found[0]
         found[0] = Thread(first.tid, "", "", "", first.registers, first.floating, first.extended, signal)

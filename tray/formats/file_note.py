@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import struct
 from collections.abc import Sequence
+from itertools import chain, islice
 
 from tray.errors import BadDump
 from tray.formats.made import Made
@@ -12,11 +13,13 @@ from tray.lean import TYPE_CHECKING
 from tray.model import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _HEAD = struct.Struct("<QQ")
 """How many, and what their offsets are counted in."""
 _SPAN = struct.Struct("<QQQ")
+_STEP = 16 << 10
+"""Bytes that are read at a time."""
 
 
 class FileList(Made[Region]):
@@ -45,7 +48,32 @@ class FileList(Made[Region]):
         return (one.path.encode("utf-8", "surrogateescape") for one in self)
 
 
-class FileNote(Made[Region]):
+class Stored:
+    """Bytes of a file that are read in pieces, when they are looked at.
+
+    Args:
+        at: Gives up to so many bytes of the file from an offset.
+        start: Where in the file they begin.
+        size: How many they are.
+    """
+
+    def __init__(self, at: Callable[[int, int], bytes], start: int, size: int) -> None:
+        self._at, self._start, self.size = at, start, size
+        self._windows = [(0, b""), (0, b"")]
+        """Places and contents that were read last: mostly two are looked at in turn."""
+
+    def part(self, place: int, size: int) -> bytes:
+        """Up to so many of them."""
+        size = min(size, self.size - place)
+        for start, content in self._windows:
+            if start <= place and place + size <= start + len(content):
+                return content[place - start : place - start + size]
+        content = self._at(self._start + place, min(max(size, _STEP), self.size - place))
+        self._windows = [self._windows[1], (place, content)]
+        return content[:size]
+
+
+class FileNote(FileList):
     """The mappings of an NT_FILE note, each made when it is looked at; what makes no sense ends the list.
 
     Raises:
@@ -54,30 +82,41 @@ class FileNote(Made[Region]):
     Source: core(5); Linux ``fs/binfmt_elf.c``, ``fill_files_note()``.
     """
 
-    def __init__(self, note: bytes = b"") -> None:
-        self._note = note
-        self._names = array.array("I")
-        """Where in the note each one's name begins."""
-        if len(note) < _HEAD.size:
+    def __init__(self, note: bytes | Stored = b"") -> None:
+        super().__init__()
+        self._note = (
+            Stored(lambda at, size: note[at : at + size], 0, len(note)) if isinstance(note, bytes) else note
+        )
+        self._names = array.array("I", (0,))
+        """Where in the note each one's name begins, and what would be behind the last."""
+        if self._note.size < _HEAD.size:
             return
-        count, self._unit = _HEAD.unpack_from(note)
-        if count > (len(note) - _HEAD.size) // _SPAN.size:
+        count, self._unit = _HEAD.unpack(self._note.part(0, _HEAD.size))
+        if count > (self._note.size - _HEAD.size) // _SPAN.size:
             raise BadDump("The core file's list of mapped files is damaged.")
-        place = _HEAD.size + _SPAN.size * count
-        while place and len(self._names) < count:
-            self._names.append(place)
-            place = note.find(b"\0", place) + 1
+        first = _HEAD.size + _SPAN.size * count
+        self._names = array.array("I", islice(chain((first,), self._ends(first)), count + 1))
+        if len(self._names) <= count:
+            self._names.append(self._note.size + 1)
+
+    def _ends(self, place: int) -> Iterator[int]:
+        """What is behind each name from this place on."""
+        while block := self._note.part(place, _STEP):
+            end = block.find(b"\0")
+            while end >= 0:
+                yield place + end + 1
+                end = block.find(b"\0", end + 1)
+            place += len(block)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._names) - 1
 
     def made(self, index: int) -> Region:
         """One of them; see `Made`."""
         index = range(len(self))[index]
-        start, end, offset = _SPAN.unpack_from(self._note, _HEAD.size + _SPAN.size * index)
-        first = self._names[index]
-        last = self._note.find(b"\0", first)
-        name = self._note[first : last if last >= 0 else len(self._note)]
+        start, end, offset = _SPAN.unpack(self._note.part(_HEAD.size + _SPAN.size * index, _SPAN.size))
+        first, last = self._names[index : index + 2]
+        name = self._note.part(first, last - first - 1)
         return Region(start, end, "", offset * self._unit, name.decode("utf-8", "surrogateescape"))
 
     def __eq__(self, other: object) -> bool:
