@@ -176,13 +176,14 @@ def explain(path: Path) -> tuple[Report, Path]:
         BadDump: It cannot be read.
         StoreUnusable: The report could not be written.
     """
-    from tray.reports import brief, reader, redact
-    from tray.store import beside, described
+    from tray.reports import reader
 
-    known = described(path)
-    if known:
-        known = _asked(known)
-    report = reports.make(path, known, reader.READERS)
+    with reports.begun(path, reader.READERS) as made:  # which takes its time; what follows is done meanwhile
+        from tray.reports import brief, redact
+        from tray.store import beside, described
+
+        known = described(path)
+        report = made(_asked(known) if known else None)
     if report.dump:
         report = replace(report, dump=replace(report.dump, verdict=why.known(report)))
     hide = redact.words(report)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+
+from tray.paths import Path
 
 
 def command(*words: str) -> list[str]:

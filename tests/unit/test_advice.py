@@ -60,3 +60,25 @@ zlib1g:amd64: /lib/libz.so.1
 """
     files = ("/usr/lib/x86_64-linux-gnu/libc.so.6", "/bin/sh", "/bin/sleep")
     assert advice.packages(said, files) == ["libc6-dbg", "coreutils-dbgsym"]
+
+
+def test_dpkg_is_asked_only_of_what_packages_bring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks through the lists of all packages; what was built at home is in none of them."""
+    asked: list[str] = []
+
+    def start(words: list[str], **_: object) -> None:
+        asked.extend(words)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(advice.subprocess, "Popen", start)
+    places = ("/home/me/app", "/usr/local/bin/app", "/tmp/app")
+    lineless = [Symbols(place, 0, 1, file=True, debug=False) for place in places]
+    owners = advice.Owners()
+    owners.ask(lineless)
+    assert not asked
+    owners.ask([*lineless, *TOLD.symbols])
+    assert asked[:2] == ["dpkg-query", "--search"]
+    assert (
+        {"/opt/app", "/lib/libz.so.1"} <= {*asked[2:]} <= {"/opt/app", "/lib/libz.so.1", "/usr/lib/libz.so.1"}
+    )
+    assert owners.packages(["/opt/app"]) == []

@@ -346,11 +346,12 @@ def _sentence(dump: Dump) -> str:
 def _explain(dump: Dump, held: Held) -> None:
     """Say in which functions it hangs, and where the report is; neither an error nor Ctrl+C costs more than that."""
     from tray import flow
-    from tray.commands import explain
 
     try:
         with held.interruptible():
             report, text = flow.explain(dump.path)
+        from tray.commands import explain
+
         lines = [line for line in explain.told(report)[:1] if line != _sentence(dump)]
         lines.append(f"Report: {text}")
     except KeyboardInterrupt:

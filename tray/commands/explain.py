@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+    from typing import Any
 
     from tray.model import Report
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from tray.errors import BadDump, NoDump
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tray.formats import core, minidump
@@ -33,17 +35,36 @@ def make(path: Path, dump: Dump | None, readers: Mapping[str, Unwind] | None = N
         NoDump: It cannot be opened.
         BadDump: It is no dump, or damaged.
     """
+    with begun(path, readers) as made:
+        return made(dump)
+
+
+@contextmanager
+def begun(
+    path: Path, readers: Mapping[str, Unwind] | None = None
+) -> Iterator[Callable[[Dump | None], Report]]:
+    """Begin to read a dump's call stacks; what the ``with`` block has is `make`'s report, given the sidecar.
+
+    Raises:
+        NoDump: It cannot be opened; so do the two below from the report.
+        BadDump: It is no dump, or damaged.
+    """
     unwind = (readers or {}).get(_format(path))
     if unwind is None:
-        return _content(path, dump)
-    from tray.lean import replace
+        yield lambda dump: _content(path, dump)
+        return
     from tray.packed import plain
-    from tray.reports import runtimes, stacks
 
-    with unwind(plain(path)) as told:  # it is at work already
-        report = _content(path, dump)
-        found, lacks = stacks.read(told(), report.snapshot, report.modules)
-    return runtimes.added(replace(report, stacks=found, lacks=lacks))
+    with unwind(plain(path)) as told:
+
+        def made(dump: Dump | None) -> Report:
+            from tray.reports import runtimes, stacks
+
+            report = _content(path, dump)
+            found, lacks = stacks.read(told(), report.snapshot, report.modules)
+            return runtimes.added(replace(report, stacks=found, lacks=lacks))
+
+        yield made
 
 
 def _format(path: Path) -> str:

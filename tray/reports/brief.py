@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tray.lean import TYPE_CHECKING
 from tray.printable import printable
 from tray.reports import crash, threads, why
 from tray.reports.names import last

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tray.lean import TYPE_CHECKING
 from tray.reports.names import last
 
 if TYPE_CHECKING:

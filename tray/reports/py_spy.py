@@ -12,14 +12,15 @@ import contextlib
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from tray.lean import TYPE_CHECKING
+from tray.paths import Path
 from tray.reports import python_calls
 from tray.reports.drgn_reader import MOST_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from tray.model import Stack
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import subprocess
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import tray
 from tray.frames import Frame, Stack, Trust
+from tray.lean import TYPE_CHECKING, replace
 from tray.program import command as our_own
 from tray.reports.alike import calls
 from tray.reports.names import last
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
 
     from tray.model import Module
 
@@ -63,7 +64,7 @@ def _asked(what: str) -> tuple[tuple[Stack, ...], str]:
             timeout=LIMIT,
             check=False,
             stdin=subprocess.DEVNULL,
-            cwd=Path(tray.__file__).parents[1],  # python -m looks in the current folder first
+            cwd=os.path.dirname(os.path.dirname(tray.__file__)),  # noqa: PTH120 - python -m looks in the current folder first
         )
     except subprocess.TimeoutExpired:
         return (), f"pystack was ended after {LIMIT:g} s"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING, replace
 from tray.packed import origin
 from tray.program import command as our_own
 from tray.reports.names import is_windows
@@ -52,7 +51,7 @@ def unwind(path: Path, *, limit: float = LIMIT, command: Sequence[str] = ()) -> 
             lacks=("Call stacks of a core file are read on Linux: run hangshot inspect there.",)
         )
         return
-    command = [*(command or our_own(VERB)), str(path.absolute())]
+    command = [*(command or our_own(VERB)), os.path.abspath(path)]  # noqa: PTH100 - pathlib takes its time to load
     with Reading(command, limit, os.environ) as reading:
         from tray.reports import advice
 

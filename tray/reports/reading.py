@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import tray
+from tray.lean import TYPE_CHECKING
 from tray.model import Frame, Stack, Trust
 from tray.reports.stacks import Symbols, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Self
+    from typing import Any, Self
 
 _FLAGS = 0
 if sys.platform == "win32":
@@ -49,7 +49,7 @@ class Reading:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment,
-                cwd=Path(tray.__file__).parents[1],  # python -m looks in the current folder first
+                cwd=os.path.dirname(os.path.dirname(tray.__file__)),  # noqa: PTH120 - python -m looks in the current folder first
                 creationflags=_FLAGS,
             )
         except OSError as error:

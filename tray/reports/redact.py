@@ -6,10 +6,9 @@ Names of modules and source files stay, for without them nobody can read a stack
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any
 
+from tray.lean import TYPE_CHECKING, replace
 from tray.paths import Path
 from tray.printable import printable
 from tray.reports.alike import calls, once
@@ -18,6 +17,7 @@ from tray.reports.own import language_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from tray.model import Dump, Frame, Report
 
@@ -85,6 +85,8 @@ def values(told: Any, hide: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON
 
 def everywhere(told: Any, hide: Callable[[str], str]) -> Any:  # noqa: ANN401 - any of our nouns
     """The same value with every text and path in it redacted, however deep."""
+    from dataclasses import fields, is_dataclass
+
     if isinstance(told, PathLike):
         return Path(hide(str(told)))
     if type(told) is str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+
+from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tray.model import Thread

@@ -6,11 +6,10 @@ import mmap
 import re
 import shlex
 import subprocess
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING, dataclass, replace
 from tray.packed import SUFFIX, base, plain
+from tray.paths import Path
 from tray.reports import python_calls
 from tray.reports.alike import calls
 from tray.reports.names import last

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tray.lean import TYPE_CHECKING, dataclass, replace
 from tray.model import Frame, Stack, Trust
 from tray.reports.alike import calls, once
 from tray.reports.names import last
 from tray.reports.registers import pc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from tray.model import Memory, Module, Snapshot, Thread
 
@@ -81,9 +79,10 @@ class Told:
     advice: Advice = LINUX
 
 
-Unwind = Callable[[Path], AbstractContextManager[Callable[[], Told]]]
-"""A reader of call stacks: one kind of dump, any machine. It is at work in the ``with`` block, whose value
-waits for what it tells, and ended after it. Never raises."""
+if TYPE_CHECKING:
+    Unwind = Callable[[Path], AbstractContextManager[Callable[[], Told]]]
+    """A reader of call stacks: one kind of dump, any machine. It is at work in the ``with`` block, whose value
+    waits for what it tells, and ended after it. Never raises."""
 
 
 def read(

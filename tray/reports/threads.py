@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
+from tray.lean import TYPE_CHECKING, dataclass
 from tray.model import Thread
 from tray.reports import stacks, waits
 from tray.reports.names import last

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, BinaryIO
 
 from tray.errors import NotWritten, StoreUnusable
+from tray.lean import TYPE_CHECKING
 from tray.packed import base
 from tray.patience import patiently
 from tray.store import folder as folders
@@ -15,6 +15,7 @@ from tray.store.partial import create_locked, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
     from tray.model import Dump
 
