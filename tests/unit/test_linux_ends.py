@@ -141,6 +141,7 @@ def test_relatives_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert looked == [PID, 71, 68, 30, 1]
 
 
+@pytest.mark.linux  # it looks through itself
 def test_a_process_that_ends_while_it_is_looked_through(monkeypatch):
     """Its open folder is there still, and cannot be listed: it has no descriptors, and the dump goes on."""
 
