@@ -11,7 +11,7 @@ from tray import __version__, packed, reports
 from tray.capture import started
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core
-from tray.lean import TYPE_CHECKING, UTC, Protocol, datetime, logger, replace
+from tray.lean import TYPE_CHECKING, UTC, Protocol, datetime, logger, replace, unswept
 from tray.model import Dump, Include
 from tray.reports import why
 
@@ -121,7 +121,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     began = time.monotonic()
     packing = compress != packed.KINDS[0]
     suffix, need = capture.suffix + packed.SUFFIX * packing, need * (1 + packing)
-    with store.begin(target, mode, suffix, taken, need=need, output=output) as partial:
+    with unswept(), store.begin(target, mode, suffix, taken, need=need, output=output) as partial:
         with partial.scratch() if packing else nullcontext(partial.file) as file:
             with held.interruptible():
                 captured = capture.write(target, mode, file, progress, trigger)

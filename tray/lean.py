@@ -14,7 +14,7 @@ from operator import attrgetter
 
 __all__ = [
     "TYPE_CHECKING", "UTC", "Flag", "NamedTuple", "Protocol", "StrEnum", "at_first_words", "dataclass", "datetime",
-    "dumps", "field", "loading", "logger", "overload", "pattern", "replace", "signal",
+    "dumps", "field", "loading", "logger", "overload", "pattern", "replace", "signal", "unswept",
 ]  # fmt: skip
 
 TYPE_CHECKING = False
@@ -55,6 +55,18 @@ def loading() -> Iterator[None]:
     finally:
         if collects:
             gc.freeze()
+            gc.enable()
+
+
+@contextmanager
+def unswept() -> Iterator[None]:
+    """Do something short within this that makes no garbage but what goes by itself: nobody looks for the other kind."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
             gc.enable()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import threading
@@ -70,6 +71,15 @@ def test_a_dump(capture: FakeCapture, store: Store):
     assert dump.seconds >= 0
     assert dump.system
     assert described(dump.path) == dump
+
+
+def test_nobody_looks_for_garbage_meanwhile(capture: FakeCapture, store: Store):
+    """It would find none, and whoever waits for the dump would wait for it; afterwards it is as before."""
+    collects: list[bool] = []
+    taken(capture, store, lambda _done, _total: bool(collects.append(gc.isenabled())))
+    assert not any(collects)
+    assert collects
+    assert gc.isenabled()
 
 
 def test_another_place(capture: FakeCapture, store: Store, tmp_path: Path):
