@@ -12,6 +12,8 @@ import judges
 import pytest
 from programs import status
 
+from tray.formats import core as reader
+
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace, pytest.mark.gdb]
 
 MIB = 1 << 20
@@ -245,6 +247,10 @@ def test_a_crowd_in_little_memory(target, tmp_path: Path, how: str) -> None:
     told = json.loads(outcome.core.with_suffix(".json").read_bytes())
     assert len(told["threads"]) == len(told["waits"]) == CROWD
     assert peak <= MOST_MEMORY
+    with reader.read(outcome.core) as file:  # MXCSR as every thread begins with it
+        assert {thread.floating[24:28] for thread in file.snapshot.threads} == {b"\x80\x1f\0\0"}
+    ends = [header.offset + header.stored for header in judges.headers(outcome.core)]
+    assert outcome.core.stat().st_size == max(ends)  # nothing is left of where they were laid aside
 
 
 def test_mini_is_small(target, tmp_path: Path) -> None:

@@ -94,6 +94,21 @@ def test_the_layout_is_aligned():
     assert place.table % 8 == 0
 
 
+@given(shown=snapshots, area=st.binary(max_size=8), alike=st.booleans())
+def test_room_for_notes_is_told_before_they_are_there(*, shown: Snapshot, area: bytes, alike: bool):
+    """To the byte where all threads have the same vector registers; else there is more than enough."""
+    shown = replace(
+        shown, threads=tuple(replace(one, floating=b"f" * 512, extended=area) for one in shown.threads)
+    )
+    if not alike:
+        shown = replace(
+            shown, threads=(*shown.threads, replace(shown.threads[0], floating=b"", extended=b""))
+        )
+    needed = sum(map(len, core_write.notes(shown, lambda thread: (thread.floating, thread.extended))))
+    room = core_write.room(len(shown.threads), area, shown.auxv, shown.mappings)
+    assert room == needed if alike else room > needed
+
+
 def test_long_names_are_cut():
     """The fields for name and command line have the kernel's sizes."""
     shown = synth.snapshot(name="n" * 20, arguments="a" * 100)

@@ -133,6 +133,16 @@ class Freeze:
             return floating, extended if extended != floating else b""
         return b"", b""
 
+    def area(self) -> bytes:
+        """The extended registers of one thread that stands still, as many as all have; empty where none has any."""
+        for held in self._leaving:
+            if held.stopped:
+                try:
+                    return self.kernel.regset(held.tid, ffi.NT_X86_XSTATE)
+                except OSError:
+                    continue
+        return b""
+
     def seen(self) -> list[Held | Thread]:
         """Every thread that `read` has seen, cheaply."""
         return [*self._seen.values(), *self._stuck]

@@ -18,6 +18,7 @@ from tray.lean import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from tray.capture.linux_freeze import Held
     from tray.capture.linux_maps import Mapping, Mappings
     from tray.model import Thread
 
@@ -63,7 +64,7 @@ class Wanted:
 
 
 def pages(
-    threads: Iterable[Thread],
+    threads: Iterable[Held | Thread],
     mappings: Mappings,
     auxv: bytes,
     read: Callable[[int, int], bytes],

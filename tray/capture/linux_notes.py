@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 
 from tray.formats import core_write
+from tray.formats.core_write import PAGE
 from tray.formats.file_note import FileList
 from tray.lean import TYPE_CHECKING
 from tray.model import Region
@@ -65,21 +66,20 @@ def write(
         vectors: Gives `Thread.floating` and `Thread.extended`.
         write_at: Writes at a place of the file; gives how many bytes.
     """
-    pieces: list[bytes] = []
-    size, place = 0, core_write.NOTES_AT
+    room, filled, place = bytearray(_AT_ONCE + PAGE), 0, core_write.NOTES_AT
     for piece in core_write.notes(process, vectors):
-        pieces.append(piece)
-        size += len(piece)
-        if size >= _AT_ONCE:
-            place, size = _written(pieces, place, write_at), 0
-            pieces.clear()
-    return _written(pieces, place, write_at) - core_write.NOTES_AT
+        room[filled : filled + len(piece)] = piece  # grows for one that is longer than what is left
+        filled += len(piece)
+        if filled >= _AT_ONCE:
+            place, filled = _written(room, filled, place, write_at), 0
+    return _written(room, filled, place, write_at) - core_write.NOTES_AT
 
 
-def _written(pieces: list[bytes], place: int, write_at: Callable[[memoryview, int], int]) -> int:
-    """The place after these pieces, which are written."""
-    view = memoryview(b"".join(pieces))
-    while view:
-        count = write_at(view, place)
-        view, place = view[count:], place + count
-    return place
+def _written(room: bytearray, filled: int, place: int, write_at: Callable[[memoryview, int], int]) -> int:
+    """The place after the first so many bytes, which are written."""
+    with memoryview(room) as view:
+        begin = 0
+        while begin < filled:
+            with view[begin:filled] as rest:
+                begin += write_at(rest, place + begin)
+    return place + filled

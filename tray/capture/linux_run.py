@@ -38,8 +38,8 @@ from tray.capture.linux_spool import Spool
 from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core_write
-from tray.lean import TYPE_CHECKING
-from tray.model import Captured, Include, Snapshot, Thread
+from tray.lean import TYPE_CHECKING, replace
+from tray.model import Captured, Gap, Include, Snapshot
 from tray.modes import How
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from tray.capture import Progress
     from tray.capture.linux_maps import Mapping
     from tray.ffi.linux import Kernel
-    from tray.model import Mode, Target
+    from tray.model import Mode, Target, Thread
 
 _MODEST = 10
 """How much nicer than the target what copies its clone is."""
@@ -99,6 +99,7 @@ class Run:
         self._mapped = linux_maps.Mappings()
         self._triage: linux_triage.Triage | None = None
         self._told_of: dict[str, bytes] = {}
+        self._area = b""
 
     def captured(self) -> Captured:
         """What came of it."""
@@ -152,10 +153,10 @@ class Run:
             self.freeze.stop()
             self._check_identity()
             self._read_target(memory)
-            if self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
+            if not self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
+                self._copy_target(memory, pages, files)
+            if not self._triage:
                 self.freeze.read_and_release()
-            else:
-                self._copy_target(self._snapshot(), memory, pages, files)
         finally:
             self.freeze.release()
             self.frozen = False
@@ -163,6 +164,8 @@ class Run:
                 gc.enable()
         if self.shot.pid:
             self._copy_clone(self._snapshot(), files)
+        else:
+            self._write_head(self._snapshot())
         self._copy_parts(live=False)
         self.threads = linux_ends.told(self.kernel, self.threads, pid)
         if self._triage:
@@ -175,20 +178,21 @@ class Run:
             self.kernel.read_file(self.file.fileno(), memoryview(content), offset)
             self._write(memoryview(triage.strip(start, bytes(content))), offset)
 
-    def _copy_target(self, snapshot: Snapshot, memory: int, pages: Pages, files: Files) -> None:
-        """Write the head and copy the memory of the target, which stands still."""
+    def _copy_target(self, memory: int, pages: Pages, files: Files) -> None:
+        """Copy the memory of the target, which stands still, behind the room for the head, which can wait."""
+        auxv, threads = self._told_of["auxv"], self.freeze.seen()
+        read = linux_shared.reading(self.kernel, memory)
         if Include.HEAP in self.mode.include:
             self.plan = linux_plan.large(self._mapped, self.mode.include, pages, files)
         elif Include.STACKS not in self.mode.include:
-            read = linux_shared.reading(self.kernel, memory)
-            self._triage = linux_triage.Triage(self.threads, self._mapped, snapshot.auxv, read)
+            self._triage = linux_triage.Triage(threads, self._mapped, auxv, read)
             self.plan = linux_plan.small(self._mapped, self._triage.pages)
-            snapshot = self._triage.told(snapshot)
         else:
-            read = linux_shared.reading(self.kernel, memory)
-            wanted = linux_mini.pages(self.threads, self._mapped, snapshot.auxv, read, pages.own)
+            wanted = linux_mini.pages(threads, self._mapped, auxv, read, pages.own)
             self.plan = linux_plan.small(self._mapped, wanted)
-        self._write_head(snapshot)
+        self._area = b"" if self._triage else self.freeze.area()
+        self._lay_out(core_write.room(len(threads), self._area, auxv, self._files()))
+        self.freeze.vectors.place = self._layout.size
         self._copy(self.plan.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address))
         self._copy_parts(live=True)
 
@@ -278,23 +282,43 @@ class Run:
             name=stat[stat.index("(") + 1 : stat.rindex(")")],
             arguments=words.replace("\0", " ").rstrip(),
             threads=self.threads,
-            mappings=linux_notes.FileMappings(self._mapped, str(self.target.executable)),
+            mappings=self._files(),
             auxv=self._told_of["auxv"],
         )
 
-    def _write_head(self, snapshot: Snapshot) -> None:
-        """Write headers and notes, and give the file its length: what is not written stays a hole."""
-        wide = self.freeze.wide if not self._triage else (lambda _: (b"", b""))
-        notes = linux_notes.write(snapshot, wide, self._write)
-        self.freeze.vectors.forget()
-        self._layout = place = core_write.layout(self.plan.memory, notes)
-        os.ftruncate(self.file.fileno(), place.size)
+    def _files(self) -> linux_notes.FileMappings:
+        return linux_notes.FileMappings(self._mapped, str(self.target.executable))
+
+    def _lay_out(self, notes: int) -> None:
+        """Give everything its place behind so many bytes of notes; what is never written stays a hole."""
+        self._layout = core_write.layout(self.plan.memory, notes)
+        os.ftruncate(self.file.fileno(), self._layout.size)
         self.output.prepare(self.plan.size, hurry=self.frozen and not self.low_impact)
-        for position, content in core_write.headers(self.plan.memory, place):
+
+    def _write_head(self, snapshot: Snapshot) -> None:
+        """Write notes and headers."""
+        snapshot = self._triage.told(snapshot) if self._triage else snapshot
+        notes = linux_notes.write(snapshot, self._vectors, self._write)
+        self.freeze.vectors.forget()
+        if not self._layout.size:
+            self._lay_out(notes)
+        for position, content in core_write.headers(self.plan.memory, replace(self._layout, notes=notes)):
             view, at = memoryview(content), position
             while view:
                 count = self._write(view, at)
                 view, at = view[count:], at + count
+
+    def _vectors(self, thread: Thread) -> tuple[bytes, bytes]:
+        """`Thread.floating` and `Thread.extended`, as far as there is room."""
+        if self._triage:
+            return b"", b""
+        floating, extended = self.freeze.wide(thread)
+        if self._layout.size and len(extended) > len(
+            self._area
+        ):  # all have as many, but asking may have failed
+            self._gaps.append(Gap(f"AVX registers of thread {thread.tid}", "there was no room for them"))
+            return floating, b""
+        return floating, extended
 
     def _write(self, view: memoryview, place: int) -> int:
         return self.output.write(view, place)

@@ -22,6 +22,7 @@ from tray.lean import TYPE_CHECKING, replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from tray.capture.linux_freeze import Held
     from tray.capture.linux_maps import Mappings
     from tray.model import Region, Snapshot, Thread
 
@@ -63,7 +64,7 @@ class Triage:
 
     def __init__(
         self,
-        threads: Sequence[Thread],
+        threads: Sequence[Held | Thread],
         mappings: Mappings,
         auxv: bytes,
         read: Callable[[int, int], bytes],

@@ -1,9 +1,10 @@
 """Writing core files: a `Snapshot` → its headers and notes, piece by piece.
 
 The notes stand right behind the file's header and the table of program headers
-behind them. So each thread's registers can go to the file while the process stands
-still, before it is known how much memory is kept; nothing is held by the number of
-threads. Readers take both places from the headers.
+behind them. So each thread's registers can go to the file before it is known how much
+memory is kept, or as well when the memory is there already, for `room` tells how much
+they will take; nothing is held by the number of threads. Readers take both places from
+the headers.
 
 The order and the contents of the notes are the kernel's, because gdb, lldb and
 elfutils each depend on a different part of them.
@@ -21,12 +22,13 @@ from tray.formats import elf, xstate
 from tray.formats.file_note import FileList
 from tray.formats.pieces import Pieces
 from tray.lean import TYPE_CHECKING, dataclass
+from tray.model import Thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
-    from tray.model import Region, Snapshot, Thread
+    from tray.model import Region, Snapshot
 
 PAGE = 4096
 NT_PRSTATUS, NT_FPREGSET, NT_PRPSINFO, NT_AUXV = 1, 2, 3, 6
@@ -42,6 +44,9 @@ PROCESS = struct.Struct("<BcBb4xQIIiiii16s80s")
 """``struct elf_prpsinfo``: state, its letter, zombie, nice, flags, uid, gid, pid, ppid, pgrp, sid, name, arguments."""
 STATES = "RSDTZW"
 _SPAN = struct.Struct("<QQQ")
+_FLOATING, _SIGNAL = 512, 128
+"""``sizeof(struct user_fpregs_struct)``, ``sizeof(siginfo_t)``."""
+_STATUS_HEAD = elf.note_head("CORE", NT_PRSTATUS, STATUS.size)
 _AT_ONCE = 1024
 """Program headers that are made at a time."""
 
@@ -68,14 +73,22 @@ def _process_note(snapshot: Snapshot) -> bytes:
 
 def _file_note(mappings: Sequence[Region]) -> Iterator[bytes]:
     """NT_FILE, piece by piece: count, page size, (start, end, offset in pages) each, then the names."""
-    files = mappings if isinstance(mappings, FileList) else FileList(mappings)
-    size = 16 + sum(_SPAN.size + len(name) + 1 for name in files.names())
+    files = _listed(mappings)
+    size = _file_note_size(files)
     yield elf.note_head("CORE", NT_FILE, size) + struct.pack("<QQ", len(files), PAGE)
     for start, end, offset in files.spans():
         yield _SPAN.pack(start, end, offset // PAGE)
     for name in files.names():
         yield name + b"\0"
     yield bytes(-size % 4)
+
+
+def _listed(mappings: Sequence[Region]) -> FileList:
+    return mappings if isinstance(mappings, FileList) else FileList(mappings)
+
+
+def _file_note_size(files: FileList) -> int:
+    return 16 + sum(_SPAN.size + len(name) + 1 for name in files.names())
 
 
 def thread_notes(parent: int, thread: Thread, floating: bytes, extended: bytes) -> tuple[bytes, bytes]:
@@ -92,16 +105,19 @@ def thread_notes(parent: int, thread: Thread, floating: bytes, extended: bytes) 
     """
     # No signal, for nothing crashed.
     status = STATUS.pack(b"", 0, 0, 0, thread.tid, parent, 0, 0, b"", thread.registers, bool(floating))
-    rest = elf.note("CORE", NT_FPREGSET, floating) if floating else b""
+    rest: list[bytes] = []
+    if floating:
+        rest += elf.note_head("CORE", NT_FPREGSET, len(floating)), elf.padded(floating)
     if extended:
-        rest += elf.note("LINUX", NT_X86_XSTATE, xstate.usual(extended))
-    return elf.note("CORE", NT_PRSTATUS, status), rest
+        area = xstate.usual(extended)
+        rest += elf.note_head("LINUX", NT_X86_XSTATE, len(area)), elf.padded(area)
+    return _STATUS_HEAD + status, b"".join(rest)
 
 
 def process_notes(snapshot: Snapshot) -> Iterator[bytes]:
     """The notes about the whole process, piece by piece."""
     yield elf.note("CORE", NT_PRPSINFO, _process_note(snapshot))
-    yield elf.note("CORE", NT_SIGINFO, snapshot.threads[0].signal.ljust(128, b"\0"))
+    yield elf.note("CORE", NT_SIGINFO, snapshot.threads[0].signal.ljust(_SIGNAL, b"\0"))
     yield elf.note("CORE", NT_AUXV, snapshot.auxv)
     yield from _file_note(snapshot.mappings)
 
@@ -119,6 +135,21 @@ def notes(snapshot: Snapshot, vectors: Callable[[Thread], tuple[bytes, bytes]]) 
         if not number:
             yield from process_notes(snapshot)
         yield rest
+
+
+def room(threads: int, area: bytes, auxv: bytes, mappings: Sequence[Region]) -> int:
+    """How many bytes all notes take at most, told before there are any.
+
+    Args:
+        threads: How many there are.
+        area: `Thread.extended` of one of them; the others' are no longer.
+        auxv: `Snapshot.auxv`.
+        mappings: `Snapshot.mappings`.
+    """
+    status, rest = thread_notes(0, Thread(0, "", "", ""), bytes(_FLOATING), area)
+    process = PROCESS.size, _SIGNAL, len(auxv), _file_note_size(_listed(mappings))
+    notes = (len(elf.note_head("CORE", 0, size)) + size + -size % 4 for size in process)
+    return threads * (len(status) + len(rest)) + sum(notes)
 
 
 @dataclass(frozen=True, slots=True)
