@@ -184,6 +184,8 @@ def test_ctrl_c_when_the_dump_is_whole(capture: FakeCapture, store: Store, monke
 
 
 @pytest.mark.linux  # Windows has no signal for one thread
+# Where it comes between the opening of a file and its "with", nobody closes that but the end of the process.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_while_it_goes_to_the_disk(capture: FakeCapture, store: Store, monkeypatch):
     """It is heeded at once or when that is done, and both files go."""
     fsync, main = os.fsync, threading.main_thread().ident
