@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import dumping
@@ -327,3 +328,26 @@ def test_files_are_private(target, tmp_path: Path) -> None:
     core = dumping.dump(target("threads").pid, "mini", tmp_path).core
     assert core.stat().st_mode & 0o777 == 0o600
     assert core.with_suffix(".json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_dump_loads_only_what_it_uses(target, tmp_path: Path) -> None:
+    """Up to its last line, where all goes well: nothing of what `tray.lean` and `tray.paths` stand for."""
+    program = target("many_threads", 20)
+    python, *rest = dumping.dump_command(program.pid, "heap", tmp_path / "x.core", "auto")
+    result = subprocess.run(
+        [python, "-X", "importtime", *rest], capture_output=True, text=True, check=True, timeout=dumping.LIMIT
+    )
+    lines = (line for line in result.stderr.splitlines() if line.startswith("import time:"))
+    loaded = {line.rpartition("|")[2].strip() for line in lines}
+    assert {"tray.flow", "tray.capture.linux_clone", "_json", "_datetime"} <= loaded
+    assert not loaded & {
+        "argparse",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "json",
+        "logging",
+        "pathlib",
+        "re",
+        "typing",
+    }
