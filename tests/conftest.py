@@ -38,6 +38,10 @@ for _name in ("HANGSHOT_SETTINGS", "NO_COLOR", "FORCE_COLOR", "DEBUGINFOD_URLS",
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+gc.set_threshold(
+    50_000
+)  # what tests leave goes by itself: searching it every 700 things is a tenth of the time
+
 # How long an example takes says more about the machine than about us.
 hypothesis.settings.register_profile(
     "busy",

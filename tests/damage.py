@@ -33,6 +33,14 @@ def looked_at(path: Path) -> bool:
     return True
 
 
+def read(path: Path) -> bool:
+    """Whether a report can be made; the only other way is `BadDump`."""
+    try:
+        return bool(reports.make(path, None))
+    except BadDump:
+        return False
+
+
 def mutations(source: bytes, count: int, seed: int) -> Iterator[bytearray]:
     """The bytes again and again, with up to four of them, or whole numbers among them, changed."""
     chance = random.Random(seed)
