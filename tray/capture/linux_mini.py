@@ -79,61 +79,72 @@ def pages(
         read: Gives up to that many bytes of the target's memory.
         own: Runs of pages that the process has written itself, of one mapping.
     """
-    wanted = Wanted()
+    wanted, blocks = Wanted(), array.array("Q")
     for thread in threads:
-        _add_thread(wanted, struct.unpack("<27Q", thread.registers), mappings)
+        registers = struct.unpack("<27Q", thread.registers)
+        blocks.append(registers[ffi.FS_BASE])
+        _add_thread(wanted, registers, mappings)
     met: set[int] = set()
-    for thread in threads:
-        block = struct.unpack("<27Q", thread.registers)[ffi.FS_BASE]
+    for block in blocks:
         if block not in met:  # a list is walked once, not once a thread: the target stands still meanwhile
             _add_neighbours(wanted, block, read, met)
     for library in linkmap.linked(auxv, wanted.reading(read)):
         wanted.add(library.dynamic, library.dynamic + 1)
     _add_modules(wanted, mappings, own)
     vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
-    if mapping := mappings.at(vdso):
-        wanted.add(mapping.start, mapping.end)
-    return array.array("Q", (page for page in wanted.sorted() if _open(mappings, page)))
+    if (place := mappings.place(vdso)) is not None:
+        wanted.add(*mappings.span(place))
+    return array.array("Q", _open(mappings, wanted.sorted()))
 
 
-def _open(mappings: Mappings, page: int) -> bool:
-    """Whether it can be read, and may. VmFlags would tell too, at 15 ms for each GiB that is mapped."""
-    place = mappings.place(page)
-    return place is not None and not ((kind := mappings.kind(place)).special or kind.of_driver)
+def _open(mappings: Mappings, pages: Iterable[int]) -> Iterator[int]:
+    """Those that can be read, and may. VmFlags would tell too, at 15 ms for each GiB that is mapped."""
+    is_open = [not (kind.special or kind.of_driver) for kind in mappings.kinds]
+    limit, fits = 0, False
+    for page in pages:
+        if page >= limit:
+            place = mappings.place(page)
+            if place is None:
+                continue
+            limit, fits = mappings.span(place)[1], is_open[mappings.numbers[place]]
+        if fits:
+            yield page
 
 
 def _add_thread(wanted: Wanted, registers: Sequence[int], mappings: Mappings) -> None:
     """The thread's stack, its thread block, and the lock it waits for."""
     block = registers[ffi.FS_BASE]
     wanted.add(*stack(registers, mappings))
-    if mapping := mappings.at(block):
-        wanted.add(block, min(block + _THREAD_BLOCK, mapping.end))  # a guard page may follow
-    if registers[ffi.ORIG_RAX] in (ffi.FUTEX, ffi.RESTART_SYSCALL) and mappings.at(registers[ffi.RDI]):
+    if (place := mappings.place(block)) is not None:
+        wanted.add(block, min(block + _THREAD_BLOCK, mappings.span(place)[1]))  # a guard page may follow
+    waits = registers[ffi.ORIG_RAX] in (ffi.FUTEX, ffi.RESTART_SYSCALL)
+    if waits and mappings.place(registers[ffi.RDI]) is not None:
         wanted.add(registers[ffi.RDI] - _LOCK_BEFORE, registers[ffi.RDI] + _LOCK_AFTER)
         if 0 <= registers[ffi.RDI] - registers[ffi.RSP] < PAGE:  # glibc sleeps so if it was refused a mutex
             for kept in (ffi.RBX, ffi.RBP, ffi.R12, ffi.R13, ffi.R14, ffi.R15):
-                if mappings.at(registers[kept]):
+                if mappings.place(registers[kept]) is not None:
                     wanted.add(registers[kept] - _LOCK_BEFORE, registers[kept] + _LOCK_AFTER)
 
 
 def stack(registers: Sequence[int], mappings: Mappings) -> tuple[int, int]:
     """Where a thread's stack begins and ends; the same twice if it has none."""
     stack_pointer, block = registers[ffi.RSP], registers[ffi.FS_BASE]
-    if not (mapping := mappings.at(stack_pointer)):
+    if (place := mappings.place(stack_pointer)) is None:
         return 0, 0
-    start = max(mapping.start, stack_pointer - RED_ZONE)
-    return start, min(_stack_end(stack_pointer, block, mapping), start + LARGEST_STACK)
+    first, last = mappings.span(place)
+    start = max(first, stack_pointer - RED_ZONE)
+    return start, min(_stack_end(stack_pointer, block, last), start + LARGEST_STACK)
 
 
-def _stack_end(stack_pointer: int, block: int, mapping: Mapping) -> int:
+def _stack_end(stack_pointer: int, block: int, last: int) -> int:
     """Where the stack ends: glibc puts the thread block at its top.
 
     Never simply the mapping's end: the kernel merges neighbouring mappings, and
     lldb's stack dumps have been seen to hold a whole heap for that.
     """
-    if stack_pointer < block < min(mapping.end, stack_pointer + _NEAR):
-        return min(mapping.end, block + _THREAD_BLOCK + -(block + _THREAD_BLOCK) % PAGE)
-    return mapping.end
+    if stack_pointer < block < min(last, stack_pointer + _NEAR):
+        return min(last, block + _THREAD_BLOCK + -(block + _THREAD_BLOCK) % PAGE)
+    return last
 
 
 def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes], met: set[int]) -> None:
