@@ -510,6 +510,19 @@ def test_output_that_cannot_be_is_said(store, tmp_path, output, cause):
     assert caught.value.hint
 
 
+def test_output_that_names_nothing_is_said(store):
+    """As of a variable that a script forgot to set: not every folder wants a dump."""
+    with pytest.raises(StoreUnusable, match="names nothing") as caught:
+        begin(store, output="")
+    assert caught.value.hint
+
+
+def test_a_folder_is_no_dump(store, tmp_path):
+    """Said so, not that there is no such file."""
+    with pytest.raises(NoDump, match="is a folder"):
+        store.find(str(tmp_path))
+
+
 def test_the_list_is_newest_first(store):
     """By when the key went down, not by file times."""
     old = take(store, TAKEN - timedelta(days=1))

@@ -346,6 +346,7 @@ def _sentence(dump: Dump) -> str:
 def _explain(dump: Dump, held: Held) -> None:
     """Say in which functions it hangs, and where the report is; neither an error nor Ctrl+C costs more than that."""
     from tray import flow
+    from tray.printable import printable
 
     try:
         with held.interruptible():
@@ -357,6 +358,7 @@ def _explain(dump: Dump, held: Held) -> None:
     except KeyboardInterrupt:
         lines = ["There is no report, for you stopped it; 'hangshot explain' makes one."]
     except (TrayError, OSError) as error:
-        lines = [f"There is no report: {error}"]
+        hint = error.hint if isinstance(error, TrayError) else ""
+        lines = [f"There is no report: {error}", *([hint] if hint else [])]
     for line in lines:
-        print(f"  {line}", file=sys.stderr)
+        print(f"  {printable(line, bytes_too=True)}", file=sys.stderr)

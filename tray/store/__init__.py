@@ -216,6 +216,8 @@ def _starting(text: str, dumps: Sequence[Dump]) -> Path:
     found = [dump for dump in dumps if text and dump.id.startswith(text)]
     if len(found) == 1:
         return found[0].path
+    if not found and text and Path(text).is_dir():
+        raise NoDump(f"{text} is a folder, not a dump.")
     if not found:
         raise NoDump(f"There is no file and no dump called {text!r}.")
     some = ", ".join(dump.id for dump in found[:5])

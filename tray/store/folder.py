@@ -132,6 +132,8 @@ def chosen(output: str | Path, suffix: str) -> tuple[Path, Path | None]:
         StoreUnusable: The folder cannot be, the file exists, or its name says what it will not be.
     """
     text = os.fspath(output)
+    if not text:  # as of a variable that nobody set
+        raise StoreUnusable("--output names nothing.", hint="Give a folder or a file; '.' is where you are.")
     path = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links
     if text.endswith(("/", os.sep)) or path.is_dir():
         _make_chosen(path)
