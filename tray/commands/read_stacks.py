@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from tray.errors import BadUsage
 from tray.lean import TYPE_CHECKING
 
@@ -35,4 +38,5 @@ def run(arguments: argparse.Namespace) -> int:
         from tray.reports import drgn_reader
 
         drgn_reader.main(arguments.dump)
-    return 0
+    sys.stdout.flush()
+    os._exit(0)  # whoever waits for us need not wait until all is tidied up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 
@@ -104,8 +105,6 @@ def linux(told: Told, owners: Owners) -> Advice:
 
 def _release() -> Mapping[str, str]:
     """What the system is, as os-release tells; empty where it does not."""
-    import platform
-
     try:
         return platform.freedesktop_os_release()
     except OSError:

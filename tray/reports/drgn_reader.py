@@ -9,6 +9,7 @@ A frame is ``[pc, function, file, line, inlined, trust]``.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -38,6 +39,7 @@ frame pointer gives rbp, rsp and rip. Source: drgn, ``arch_x86_64.c``,
 def main(path: str) -> None:
     """Read the file and tell what is found."""
     restrain()
+    gc.disable()  # all that is made here is told and dropped, or lasts as long as we do
     # drgn's plugins are its own commands, slow to load, and code of any package that says it is one.
     os.environ |= {"DRGN_PLUGINS": "", "DRGN_DISABLE_PLUGINS": "*"}
     try:
