@@ -14,7 +14,7 @@ from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Include
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings
@@ -256,13 +256,18 @@ def united(first: array.array[int], second: array.array[int]) -> array.array[int
     from heapq import merge
 
     found = array.array("Q")
-    both = [zip(runs[::2], runs[1::2], strict=True) for runs in (first, second)]
-    for start, end in merge(*both):
+    for start, end in merge(_pairs(first), _pairs(second)):
         if found and start <= found[-1]:
             found[-1] = max(end, found[-1])
         else:
             found.extend((start, end))
     return found
+
+
+def _pairs(runs: array.array[int]) -> Iterator[tuple[int, int]]:
+    """Start and end of each, without a copy of them all."""
+    numbers = iter(runs)
+    return zip(numbers, numbers, strict=True)
 
 
 def _bridged(runs: array.array[int], gap: int) -> list[tuple[int, int]]:

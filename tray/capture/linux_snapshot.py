@@ -165,9 +165,10 @@ class Shot:
         mappings, missing = self._cloned(mappings)
         own = linux_plan.large(mappings, include, pages, files, lambda kind: kind.cloned)
         own.gaps += missing
-        total = linux_plan.joined(self._apart, own)
+        total, own_runs = linux_plan.joined(self._apart, own), own.runs
+        self._apart = own = linux_plan.Plan()  # there may be 65,000 stretches, which need not be here twice
         total.runs = linux_plan.united(total.runs, self.runs)
-        self.runs = linux_plan.united(self.runs, own.runs)
+        self.runs = linux_plan.united(self.runs, own_runs)
         return total
 
     def _cloned(self, mappings: Mappings) -> tuple[Mappings, Gaps]:
