@@ -1,8 +1,8 @@
 /* Very many mappings (argument, default 60000) of which hardly two are alike. What they are is said by letters, in
- * turn (argument, default "fspd"): f a file of its own, shared; w one of its own, private and written; x one of its
+ * turn (argument, default "sp"): f a file of its own, shared; w one of its own, private and written; x one of its
  * own, with code in it; l the same as w, under a path of 4,000 bytes; d one that is deleted; s shared memory without
- * a file; o one file for all; k one kept out of dumps; p private memory. Files lie in a folder (argument), and further
- * threads (argument) sleep. */
+ * a file; o one file for all; k one kept out of dumps; p private memory. Files lie in a folder (argument, none without
+ * it: they stay there), and further threads (argument) sleep. */
 #include "target.h"
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -72,9 +72,9 @@ static void *sleeper(void *unused)
 int main(int argc, char **argv)
 {
     long count = number(argc, argv, 1, 60000), threads = number(argc, argv, 4, 0);
-    const char *kinds = argc > 2 ? argv[2] : "fspd";
-    if (argc > 3 && chdir(argv[3]) != 0)
-        die(argv[3]);
+    const char *kinds = argc > 2 ? argv[2] : "sp";
+    if (strspn(kinds, "spk") < strlen(kinds) && (argc < 4 || chdir(argv[3]) != 0))
+        die("a folder for the files");
     for (long i = 0; i < threads; i++)
         start("sleeper", sleeper, NULL);
     if (strchr(kinds, 'l'))

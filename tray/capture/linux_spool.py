@@ -66,11 +66,11 @@ class Spool:
         if sys.platform != "win32":
             if self._file < 0:
                 self._file = _nameless(self._beside)
-            rest = memoryview(bytes(self._held))
-            while rest:
-                count = os.pwrite(self._file, rest, self._written)
-                self._written += count
-                rest = rest[count:]
+            with memoryview(self._held) as held:
+                done = 0
+                while done < len(held):
+                    done += os.pwrite(self._file, held[done:], self._written + done)
+                self._written += done
             self._held.clear()
 
 
