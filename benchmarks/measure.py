@@ -14,7 +14,9 @@ import statistics
 import struct
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,9 +40,13 @@ QUIET = 0.5
 PEERS = ("gcore", "lldb")
 LLDB = next((name for name in ("lldb-19", "lldb") if shutil.which(name)), "lldb-19")
 
-SCRIPT = Path(sys.executable).with_name("hangshot")
-OURS = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "tray"]
-"""Our command as it is installed, where it is."""
+# What an installer makes of the entry point in pyproject.toml.
+SCRIPT = """\
+#!{python}
+import sys
+from tray.__main__ import main
+sys.exit(main())
+"""
 
 # A small process that starts the tool: a child's peak memory counts what its parent had at the fork.
 MEASURED = """
@@ -200,6 +206,7 @@ class Bench:
         source = ROOT / "benchmarks" / "heartbeat.c"
         flags = ["-O2", "-shared", "-fPIC", "-pthread"]
         subprocess.run(["gcc", *flags, "-o", self.library, source], check=True)
+        self.hangshot = installed(self.folder / "installed")
 
     @contextmanager
     def target(self, case: Case) -> Iterator[tuple[Program, Heart]]:
@@ -231,7 +238,7 @@ class Bench:
     def run(self, case: Case, tool: str, program: Program, heart: Heart, result: Result) -> Run:
         """Run one tool once."""
         print(f"  {case.name}: {tool}", file=sys.stderr)
-        command = words(tool, program.pid, str(self.folder / "dump"))
+        command = words(self.hangshot, tool, program.pid, str(self.folder / "dump"))
         limit = case.limit if tool in PEERS else 0
         warm(case.need)
         rest = heart.rest() if case.writes else 0.0
@@ -260,7 +267,7 @@ class Bench:
         return Run(wall, wall + synced, pause, peak, cpu, found.st_size, found.st_blocks * 512, grown, kept)
 
 
-def words(tool: str, pid: int, output: str) -> list[str]:
+def words(hangshot: Path, tool: str, pid: int, output: str) -> list[str]:
     """The command line of a tool."""
     if tool == "gcore":
         return ["gcore", "-o", output, str(pid)]
@@ -268,15 +275,24 @@ def words(tool: str, pid: int, output: str) -> list[str]:
         save = f"process save-core --style full {output}.lldb"
         return [LLDB, "--batch", "-p", str(pid), "-o", save, "-o", "process detach"]
     mode, *options = tool.split()
-    return [*OURS, "dump", str(pid), "--mode", mode, *options, "--output", f"{output}.core", "--json"]
+    return [
+        str(hangshot),
+        "dump",
+        str(pid),
+        "--mode",
+        mode,
+        *options,
+        "--output",
+        f"{output}.core",
+        "--json",
+    ]
 
 
 def measured(command: list[str], limit: float) -> tuple[dict, bool]:
     """What a command took, and whether it had to be stopped."""
-    environment = installed() if command[: len(OURS)] == OURS else None
     words = [sys.executable, "-I", "-S", "-c", MEASURED, *command]
     stopped = False
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         group = int(process.stdout.readline())
         try:
             said, _ = process.communicate(timeout=limit or None)
@@ -290,13 +306,22 @@ def measured(command: list[str], limit: float) -> tuple[dict, bool]:
     return used, stopped
 
 
-def installed() -> dict[str, str]:
-    """The environment of a program that is installed: compiled once, by whoever ran it first."""
-    compiled = {"PYTHONPYCACHEPREFIX": str(ROOT / ".venv" / "compiled"), "PYTHONPATH": str(ROOT)}
-    return {
-        **{key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
-        **compiled,
-    }
+def installed(folder: Path) -> Path:
+    """Hangshot as its users have it: compiled, and in an environment where no developer's tool adds to each start.
+
+    What it depends on is found where it is.
+    """
+    venv.create(folder, symlinks=True)
+    python = folder / "bin/python"
+    (packages,) = folder.glob("lib/python*/site-packages")
+    shutil.copytree(ROOT / "tray", packages / "tray", ignore=shutil.ignore_patterns("__pycache__"))
+    (packages / "needed.pth").write_text(sysconfig.get_path("purelib"))
+    compiled = {key: text for key, text in os.environ.items() if key != "PYTHONPYCACHEPREFIX"}
+    subprocess.run([python, "-m", "compileall", "-q", packages / "tray"], check=True, env=compiled)
+    script = folder / "bin/hangshot"
+    script.write_text(SCRIPT.format(python=python))
+    script.chmod(0o755)
+    return script
 
 
 def warm(size: int) -> None:
