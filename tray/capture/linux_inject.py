@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 """Seconds that a call may take: a clone copies the page tables, about 25 ms for each GiB in use."""
-_EAGER, _NAP = 0.00005, 0.00002
-"""Seconds to ask without a rest, which most stops take; and rests after that, for the thread may need our processor."""
+_EAGER, _NAP = 0.0002, 0.00002
+"""Seconds to ask again and again, giving way each time, for the thread may be in line for our processor: a rest of
+any length takes longer than most stops. And the rests after that."""
 OPTIONS = (
     ffi.PTRACE_O_TRACESYSGOOD | ffi.PTRACE_O_TRACECLONE | ffi.PTRACE_O_TRACEFORK | ffi.PTRACE_O_TRACEVFORK
 )
@@ -57,6 +58,8 @@ def stop(kernel: Kernel, tid: int, patience: float = PATIENCE) -> int:
             raise Astray(f"thread {tid} does not stop")
         if passed > _EAGER:
             time.sleep(_NAP)
+        else:
+            kernel.give_turn()
 
 
 @dataclass(slots=True)

@@ -343,6 +343,11 @@ class Kernel:
         """A small text file of /proc, whatever bytes are in it."""
         return _content(path).decode("utf-8", "surrogateescape")
 
+    def give_turn(self) -> None:
+        """Let whoever stands in line for our processor have it first, once."""
+        if sys.platform == "linux":
+            os.sched_yield()
+
     def set_text(self, path: str, text: str) -> None:
         """Write a setting into a file of /proc."""
         with open(path, "wb", buffering=0) as file:
