@@ -109,7 +109,7 @@ class Threads:
 
 def frozen(kernel: Threads) -> Freeze:
     """That process, stopped and read."""
-    freeze = Freeze(kernel, 70, Vectors(kernel, -1))
+    freeze = Freeze(kernel, 70, Vectors(-1))
     freeze.stop()
     freeze.read()
     return freeze

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 @pytest.mark.linux
 def test_most_of_it_lies_in_a_file_without_a_name(tmp_path: Path, monkeypatch):
     """What is kept comes back, wherever it lies by then; the folder shows nothing of it."""
-    monkeypatch.setattr(linux_spool, "_HELD", 100)
     monkeypatch.setattr(linux_spool, "_WINDOW", 64)
     with (tmp_path / "dump").open("wb") as file:
-        spool = linux_spool.Spool(file.fileno())
-        contents = [bytes([number]) * (7 * number % 90) for number in range(60)]
+        spool = linux_spool.Spool(file.fileno(), held=100)
+        contents = [bytes([number]) * (7 * number % 130) for number in range(60)]
         places = [spool.keep(content) for content in contents]
         for place, content in [*zip(places, contents, strict=True), (places[0], contents[0])]:
             assert spool.content(place, place + len(content)) == content

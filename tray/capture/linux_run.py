@@ -85,7 +85,7 @@ class Run:
         self.moved = 0
         self.error: BaseException | None = None
         self.sample: linux_facts.Sample | None = None
-        self.freeze = Freeze(kernel, target.pid, Vectors(kernel, file.fileno()))
+        self.freeze = Freeze(kernel, target.pid, Vectors(file.fileno()))
         self.shot = Shot(kernel, self.freeze)
         self.output = Output(kernel, file.fileno())
         self.spool = Spool(file.fileno())
@@ -140,6 +140,7 @@ class Run:
         open_files.callback(self.shot.end)
         open_files.callback(self.output.close)
         open_files.callback(self.spool.close)
+        open_files.callback(self.freeze.vectors.forget)
         self._look_around(files)
         # By the end of this a window has had time to answer, which the next step wants to know.
         self._busy = linux_facts.busy(self.kernel, self.sample, pid)
@@ -192,7 +193,6 @@ class Run:
             self.plan = linux_plan.small(self._mapped, wanted)
         self._area = b"" if self._triage else self.freeze.area()
         self._lay_out(core_write.room(len(threads), self._area, auxv, self._files()))
-        self.freeze.vectors.place = self._layout.size
         self._copy(self.plan.runs, lambda buffer, address: self.kernel.read_memory(memory, buffer, address))
         self._copy_parts(live=True)
 

@@ -16,10 +16,11 @@ class Spool:
 
     Args:
         beside: A descriptor of the dump's file; without one all is held in memory.
+        held: Bytes that may be held.
     """
 
-    def __init__(self, beside: int = -1) -> None:
-        self._beside = beside
+    def __init__(self, beside: int = -1, held: int = _HELD) -> None:
+        self._beside, self._most = beside, held
         self._file = -1
         self._written = 0
         self._held = bytearray()
@@ -30,15 +31,19 @@ class Spool:
         """Where the next ones will lie."""
         return self._written + len(self._held)
 
-    def keep(self, content: bytes) -> int:
+    def keep(self, content: bytes | memoryview) -> int:
         """Keep these behind the others; gives where they lie.
 
         Raises:
             OSError: The disk cannot take them.
         """
-        if self._beside >= 0 and len(self._held) + len(content) > _HELD:
-            self._flush()
         place = self.size
+        if self._beside >= 0 and len(self._held) + len(content) > self._most:
+            self._lay_aside(self._held)
+            self._held.clear()
+            if len(content) > self._most:
+                self._lay_aside(content)
+                return place
         self._held += content
         return place
 
@@ -62,16 +67,15 @@ class Spool:
             return os.pread(self._file, min(size, self._written - start), start)
         return b""
 
-    def _flush(self) -> None:
+    def _lay_aside(self, content: bytes | bytearray | memoryview) -> None:
         if sys.platform != "win32":
             if self._file < 0:
                 self._file = _nameless(self._beside)
-            with memoryview(self._held) as held:
+            with memoryview(content) as rest:
                 done = 0
-                while done < len(held):
-                    done += os.pwrite(self._file, held[done:], self._written + done)
-                self._written += done
-            self._held.clear()
+                while done < len(rest):
+                    done += os.pwrite(self._file, rest[done:], self._written + done)
+            self._written += done
 
 
 def _nameless(beside: int) -> int:
