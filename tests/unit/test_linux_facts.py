@@ -142,8 +142,10 @@ class Starved(Clock):
     def record(self, path: str, folder: int | None = None) -> str:
         if path == "/proc/70/task/1/stat":
             return f"1 (a) b) {self.state} 1 1"
-        if path == "1/schedstat" and self.samples:
+        if path.endswith("1/schedstat") and self.samples:
             self.ran[1] = (0, self.samples.pop(0))
+        if path == "/proc/70/task/1/schedstat":
+            return "{} {} 5\n".format(*self.ran[1])
         return super().record(path, folder)
 
 
@@ -152,3 +154,27 @@ def test_who_stands_in_line(state: str, share: float):
     """Wants a CPU, too, even where it had no turn between the two samples; one that sleeps does not."""
     starved = Starved(state, [0, 0, 10**12])
     assert linux_facts.busy(starved, linux_facts.sample(starved, 70), 70) == {1: share}
+
+
+@pytest.mark.parametrize(
+    ("samples", "share", "most"),
+    [([0, 0, 0, 0, 10**12], 1.0, 0.008), ([0, 0, 1000], 0.0, 0.004), ([0], 0.0, 0.11)],
+    ids=["its turn comes late", "it only just woke up", "it never has its turn"],
+)
+def test_a_turn_is_waited_for_no_longer_than_it_takes(
+    monkeypatch, samples: list[int], share: float, most: float
+):
+    """A thread that wakes a thousand times a second is in line now and then, and costs the dump a blink, no more."""
+    naps: list[float] = []
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(linux_facts.time, "sleep", sleep)
+    monkeypatch.setattr(linux_facts.time, "monotonic", lambda: now[0])
+    starved = Starved("R", samples)
+    found = linux_facts.busy(starved, linux_facts.sample(starved, 70), 70)
+    assert round(found[1], 1) == share
+    assert most / 3 < sum(naps[1:]) < most

@@ -25,8 +25,9 @@ SAMPLE = 0.02
 """Seconds that a sample of CPU time takes at least; the scheduler counts in ticks of up to 0.01."""
 MOST_THREADS = 256
 """With more threads than this nothing is sampled: reading the counters itself would take too long."""
-_READY, _TURN = 0.6, 0.1
-"""A thread that wants to run and had less of a CPU than this gets that many seconds to have its turn."""
+_READY, _TURN, _LOOK = 0.6, 0.1, 0.002
+"""A thread that wants to run and had less of a CPU than this gets that many seconds to have its turn, and is looked
+at so often meanwhile: most only just woke up."""
 _MOST_FILES = 1024
 _NANO, _MILLI = 1e9, 1e3
 _NOTHING: dict[int, float] = {}
@@ -74,7 +75,7 @@ def _of_each(kernel: Kernel, pid: int, told: Callable[[Kernel, str, int], float 
         os.close(folder)
 
 
-def _wanted(kernel: Kernel, thread: str, folder: int) -> float | None:
+def _wanted(kernel: Kernel, thread: str, folder: int | None = None) -> float | None:
     """Seconds that a thread has run or stood in line to run; None where that is not told."""
     try:
         ran, stood_in_line = kernel.record(f"{thread}/schedstat", folder).split()[:2]
@@ -88,11 +89,25 @@ def busy(kernel: Kernel, before: Sample | None, pid: int) -> dict[int, float]:
     if before is None or before.pid != pid or not before.wanted:
         return {}
     time.sleep(max(0.0, before.at + SAMPLE - time.monotonic()))
-    found = _shares(before, sample(kernel, pid))
-    if any(share < _READY and _stands_in_line(kernel, pid, tid) for tid, share in found.items()):
-        time.sleep(_TURN)
+    now = sample(kernel, pid)
+    found = _shares(before, now)
+    in_line = [tid for tid, share in found.items() if share < _READY and _stands_in_line(kernel, pid, tid)]
+    if in_line:
+        _await_turn(kernel, pid, {tid: now.wanted[tid] for tid in in_line})
         found = _shares(before, sample(kernel, pid))
     return found
+
+
+def _await_turn(kernel: Kernel, pid: int, wanted: dict[int, float]) -> None:
+    """Wait until each of these threads has had its turn, or sleeps, but no longer than `_TURN`."""
+    deadline = time.monotonic() + _TURN
+    while wanted and time.monotonic() < deadline:
+        time.sleep(_LOOK)
+        wanted = {
+            tid: seconds
+            for tid, seconds in wanted.items()
+            if _wanted(kernel, f"/proc/{pid}/task/{tid}") == seconds and _stands_in_line(kernel, pid, tid)
+        }
 
 
 def _shares(before: Sample, now: Sample) -> dict[int, float]:
