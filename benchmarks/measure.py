@@ -309,8 +309,11 @@ def measured(command: list[str], limit: float) -> tuple[dict, bool]:
 def installed(folder: Path) -> Path:
     """Hangshot as its users have it: compiled, and in an environment where no developer's tool adds to each start.
 
-    What it depends on is found where it is.
+    What it depends on is found where it is. Made once for each folder.
     """
+    script = folder / "bin/hangshot"
+    if script.exists():
+        return script
     venv.create(folder, symlinks=True)
     python = folder / "bin/python"
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -318,7 +321,6 @@ def installed(folder: Path) -> Path:
     (packages / "needed.pth").write_text(sysconfig.get_path("purelib"))
     compiled = {key: text for key, text in os.environ.items() if key != "PYTHONPYCACHEPREFIX"}
     subprocess.run([python, "-m", "compileall", "-q", packages / "tray"], check=True, env=compiled)
-    script = folder / "bin/hangshot"
     script.write_text(SCRIPT.format(python=python))
     script.chmod(0o755)
     return script
