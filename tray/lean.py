@@ -46,19 +46,6 @@ _at_first_words: list[Callable[[], object]] = []
 
 
 @contextmanager
-def loading() -> Iterator[None]:
-    """Load modules within this: they stay, so nobody looks through them for garbage, neither now nor later."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.freeze()
-            gc.enable()
-
-
-@contextmanager
 def unswept() -> Iterator[None]:
     """Do something short within this that makes no garbage but what goes by itself: nobody looks for the other kind."""
     collects = gc.isenabled()
@@ -68,6 +55,17 @@ def unswept() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load modules within this: they stay, so nobody looks through them for garbage, neither now nor later."""
+    try:
+        with unswept():
+            yield
+    finally:
+        if gc.isenabled():
+            gc.freeze()
 
 
 def logger(name: str) -> Logger:

@@ -11,7 +11,6 @@ Source: core(5), ptrace(2), proc(5).
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import sys
 from contextlib import ExitStack
@@ -38,7 +37,7 @@ from tray.capture.linux_spool import Spool
 from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core_write
-from tray.lean import TYPE_CHECKING, replace
+from tray.lean import TYPE_CHECKING, replace, unswept
 from tray.model import Captured, Gap, Include, Snapshot
 from tray.modes import How
 
@@ -147,8 +146,7 @@ class Run:
         if Include.HEAP in self.mode.include:
             self.shot.consider(self.how, self._mapped, files, pages, hung=self._hangs())
         self._slept = linux_facts.slept(self.kernel, pid)
-        collecting = gc.isenabled()
-        gc.disable()  # it would look through all of us while the target stands still
+        open_files.enter_context(unswept())  # nobody looks through all of us while the target stands still
         try:
             self.frozen = True
             self.freeze.stop()
@@ -161,8 +159,6 @@ class Run:
         finally:
             self.freeze.release()
             self.frozen = False
-            if collecting:
-                gc.enable()
         if self.shot.pid:
             self._copy_clone(self._snapshot(), files)
         else:
