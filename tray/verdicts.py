@@ -93,6 +93,8 @@ class VerdictKind(StrEnum):
     BLOCKED = "blocked"
     """By a lock that someone else holds."""
     BUSY = "busy"
+    STOPPED = "stopped"
+    """By a signal, as from a shell: nothing of it runs."""
     OUTSIDE = "outside"
     """It waits for a file, another machine or another process."""
     WAITING = "waiting"

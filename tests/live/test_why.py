@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import dumping
@@ -127,6 +128,23 @@ def test_known_answers(target, tmp_path: Path, fifo: Path, row, mode: str) -> No
     assert re.fullmatch(expected, said), verdict
     assert (verdict["kind"], verdict["certain"]) == (kind, certain), verdict
     assert all(wait["tid"] in program.tids for wait in verdict["chain"] if "child" not in wait["name"])
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"), [("waits cond", "stopped"), ("waits spin", "stopped"), ("waits ring3", "deadlock")]
+)
+def test_a_stopped_program(target, tmp_path: Path, fifo: Path, words: str, kind: str) -> None:
+    """It hangs because it was stopped, and how it goes on is said; a deadlock stays one. It is left stopped."""
+    program = started(target, words, fifo)
+    os.kill(program.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: all(state(program.pid, tid) == "T" for tid in program.tids), "the stop")
+        verdict = dumping.dump(program.pid, "mini", tmp_path).last["verdict"]
+        assert verdict["kind"] == kind
+        assert (f"'kill -CONT {program.pid}' lets it go on" in verdict["sentence"]) == (kind == "stopped")
+        assert state(program.pid) == "T"
+    finally:
+        os.kill(program.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("mode", MODES)

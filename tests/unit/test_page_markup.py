@@ -13,6 +13,7 @@ import pytest
 from tray.reports.page import style
 from tray.reports.page.letters import fitted, width
 from tray.reports.page.markup import Node, clean, foreign, make, path, sentence, written
+from tray.verdicts import VerdictKind
 
 
 def test_text_is_escaped():
@@ -127,6 +128,13 @@ def test_contrast(scheme: str):
     }
     assert not weak
     assert _contrast(colours["held"], colours["left"]) > 2.9, "the bar's parts must differ without colour"
+
+
+def test_each_kind_of_verdict_has_its_colour():
+    """The bar beside it is drawn in it."""
+    assert [
+        kind for kind in VerdictKind if not re.search(rf"\.{kind.value}\b[^{{]*{{ --accent", style.SHEET)
+    ] == []
 
 
 def test_words_with_hyphens_stay_whole():

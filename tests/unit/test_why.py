@@ -208,6 +208,19 @@ def test_outside(number: int, link: str, does: str) -> None:
     assert (said.kind, said.sentence) == (VerdictKind.OUTSIDE, f"Waiting outside: main {does}")
 
 
+def test_stopped() -> None:
+    """A program that a signal stopped hangs for that, whatever its threads waited for; a deadlock counts more."""
+    still = Thread(MAIN, state="T", slept=70.0)
+    said = judged(in_call(MAIN, 34), told=(still,))
+    assert (said.kind, said.certain) == (VerdictKind.STOPPED, True)
+    assert said.sentence == (
+        "Stopped: main was stopped by a signal, as Ctrl+Z sends one; 'kill -CONT 70' lets it go on (for 70 s)"
+    )
+    ring = wants(MAIN, 0), wants(A, 1)
+    assert judged(*ring, owners=(A, MAIN), told=(still,)).kind is VerdictKind.DEADLOCK
+    assert judged(in_call(MAIN, 34), told=(replace(still, state="t"),)).kind is VerdictKind.IDLE
+
+
 def test_a_path_from_memory() -> None:
     """A thread that opens a file has its path in memory."""
     snapshot, contents = process(in_call(MAIN, 257, RSI=LOCKS))

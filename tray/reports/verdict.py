@@ -19,7 +19,15 @@ BUSY = 0.6
 """Share of a CPU from which on a thread counts as busy; a tick of the scheduler's clock may be missing."""
 _WORTH_TELLING = 3.0
 """Seconds from which on it is told for how long a program has been hanging."""
-_LASTING = (VerdictKind.DEADLOCK, VerdictKind.BLOCKED, VerdictKind.OUTSIDE, VerdictKind.WAITING)
+_LASTING = (
+    VerdictKind.DEADLOCK,
+    VerdictKind.BLOCKED,
+    VerdictKind.STOPPED,
+    VerdictKind.OUTSIDE,
+    VerdictKind.WAITING,
+)
+_STOPPED = "T"
+"""State of a thread whose process was stopped by a signal, not by a tracer. Source: proc_pid_status(5)."""
 _OUTSIDE = (WaitKind.FILE, WaitKind.PROCESS, WaitKind.KERNEL)
 _LOCKS = (WaitKind.MUTEX, WaitKind.RWLOCK, WaitKind.STREAM, WaitKind.MESSAGE)
 _INSIDE = (*_LOCKS, WaitKind.CONDITION, WaitKind.SEMAPHORE, WaitKind.FUTEX)
@@ -60,6 +68,7 @@ def verdict(
     case = _Case(waits, threads, told, stuck, places)
     looks = (
         _deadlock,
+        _stopped,
         _main_blocked,
         _main_busy,
         _stuck,
@@ -198,6 +207,17 @@ def _at_each(case: _Case, cycle: Sequence[Wait]) -> str:
     if len(found) > 1 and len(set(found)) == 1:
         return f", {'both' if len(found) == 2 else 'all'} in {found[0]}"  # noqa: PLR2004
     return f", in {', '.join(found[:-1])}{' and ' if len(found) > 1 else ''}{found[-1]}"
+
+
+def _stopped(case: _Case) -> Verdict | None:
+    """All of it was stopped from outside: what its threads waited for does not matter until it goes on."""
+    main = case.told.get(case.threads[0].tid) if case.threads else None
+    if main is None or main.state != _STOPPED:
+        return None
+    does = "was stopped by a signal, as Ctrl+Z sends one"
+    wait = Wait(main.tid, case.name(main.tid), WaitKind.KERNEL, does)
+    advice = f"'kill -CONT {main.tid}' lets it go on"
+    return Verdict(VerdictKind.STOPPED, f"Stopped: {wait.name} {does}; {advice}", True, (wait,))
 
 
 def _main_blocked(case: _Case) -> Verdict | None:

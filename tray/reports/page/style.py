@@ -46,7 +46,8 @@ a { color: var(--link); text-underline-offset: .2em; text-decoration-thickness: 
 header { padding: 3.5rem 0 0; }
 .app { color: var(--soft); margin-bottom: .75rem; }
 .app b { color: var(--ink); font-weight: 600; }
-.deadlock { --accent: var(--deadlock); } .blocked { --accent: var(--blocked); } .busy { --accent: var(--busy); }
+.deadlock { --accent: var(--deadlock); } .blocked, .stopped { --accent: var(--blocked); }
+.busy { --accent: var(--busy); }
 .outside { --accent: var(--outside); } .waiting { --accent: var(--waiting); } .idle { --accent: var(--idle); }
 .verdict { border-left: 4px solid var(--accent); padding: .15rem 0 .15rem 1.4rem; }
 .certainty { margin-top: .8rem; color: var(--accent); font-weight: 600; font-size: .95rem; }
