@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from tray.errors import NoTarget
+from tray.printable import printable
 
 if TYPE_CHECKING:
     from psutil import Process
@@ -38,7 +39,8 @@ def process(name: str) -> tuple[int, int | None]:
     if not found:
         raise NoTarget(f"No process is called {name!r}.", hint=f"Give its PID; {_LIST} shows it.")
     if len(found) > 1:
-        raise NoTarget(_several(name, found), hint=f"Give one of the PIDs: hangshot dump {found[0].pid}")
+        rows = [*_rows(found), f"Give one of the PIDs: hangshot dump {found[0].pid}"]
+        raise NoTarget(f"{len(found)} processes are called {name!r}.", hint="\n  ".join(rows))
     return found[0].pid, capture.started(found[0].pid)
 
 
@@ -52,16 +54,17 @@ def _names(fields: dict[str, object]) -> set[str]:
     return names | {name.removesuffix(".exe").removesuffix(".py") for name in names}
 
 
-def _several(name: str, found: list[Process]) -> str:
-    """The processes of one name, newest first, one a line."""
+def _rows(found: list[Process]) -> list[str]:
+    """The processes of one name, newest first, one a line; what they say of themselves moves no cursor."""
     from datetime import UTC, datetime
 
-    lines = [f"{len(found)} processes are called {name!r}:"]
-    for process in sorted(found, key=lambda one: -one.info["create_time"])[:_MOST_LISTED]:
+    found.sort(key=lambda one: -one.info["create_time"])
+    lines = []
+    for process in found[:_MOST_LISTED]:
         fields = process.info
         begun = datetime.fromtimestamp(fields["create_time"], UTC).astimezone()
-        line = " ".join(fields["cmdline"] or [fields["name"]])
-        lines.append(f"  {process.pid:>8}  {fields['username'] or '?':<10}  {begun:%H:%M:%S}  {line[:80]}")
+        line = printable(" ".join(fields["cmdline"] or [fields["name"]])[:80])
+        lines.append(f"{process.pid:>8}  {fields['username'] or '?':<10}  {begun:%d %b %H:%M:%S}  {line}")
     if len(found) > _MOST_LISTED:
-        lines.append(f"  … and {len(found) - _MOST_LISTED} more")
-    return "\n".join(lines)
+        lines.append(f"… and {len(found) - _MOST_LISTED} more")
+    return lines
