@@ -148,7 +148,7 @@ class BadSettings(TrayError):
 
     title = "The settings have a mistake"
     exit_code = 11
-    hint = "Mend that line and save; the old values stay in force until then."
+    hint = "Mend that line and save."
 
     def __init__(self, message: str, *, line: int | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)

@@ -19,7 +19,8 @@ from tray.app import help as help_page
 from tray.app import tray as app_tray
 from tray.app.tray import App, Places
 from tray.errors import BadDump, CaptureFailed, Unsupported
-from tray.model import Target
+from tray.model import Retention, Target
+from tray.settings import Settings
 from tray.shot import aim, words
 
 if TYPE_CHECKING:
@@ -715,6 +716,16 @@ def test_mistake_in_settings(tray: Tray, expected_warnings, toml: str, title: st
     assert said in tray.toast(title).body
     assert tray.desktop.hotkey == "ctrl+alt+shift+d"
     assert tray.places.settings.read_text(encoding="utf-8") == toml
+
+
+def test_settings_that_were_never_read_remove_nothing(tray: Tray, expected_warnings) -> None:
+    """Who starts with a mistake in the file may keep more dumps than the defaults would."""
+    tray.write('mode = "huge"\n')
+    tray.start()
+    assert tray.toast("The settings have a mistake")
+    assert tray.app.settings.retention == Retention()
+    tray.write("mode = 'heap'\n")
+    wait_until(lambda: tray.app.settings.retention == Settings().retention, "the settings")
 
 
 def test_unknown_setting(tray: Tray, expected_warnings) -> None:

@@ -23,7 +23,7 @@ from tray.app.rows import Rows
 from tray.app.view import view
 from tray.desktop import Toast
 from tray.errors import BadSettings, Cancelled, TrayError, Unsupported
-from tray.model import Target, Trigger, Window
+from tray.model import Retention, Target, Trigger, Window
 from tray.settings.watch import Watch
 from tray.shot import Answer, Event, Explain, Shot, Worker, asked
 from tray.shot.aim import aimed, caught
@@ -100,7 +100,8 @@ class App:
         self._desktop, self.places, self._prepare = desktop, places, prepare
         self.keys = Keys(desktop, self._pressed)
         self._rows = Rows(self, desktop)
-        self.settings = settings.Settings()
+        # Until they can be read nothing is removed: the user may keep more than the defaults do.
+        self.settings = settings.Settings(retention=Retention())
         self._mistake = ""
         self._watch: Watch | None = None
         self._recent = Recent()
@@ -365,6 +366,7 @@ class App:
         except BadSettings as error:
             if str(error) != self._mistake:  # an editor may save twice
                 self._mistake = str(error)
+                error.hint += " The old values stay in force until then."
                 self.say(self.about_settings(error))
             return False
         if fresh.warnings and fresh.warnings != self.settings.warnings:

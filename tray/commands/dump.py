@@ -98,8 +98,9 @@ def wanted() -> Settings:
     try:
         return settings.load(settings.path())
     except BadSettings as error:
-        print(f"hangshot: {error}\n  The defaults are used instead.", file=sys.stderr)
-        return settings.Settings()
+        advice = "The defaults are used instead, and no old dump is removed."
+        print(f"hangshot: {error}\n  {advice}", file=sys.stderr)
+        return settings.Settings(retention=Retention())
 
 
 def _chosen(process: str, started: int | None) -> tuple[int, int | None]:

@@ -122,7 +122,7 @@ _SYNTAX = pattern(r"(?P<cause>.*) \(at (line (?P<line>\d+), column \d+|end of do
 def _mistake(path: Path, line: int | None, cause: str) -> BadSettings:
     """A mistake on a line."""
     place = f"{path.name}, line {line}" if line else path.name
-    hint = f"Mend that line of {path} and save; the old values stay in force until then."
+    hint = f"Mend that line of {path} and save."
     end = "" if cause.endswith("?") else "."
     return BadSettings(f"{place}: {cause[:1].lower()}{cause[1:]}{end}", line=line, hint=hint)
 
