@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import codecs
+import errno
 import os
 import sys
 import threading
@@ -18,12 +19,14 @@ from tray.printable import printable
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
-    from typing import NoReturn
+    from typing import NoReturn, TypeGuard
 
 log = logger(__name__)
 
 PIPE_CLOSED = 141
 """What a shell reports of a program whose reader went away: 128 + SIGPIPE."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 SIGNS = {"→": "->", "↔": "<->", "…": "...", "—": "-", "·": "-", "✓": "ok", "✗": "BAD", "⚠": "!"}
 """What we print that not every encoding has."""
@@ -33,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command, or the tray if there is none; gives the exit code and raises nothing."""
     words = sys.argv[1:] if argv is None else list(argv)
     as_json = "--json" in words
+    _fill_streams()
     _let_every_sign_out()
     try:
         code = _run(words)
@@ -41,11 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrayError as error:
         return _told(error, as_json=as_json)
     except KeyboardInterrupt:
-        return _told(Cancelled("Stopped by the user."), as_json=as_json)
+        hint = None if "dump" in words else ""  # where nothing was to be saved
+        return _told(Cancelled("Stopped by the user.", hint=hint), as_json=as_json)
     except BrokenPipeError:
         _drop_output()
         return PIPE_CLOSED
     except Exception as error:
+        if _is_output_full(error):
+            return _unprinted(error)
         if isinstance(error, OSError):
             log.debug("where it happened:", exc_info=error)
         else:
@@ -179,6 +186,32 @@ def _unexpected(error: Exception) -> TrayError:
     return TrayError(
         f"{type(error).__name__}: {error}.", hint="This is a mistake in Hangshot; please report it."
     )
+
+
+def _is_output_full(error: Exception) -> TypeGuard[OSError]:
+    """Whether standard output takes no more: a file of ours that does not has a `TrayError` of its own."""
+    return isinstance(error, OSError) and error.errno in _FULL and error.filename is None
+
+
+def _unprinted(error: OSError) -> int:
+    """Tell, not there, that standard output takes no more; gives the exit code."""
+    _drop_output()
+    cause = f"Standard output cannot be written: {error.strerror}."
+    hint = "Send it where there is room. A dump that was taken is there all the same; see 'hangshot list'."
+    return _told(TrayError(cause, hint=hint), as_json=False)
+
+
+def _fill_streams() -> None:
+    """Have an input and outputs, be it to nowhere, where we were started without (``2>&-``).
+
+    Else the next file that is opened gets the number, and whatever a child or a library
+    says goes into that: it may be the dump.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
 def _let_every_sign_out() -> None:

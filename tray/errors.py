@@ -44,7 +44,7 @@ class TrayError(Exception):
 class BadUsage(TrayError):
     """The command line or a request makes no sense."""
 
-    title = "That is not a command"
+    title = "Not understood"
     exit_code = 2
     hint = "See 'hangshot --help'."
 

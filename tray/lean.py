@@ -113,7 +113,7 @@ class _Logger:
         return getattr(logging.getLogger(self._name), word)
 
 
-def _nothing(*_: object) -> None:
+def _nothing(*_: object, **__: object) -> None:
     """Say nothing."""
 
 

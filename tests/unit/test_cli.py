@@ -113,7 +113,7 @@ def test_bad_usage_says_what_was_meant(doing, capsys, words, hint):
     assert cli.main(words) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("hangshot: That is not a command: ")
+    assert said.err.startswith("hangshot: Not understood: ")
     assert said.err.endswith(f"\n  {hint}\n")
 
 

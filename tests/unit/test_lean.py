@@ -10,6 +10,7 @@ import inspect
 import json
 import logging
 import re
+import sys
 import typing
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -148,6 +149,12 @@ def test_words_say_where_they_come_from(caplog):
     lean.logger("tray.x").debug("found %s", "it")
     (record,) = caplog.records
     assert (record.name, record.getMessage(), record.filename) == ("tray.x", "found it", "test_lean.py")
+
+
+def test_words_that_nobody_hears_may_carry_anything(monkeypatch):
+    """What follows them is dropped with them, as the error that led to them."""
+    monkeypatch.delitem(sys.modules, "logging")
+    lean.logger("tray.x").debug("found %s", "it", exc_info=ValueError(), stacklevel=2)
 
 
 def test_a_pattern_is_compiled_when_it_is_used():

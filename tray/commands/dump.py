@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from _thread import interrupt_main
+from contextlib import suppress
 
 from tray.commands import UNTOLD
 from tray.commands.orders import CANCEL, Orders, Ping
@@ -316,6 +317,19 @@ def say(event: Mapping[str, Any]) -> None:
 
 def _tell(dump: Dump, removed: list[Path], output: str | None) -> None:
     """The path on standard output, for a script; the talk on standard error, for a person."""
+    with suppress(OSError):  # nobody need listen
+        _talk(dump, removed, output)
+    try:
+        print(dump.path, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        cause = f"The dump is whole, but its path could not be printed: {error.strerror}."
+        raise TrayError(cause, hint=f"It is {dump.path}") from error
+
+
+def _talk(dump: Dump, removed: list[Path], output: str | None) -> None:
+    """What a person wants to know at once."""
     from tray.packed import SUFFIX
     from tray.printable import printable
     from tray.sizes import shown
@@ -334,7 +348,6 @@ def _tell(dump: Dump, removed: list[Path], output: str | None) -> None:
         print(f"  It is packed, so {SUFFIX} was added to its name.", file=sys.stderr)
     if dump.verdict:
         print(f"  {_sentence(dump)}", file=sys.stderr)
-    print(dump.path, flush=True)
 
 
 def _sentence(dump: Dump) -> str:
@@ -361,5 +374,6 @@ def _explain(dump: Dump, held: Held) -> None:
     except (TrayError, OSError) as error:
         hint = error.hint if isinstance(error, TrayError) else ""
         lines = [f"There is no report: {error}", *([hint] if hint else [])]
-    for line in lines:
-        print(f"  {printable(line, bytes_too=True)}", file=sys.stderr)
+    with suppress(OSError):
+        for line in lines:
+            print(f"  {printable(line, bytes_too=True)}", file=sys.stderr)
