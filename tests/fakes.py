@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray.capture import Hold
+from tray.capture import Hold, nothing
 from tray.desktop import Desktop, Health, Toast
 from tray.desktop.hotkey import parse
 from tray.errors import Cancelled, HotkeyTaken, NoTarget, TargetGone
@@ -271,7 +271,7 @@ class FakeCapture:
     def estimate(self, target: Target, mode) -> int:
         return {"triage": 90_000, "mini": 200_000, "heap": 30_000_000, "full": 2_100_000_000}[mode.name]
 
-    def write(self, target: Target, mode, file, progress, trigger=None) -> Captured:
+    def write(self, target: Target, mode, file, progress, trigger=None, *, written=nothing) -> Captured:  # noqa: PLR0913 - as the port
         self.target(target.pid, target.started)
         total = len(self.contents)
         for step in range(self.steps):
@@ -286,6 +286,7 @@ class FakeCapture:
             Snapshot(target.pid, name=target.name, threads=threads, memory=memory), file, [self.contents]
         )
         progress(total, total)
+        written()
         return Captured(self.format, threads, 0.01, "stop and copy", self.gaps)
 
 

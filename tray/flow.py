@@ -8,7 +8,7 @@ import time
 from contextlib import nullcontext
 
 from tray import __version__, packed, reports
-from tray.capture import started
+from tray.capture import nothing, started
 from tray.errors import BadDump, CaptureFailed, TrayError
 from tray.formats import core
 from tray.lean import TYPE_CHECKING, UTC, Protocol, datetime, logger, replace, unswept
@@ -49,7 +49,7 @@ class Unfinished(Protocol):
         ...
 
     def begin_sync(self) -> None:
-        """Let what was written go to the disk meanwhile."""
+        """Let what was written go to the disk meanwhile; nothing the second time."""
         ...
 
     def tell(self, dump: Dump) -> None:
@@ -124,9 +124,9 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
     with unswept(), store.begin(target, mode, suffix, taken, need=need, output=output) as partial:
         with partial.scratch() if packing else nullcontext(partial.file) as file:
             with held.interruptible():
-                captured = capture.write(target, mode, file, progress, trigger)
-            if not packing:
-                partial.begin_sync()
+                written = nothing if packing else partial.begin_sync
+                captured = capture.write(target, mode, file, progress, trigger, written=written)
+            written()
             if Include.STACKS not in mode.include:
                 target, captured = _for_strangers(target, captured)
             with held.interruptible():

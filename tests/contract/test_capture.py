@@ -8,6 +8,7 @@ import pytest
 from fakes import FakeCapture
 
 from tray import reports
+from tray.capture import linux_ends
 from tray.capture.linux import LinuxCapture
 from tray.errors import Cancelled, NoTarget, TargetGone
 from tray.model import Captured, Target, Window
@@ -86,6 +87,20 @@ class CaptureContract:
         assert snapshot.pid == pid
         assert [one.tid for one in snapshot.threads] == [one.tid for one in captured.threads]
 
+    @pytest.mark.parametrize("mode", MODES)
+    def test_all_is_in_the_file_once_that_is_said(self, capture, pid, tmp_path: Path, mode: str):
+        """From then on it goes to the disk."""
+        path, told = tmp_path / "dump", []
+        with path.open("w+b", buffering=0) as file:
+            capture.write(
+                capture.target(pid),
+                MODES[mode],
+                file,
+                lambda _done, _total: False,
+                written=lambda: told.append(path.read_bytes()),
+            )
+        assert told in ([], [path.read_bytes()])  # not every back end says so
+
     def test_progress(self, dump):
         """It only grows, and never beyond the total."""
         told: list[tuple[int, int]] = []
@@ -130,3 +145,20 @@ class TestLinuxCapture(CaptureContract):
     @pytest.fixture
     def capture(self):
         return LinuxCapture()
+
+    def test_the_file_is_on_its_way_while_others_are_looked_at(
+        self, capture, pid, tmp_path: Path, monkeypatch
+    ):
+        """Who is at the other end of a pipe is in no core file, and there may be many processes to look at."""
+        steps, told = [], linux_ends.told
+        monkeypatch.setattr(linux_ends, "told", lambda *of: (steps.append("looks"), told(*of))[1])
+        with (tmp_path / "dump").open("w+b", buffering=0) as file:
+            found = capture.target(pid)
+            capture.write(
+                found,
+                MODES["mini"],
+                file,
+                lambda _done, _total: False,
+                written=lambda: steps.append("written"),
+            )
+        assert steps == ["written", "looks"]

@@ -14,6 +14,7 @@ import pytest
 from fakes import FakeCapture
 
 from tray import __version__, flow
+from tray.capture import nothing
 from tray.errors import BadDump, Cancelled, CaptureFailed, StoreFull, StoreUnusable, TargetGone
 from tray.interrupts import Held
 from tray.model import Gap, Retention, Target, Trigger, Window
@@ -105,7 +106,7 @@ class Spoiled(FakeCapture):
 
     size = 100
 
-    def write(self, target, mode, file, progress, trigger=None):
+    def write(self, target, mode, file, progress, trigger=None, *, written=nothing):  # noqa: PLR0913 - as the port
         captured = super().write(target, mode, file, progress)
         file.truncate(self.size)
         return captured
@@ -119,6 +120,33 @@ def test_a_damaged_file_is_removed(store: Store, size: int):
     with pytest.raises(CaptureFailed, match="damaged and was removed"):
         taken(capture, store)
     assert left(store) == []
+
+
+class Searching(FakeCapture):
+    """Looks for something, once all is in the file, until that is on the disk; or gives up."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.synced = threading.Event()
+
+    def write(self, target, mode, file, progress, trigger=None, *, written=nothing):  # noqa: PLR0913 - as the port
+        captured = super().write(target, mode, file, progress, written=written)
+        assert self.synced.wait(60)
+        return captured
+
+
+def test_a_dump_goes_to_the_disk_while_its_capture_still_searches(store: Store, monkeypatch):
+    """Whatever that looks for is not in the file, and the file is brought to the disk but once."""
+    capture, fsync, files = Searching(EDITOR), os.fsync, []
+
+    def seen(number: int) -> None:
+        fsync(number)
+        files.append(os.fstat(number).st_ino)
+        capture.synced.set()
+
+    monkeypatch.setattr(os, "fsync", seen)
+    dump = taken(capture, store)
+    assert files.count(dump.path.stat().st_ino) == 1
 
 
 @pytest.mark.parametrize("failure", [CaptureFailed("no"), TargetGone("gone"), ValueError("a mistake")])

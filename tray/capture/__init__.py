@@ -28,6 +28,10 @@ class Progress(Protocol):
         """Take note of ``done`` of ``total`` bytes; True asks the capture to stop."""
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class Capture(Protocol):
     """Writes a dump of a live process and leaves the process as it was."""
 
@@ -49,17 +53,20 @@ class Capture(Protocol):
     def estimate(self, target: Target, mode: Mode) -> int:
         """About how many bytes a dump will take on disk, rather too many than too few."""
 
-    def write(
+    def write(  # noqa: PLR0913 - all that a dump is made of
         self,
         target: Target,
         mode: Mode,
         file: BinaryIO,
         progress: Progress,
         trigger: Trigger | None = None,
+        *,
+        written: Callable[[], object] = nothing,
     ) -> Captured:
         """Write a dump into ``file``, an empty one open for reading and writing.
 
-        ``trigger`` is for formats that have a place for a comment.
+        ``trigger`` is for formats that have a place for a comment. ``written`` may be called,
+        from the capturing thread, where all is in the file before all that is told is found out.
 
         Whatever happens, the target runs on as before when this returns or raises.
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from tray.capture import linux_facts, linux_maps, linux_target
+from tray.capture import linux_facts, linux_maps, linux_target, nothing
 from tray.capture.apart import Apart
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
@@ -79,13 +79,15 @@ class LinuxCapture:
     def _maps(self, target: Target) -> Iterator[bytes]:
         return self._kernel.blocks(f"/proc/{target.pid}/maps")
 
-    def write(
+    def write(  # noqa: PLR0913 - all that a dump is made of
         self,
         target: Target,
         mode: Mode,
         file: BinaryIO,
         progress: Progress,
         trigger: Trigger | None = None,  # noqa: ARG002 - a core file has no place for it
+        *,
+        written: Callable[[], object] = nothing,
     ) -> Captured:
         """See `tray.capture.Capture.write`.
 
@@ -94,7 +96,7 @@ class LinuxCapture:
         """
         run = Run(self._kernel, target, mode, file, progress)
         run.sample, run.how, run.hung = self._sample, self._how, self._hung
-        run.low_impact = self._low_impact
+        run.low_impact, run.written = self._low_impact, written
         work = Apart(run.main, "capture")
         try:
             _join(work, run)

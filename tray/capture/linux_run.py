@@ -25,6 +25,7 @@ from tray.capture import (
     linux_shared,
     linux_target,
     linux_triage,
+    nothing,
 )
 from tray.capture.copy import Copy
 from tray.capture.gaps import Gaps
@@ -69,6 +70,7 @@ class Run:
         how: Whether to copy the memory or to clone it.
         hung: Tells whether the target's window hangs, if the target itself does not.
         low_impact: Whether to give way to all else, once the target runs again.
+        written: Called when all is in the file.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Run:
         self.how = How.AUTO
         self.hung: Callable[[], bool | None] | None = None
         self.low_impact = False
+        self.written: Callable[[], object] = nothing
         self.cancelled = False
         self.frozen = False
         self.moved = 0
@@ -164,9 +167,11 @@ class Run:
         else:
             self._write_head(self._snapshot())
         self._copy_parts(live=False)
-        self.threads = linux_ends.told(self.kernel, self.threads, pid)
         if self._triage:
             self._strip(self._triage)
+        self.written()
+        self.written()
+        self.threads = linux_ends.told(self.kernel, self.threads, pid)
 
     def _strip(self, triage: linux_triage.Triage) -> None:
         """Take out of the file what strangers shall not see; the target runs already."""

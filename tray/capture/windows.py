@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from tray.capture import windows_asked, windows_memory, windows_target
+from tray.capture import nothing, windows_asked, windows_memory, windows_target
 from tray.capture.apart import Apart
 from tray.capture.windows_run import Run
 from tray.errors import CaptureFailed, Stalled, TargetGone
@@ -14,6 +14,7 @@ from tray.lean import TYPE_CHECKING
 from tray.modes import How
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
     from tray.capture import Progress
@@ -65,13 +66,15 @@ class WindowsCapture:
             self._system.close(process)
         return windows_memory.estimate(found, len(self._system.threads(target.pid)), mode.include)
 
-    def write(
+    def write(  # noqa: PLR0913 - all that a dump is made of
         self,
         target: Target,
         mode: Mode,
         file: BinaryIO,
         progress: Progress,
         trigger: Trigger | None = None,
+        *,
+        written: Callable[[], object] = nothing,  # noqa: ARG002 - nothing is found out later
     ) -> Captured:
         """See `tray.capture.Capture.write`.
 

@@ -82,11 +82,11 @@ class Partial:
         return cast("BinaryIO", file)
 
     def begin_sync(self) -> None:
-        """Let what was written go to the disk while other things are done. Write no more.
+        """Let what was written go to the disk while other things are done; nothing the second time. Write no more.
 
         To be called where no signal may raise, for it leaves a thread behind.
         """
-        self._sync = _Sync(self.file)
+        self._sync = self._sync or _Sync(self.file)
 
     def tell(self, dump: Dump) -> None:
         """Write most of the sidecar while the dump goes to the disk.
