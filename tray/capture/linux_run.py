@@ -170,7 +170,6 @@ class Run:
         if self._triage:
             self._strip(self._triage)
         self.written()
-        self.written()
         self.threads = linux_ends.told(self.kernel, self.threads, pid)
 
     def _strip(self, triage: linux_triage.Triage) -> None:
