@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from itertools import islice
 
 from tray.capture import linux_facts, linux_maps, linux_target, nothing
 from tray.capture.apart import Apart
@@ -29,6 +30,8 @@ _LAST_RESORT = 5.0
 _MINI_BASE, _MINI_THREAD, _MINI_MODULE = 160 << 10, 12 << 10, 8 << 10
 _CODE = b" r-xp "
 """Stands in a line of ``maps`` for most modules, and rarely in any other."""
+_LOOKED_AT = 256
+"""Blocks of ``maps`` that an estimate is made of, some 15,000 mappings: reading on would keep the target waiting."""
 
 
 class LinuxCapture:
@@ -77,7 +80,7 @@ class LinuxCapture:
         return total
 
     def _maps(self, target: Target) -> Iterator[bytes]:
-        return self._kernel.blocks(f"/proc/{target.pid}/maps")
+        return islice(self._kernel.blocks(f"/proc/{target.pid}/maps"), _LOOKED_AT)
 
     def write(  # noqa: PLR0913 - all that a dump is made of
         self,

@@ -23,6 +23,7 @@ _AT_FIRST = 256
 """So many may be open anywhere."""
 _SPARE = 128
 """Descriptors that are left for all else."""
+_FUSE = "/dev/fuse"
 
 
 class Files:
@@ -109,10 +110,27 @@ class Files:
                 yield path
 
 
+def serves(pid: int) -> bool:
+    """Whether a process may be a file system (FUSE), of which nobody can open a file while it stands still."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return True
+    return len(names) > MOST_OPEN or any(_link(f"{folder}/{name}") == _FUSE for name in names)
+
+
 def _key(mapping: Mapping) -> int:
     """Device and inode in one number, which takes less room than both."""
     major, minor = mapping.device
     return mapping.inode << 64 | major << 32 | minor
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:  # it has just been closed
+        return ""
 
 
 def _descriptors(pid: int) -> dict[tuple[int, int], str]:

@@ -13,11 +13,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from contextlib import ExitStack
 
 from tray.capture import (
     linux_ends,
     linux_facts,
+    linux_files,
     linux_maps,
     linux_mini,
     linux_notes,
@@ -143,17 +145,10 @@ class Run:
         open_files.callback(self.output.close)
         open_files.callback(self.spool.close)
         open_files.callback(self.freeze.vectors.forget)
-        self._look_around(files)
-        # By the end of this a window has had time to answer, which the next step wants to know.
-        self._busy = linux_facts.busy(self.kernel, self.sample, pid)
-        if Include.HEAP in self.mode.include:
-            self.shot.consider(self.how, self._mapped, files, pages, hung=self._hangs())
-        self._slept = linux_facts.slept(self.kernel, pid)
         open_files.enter_context(unswept())  # nobody looks through all of us while the target stands still
         try:
-            self.frozen = True
-            self.freeze.stop()
-            self._check_identity()
+            self._look_around(files)
+            self._hold(files, pages)
             self._read_target(memory)
             if not self.shot.take(self._mapped, self.mode.include, pages, files, memory, self._stopped):
                 self._copy_target(memory, pages, files)
@@ -222,10 +217,45 @@ class Run:
         """What a copy of memory needs and can be found out before the target is stopped: the map, flags, files."""
         if Include.HEAP in self.mode.include:
             smaps = self.kernel.blocks(f"/proc/{self.target.pid}/smaps")
-            self._mapped = linux_maps.flagged(smaps, self.spool)
+            self._mapped = linux_maps.flagged(self._meanwhile(smaps), self.spool)
             files.open(self._mapped.each(lambda kind: kind.inode and self._from_file(kind) and kind.module))
             files.open(self._mapped.each(lambda kind: kind.fileless))
             files.open(self._mapped.each(lambda kind: kind.inode and self._from_file(kind)))
+
+    def _meanwhile(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Blocks of a file that may be long; a target that does not answer is stopped before the end of it.
+
+        There is nothing to disturb then, and what it is at now is wanted. One that answers
+        stands still for a moment only, before which all must be known.
+        """
+        due = linux_facts.SAMPLE + (self.sample.at if self.sample else time.monotonic())
+        undecided = self.how is not How.SNAPSHOT
+        for block in blocks:
+            yield block
+            if undecided and time.monotonic() > due:
+                undecided = False
+                if self._hangs() and not linux_files.serves(self.target.pid):
+                    self._sit_out()
+                    self._stop()
+
+    def _hold(self, files: Files, pages: Pages) -> None:
+        """Decide how to read the target's memory, and stop it, unless it stands still already."""
+        if self.frozen:
+            return
+        self._sit_out()
+        if Include.HEAP in self.mode.include:
+            self.shot.consider(self.how, self._mapped, files, pages, hung=self._hangs())
+        self._stop()
+
+    def _sit_out(self) -> None:
+        """See who is busy; by the end of this a window has had time to answer."""
+        self._busy = linux_facts.busy(self.kernel, self.sample, self.target.pid)
+
+    def _stop(self) -> None:
+        self._slept = linux_facts.slept(self.kernel, self.target.pid)
+        self.frozen = True
+        self.freeze.stop()
+        self._check_identity()
 
     def _hangs(self) -> bool:
         """Whether its window hangs, as far as that is known yet."""
