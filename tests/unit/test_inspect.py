@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import synth
 
 from tray import cli, settings
+from tray.commands import debugger
 from tray.errors import CutDump
 from tray.reports import page
 
@@ -127,3 +130,21 @@ def test_a_cut_dump(core: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert inspect(core) == 0
     assert capsys.readouterr().err == ""
     assert cli.main(["explain", str(cut)]) == CutDump.exit_code
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("named", ["--eval-command=shell id", "-x", "app", "/dev/null", "/opt/no such", ""])
+def test_a_debugger_is_given_no_options_by_a_dump(
+    named: str, core: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs commands that stand in its options, so only a program that lies here is handed on."""
+    started: list[list[str]] = []
+    monkeypatch.setattr("shutil.which", str)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(debugger, "_run", lambda words: started.append(words) or 0)
+    shown, contents = synth.app()
+    for path in (named, sys.executable):
+        mappings = tuple(replace(one, path=path) for one in shown.mappings)
+        synth.core_file(core, replace(shown, mappings=mappings), contents)
+        assert debugger.run(core) == 0
+    assert started == [["gdb", str(core)], ["gdb", sys.executable, str(core)]]

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray import reports
@@ -14,7 +15,6 @@ from tray.packed import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def run(path: Path) -> int:
@@ -27,7 +27,7 @@ def run(path: Path) -> int:
     """
     readable = plain(path)
     with reports.opened(path) as file:
-        program = next((module.path for module in file.modules()), "")
+        program = _program(next((module.path for module in file.modules()), ""))
         found = next(
             (words for words in _known(file.format, readable, program) if shutil.which(words[0])), None
         )
@@ -35,7 +35,16 @@ def run(path: Path) -> int:
         raise Unsupported(f"There is no debugger here that opens {path.name}.", hint=_hint())
     print(f"Starting {found[0]} …", file=sys.stderr, flush=True)
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl+C is meant for the debugger
-    return subprocess.run(found, check=False).returncode
+    return _run(found)
+
+
+def _run(words: list[str]) -> int:
+    return subprocess.run(words, check=False).returncode
+
+
+def _program(path: str) -> str:
+    """The program's file, if it is here; what a dump says is no option of the debugger's, nor anything else."""
+    return path if path.startswith("/") and Path(path).is_file() else ""
 
 
 def _known(kind: str, path: Path, program: str) -> Iterator[list[str]]:
