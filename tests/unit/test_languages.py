@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import pytest
 import synth
 
 from tray.model import Dump, Frame, Module, Report, Stack, Target, Trigger, Trust
-from tray.reports import drgn_reader, own, python_calls, runtimes
+from tray.reports import drgn_reader, names, own, python_calls, runtimes
 from tray.store import sidecar
 
 LIBRARY, LIBC = "/usr/lib/libpython3.11.so.1.0", "/lib/x86_64-linux-gnu/libc.so.6"
@@ -200,6 +201,35 @@ def test_go_is_known_by_its_mark(tmp_path: Path) -> None:
         program.write_bytes(content)
         assert runtimes.added(report(str(program))).lacks == ()
     assert runtimes.added(report(str(tmp_path))).lacks == ()
+
+
+@pytest.mark.linux
+def test_a_dump_that_names_a_pipe(tmp_path: Path) -> None:
+    """Nobody waits for a program that is none."""
+    os.mkfifo(tmp_path / "app")
+    assert runtimes.added(report(str(tmp_path / "app"))).lacks == ()
+
+
+PASTED = [
+    ("/opt/my app", "'/opt/my app'", '"/opt/my app"'),
+    ("-ex=shell id", "'./-ex=shell id'", '"./-ex=shell id"'),
+    ("/a';id", """'/a'"'"';id'""", '"/a\';id"'),
+    ('C:\\a"&calc&"', """'C:\\a"&calc&"'""", "PROGRAM"),
+    ("C:\\a&b", "'C:\\a&b'", '"C:\\a&b"'),
+    ("C:\\$(calc)", "'C:\\$(calc)'", "PROGRAM"),
+    ("C:\\a\u201d;calc;\u201d", "'C:\\a\u201d;calc;\u201d'", "PROGRAM"),
+    ("C:\\%X%", "'C:\\%X%'", "PROGRAM"),
+    ("/a\nid", "PROGRAM", "PROGRAM"),
+    ("/a\u202egpj.exe", "PROGRAM", "PROGRAM"),
+    ("", "PROGRAM", "PROGRAM"),
+]
+
+
+@pytest.mark.parametrize(("path", "posix", "windows"), PASTED)
+def test_a_command_to_paste_does_nothing_else(path: str, posix: str, windows: str) -> None:
+    """A path that a dump names is one word, names a file, and is no option, whatever who made the dump chose."""
+    assert names.pasted(path, "PROGRAM") == posix
+    assert names.pasted(path, "PROGRAM", windows=True) == windows
 
 
 def test_the_sidecar_keeps_what_the_process_told() -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import mmap
 import re
-import shlex
-import subprocess
 
 from tray.lean import TYPE_CHECKING, dataclass, replace
 from tray.packed import SUFFIX, base, plain
 from tray.paths import Path
 from tray.reports import python_calls
 from tray.reports.alike import calls
-from tray.reports.names import last
+from tray.reports.names import last, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,6 +177,8 @@ def _is_built_by_go(path: str) -> bool:
     if path.startswith(("//", "\\\\")):  # another machine's
         return False
     try:
+        if not Path(path).is_file():  # a dump may name a pipe, whose opening waits for ever
+            return False
         with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             place = content.find(_GO_MARK, 0, _MOST_SEARCHED)
     except (OSError, ValueError):  # it is not there, or empty, or no file
@@ -190,12 +190,16 @@ def _lack(runtime: Runtime, report: Report) -> str:
     """That these calls are not in the native stacks, and the command that shows them."""
     windows = report.format != "elf-core"
     reading = runtime.minidump if windows else runtime.core
-    quote = subprocess.list2cmdline if windows else shlex.join
     exe = report.modules[0].path if report.modules else report.snapshot.name
-    values = {"exe": quote([exe]), "dump": quote([str(base(report.path))]), "pid": report.snapshot.pid}
+    values = {
+        "exe": pasted(exe, "PROGRAM", windows=windows),
+        "dump": pasted(str(base(report.path)), "DUMP", windows=windows),
+        "pid": report.snapshot.pid,
+    }
     command = reading.command.format(**values)
     unpacked = reading.mode and report.path.suffix == SUFFIX
-    once = f", once it is unpacked by {quote(['zstd', '-d', str(report.path)])}" if unpacked else ""
+    packed = pasted(str(report.path), "DUMP", windows=windows)
+    once = f", once it is unpacked by zstd -d {packed}" if unpacked else ""
     small = f", and a dump in {reading.mode} mode has them" if _lacks_mode(report, reading.mode) else ""
     if runtime is PYTHON and report.dump and report.dump.calls_missing:
         small = f": {report.dump.calls_missing}"

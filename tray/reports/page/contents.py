@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from tray.modes import MODES
 from tray.packed import base
-from tray.reports.names import last
+from tray.reports.names import last, pasted
 from tray.reports.page.markup import foreign, make
 from tray.sizes import shown
 
@@ -100,7 +99,7 @@ def debuggers(subject: Subject) -> Node:
     """Commands to paste."""
     report = subject.report
     windows = report.format == "minidump"
-    file = f'"{report.path.name}"' if windows else shlex.quote(report.path.name)
+    file = pasted(report.path.name, "DUMP", windows=windows)
     found = [
         ("Whichever is here", [f"hangshot open {file} --debugger"], ""),
         *(_windows(report) if windows else _linux(report)),
@@ -125,11 +124,11 @@ def _debugger(name: str, commands: Sequence[str], note: str = "") -> Node:
 
 
 def _linux(report: Report) -> Iterator[tuple[str, list[str], str]]:
-    program, core = shlex.quote(_program(report)), shlex.quote(base(report.path).name)
-    if core != shlex.quote(report.path.name):
+    program, core = pasted(_program(report), "PROGRAM"), pasted(base(report.path).name, "DUMP")
+    if base(report.path) != report.path:
         yield (
             "zstd",
-            [f"unzstd {shlex.quote(report.path.name)}"],
+            [f"unzstd {pasted(report.path.name, 'DUMP')}"],
             "First unpack it: only Hangshot reads it as it is.",
         )
     yield "gdb", [f"gdb {program} {core} -ex 'thread apply all bt'"], ""
@@ -145,9 +144,13 @@ def _linux(report: Report) -> Iterator[tuple[str, list[str], str]]:
 
 
 def _windows(report: Report) -> Iterator[tuple[str, list[str], str]]:
-    dump = f'"{base(report.path).name}"'
+    dump = pasted(base(report.path).name, "DUMP", windows=True)
     if base(report.path) != report.path:
-        yield "zstd", [f'zstd -d "{report.path.name}"'], "First unpack it: only Hangshot reads it as it is."
+        yield (
+            "zstd",
+            [f"zstd -d {pasted(report.path.name, 'DUMP', windows=True)}"],
+            "First unpack it: only Hangshot reads it as it is.",
+        )
     yield (
         "WinDbg",
         [f"windbgx -z {dump}", f'windbgx -z {dump} -c "!analyze -v -hang; ~*kp"'],
@@ -165,7 +168,7 @@ def _program(report: Report) -> str:
     told = report.dump.target.executable if report.dump else None
     if told:
         return told.as_posix()  # core files are Linux's, wherever they are read
-    return report.modules[0].path if report.modules else report.snapshot.name or "PROGRAM"
+    return report.modules[0].path if report.modules else report.snapshot.name
 
 
 # ---- modules
