@@ -15,6 +15,7 @@ from tray.lean import TYPE_CHECKING
 from tray.paths import Path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, BinaryIO
 
 KINDS = ("none", "zstd")
@@ -94,25 +95,32 @@ def origin(path: Path) -> Path:
 
 def _unpack(path: Path) -> Path:
     with path.open("rb") as file:
-        size = _size(file, path)
+        told = _size(file, path)
+        size = 8 * os.fstat(file.fileno()).st_size if told is None else told
         folder = _folder(path, size)
         if size >= _WORTH_A_WORD:
             print(f"Unpacking {path.name} ({sizes.shown(size)}) to {folder} …", file=sys.stderr, flush=True)
         place = folder / base(path).name
         with place.open("xb", buffering=0) as output:
-            _unpack_into(file, output, path, size)
+            for content in _unpacked_blocks(file, path, size):
+                if told is not None and output.tell() + len(content) > told:
+                    raise _damaged(path)
+                if told is None:
+                    _check_room(path, folder, len(content))
+                _store(content, output)
+            output.truncate()
     return place
 
 
-def _size(file: BinaryIO, path: Path) -> int:
-    """How many bytes it has unpacked; the packer says it at the beginning."""
+def _size(file: BinaryIO, path: Path) -> int | None:
+    """How many bytes it has unpacked; the packer says it at the beginning, if it knew."""
     zstd = _library()
     try:
         size: int | None = zstd.get_frame_info(file.read(32)).decompressed_size
     except zstd.ZstdError as error:
         raise _damaged(path) from error
     file.seek(0)
-    return 8 * os.fstat(file.fileno()).st_size if size is None else size
+    return size
 
 
 def _folder(path: Path, size: int) -> Path:
@@ -135,19 +143,34 @@ def _folder(path: Path, size: int) -> Path:
     )
 
 
-def _unpack_into(file: BinaryIO, output: BinaryIO, path: Path, size: int) -> None:
+def _check_room(path: Path, folder: Path, size: int) -> None:
+    """See that there is still room: a file that does not tell its size may unpack to a thousand times its own."""
+    import shutil
+
+    if shutil.disk_usage(folder).free < size + _RESERVE:
+        raise StoreFull(
+            f"{path.name} does not tell how much it takes unpacked: more than {folder.parent} has left.",
+            hint="Make room there, or set TMPDIR to a folder that has it.",
+        )
+
+
+def _unpacked_blocks(file: BinaryIO, path: Path, size: int) -> Iterator[bytes]:
+    """What it holds, block by block."""
     zstd = _library()
     machine = zstd.ZstdDecompressor()
+    done = 0
     while not machine.eof:
         chunk = file.read(_CHUNK) if machine.needs_input else b""
         if machine.needs_input and not chunk:
-            there = f"{sizes.shown(output.tell())} of {sizes.shown(size)}"
-            raise BadDump(f"{path} was cut off: only {there} can be unpacked.")
+            raise BadDump(
+                f"{path} was cut off: only {sizes.shown(done)} of {sizes.shown(size)} can be unpacked."
+            )
         try:
-            _store(machine.decompress(chunk, _CHUNK), output)
+            content = machine.decompress(chunk, _CHUNK)
         except zstd.ZstdError as error:
             raise _damaged(path) from error
-    output.truncate()
+        done += len(content)
+        yield content
 
 
 def _store(content: bytes, output: BinaryIO) -> None:

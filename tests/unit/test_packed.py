@@ -111,6 +111,31 @@ def test_a_damaged_file_says_so(tmp_path: Path) -> None:
         packed.plain(path)
 
 
+def test_a_file_that_unpacks_to_more_than_it_says(tmp_path: Path, scratch: Path) -> None:
+    """It fills nobody's disk: no more is written than was promised, and looked for."""
+    path = pack(b"x" * (4 << 20), tmp_path / "dump.core.zst")
+    content = bytearray(path.read_bytes())
+    place = content.index((4 << 20).to_bytes(4, "little"))
+    content[place : place + 4] = (1 << 20).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(BadDump, match="damaged"):
+        packed.plain(path)
+    assert all(left.stat().st_size <= 1 << 20 for left in scratch.rglob("*.core"))
+
+
+def test_a_file_that_does_not_say_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is unpacked as long as there is room, and not a block longer."""
+    machine = packed._library().ZstdCompressor()
+    path = tmp_path / "dump.core.zst"
+    path.write_bytes(machine.compress(b"x" * (4 << 20)) + machine.flush())
+    assert packed.plain(path).read_bytes() == b"x" * (4 << 20)
+    usage, looks = shutil.disk_usage(tmp_path), iter([packed._RESERVE + (1 << 20)] * 9)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=next(looks, packed._RESERVE)))
+    again = path.rename(tmp_path / "again.core.zst")
+    with pytest.raises(StoreFull, match="does not tell"):
+        packed.plain(again)
+
+
 def test_room_is_looked_for_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where neither the system's folder nor the dump's has room, it says how much it takes."""
     path = pack(bytes(1 << 20), tmp_path / "dump.core.zst")
