@@ -708,3 +708,21 @@ def test_an_id_that_starts_another_is_found(store):
     """Exact beats prefix: the first of two dumps of one second can be named."""
     first, _second = take(store), take(store)
     assert store.find(first.id) == first.path
+
+
+@pytest.mark.linux
+def test_a_sidecar_without_end(tmp_path, monkeypatch):
+    """One that came with somebody's dump and is a pipe, a device or huge, is none: nobody waits, or gives it memory."""
+    core = tmp_path / "app_70_20261122-195605_heap.core"
+    core.write_bytes(b"x")
+    beside = core.with_suffix(".json")
+    os.mkfifo(beside)
+    assert described(core) is None
+    beside.unlink()
+    beside.symlink_to("/dev/zero")
+    assert described(core) is None
+    beside.unlink()
+    monkeypatch.setattr("tray.store._LARGEST", 100)
+    beside.write_bytes(b" " * 101)
+    monkeypatch.setattr("tray.store.sidecar.read", lambda *_: pytest.fail("it was read"))
+    assert described(core) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from tray.errors import NoDump, StoreUnusable
@@ -23,6 +24,8 @@ __all__ = ["Partial", "Store", "as_json", "described", "expired", "from_json"]
 
 log = logger(__name__)
 
+_LARGEST = 64 << 20
+"""Bytes of a sidecar that is read. 2,000 threads take half a million."""
 _HEAD = 4096
 """Bytes of a sidecar that tell when its dump was taken, if it has a line for each field."""
 
@@ -180,8 +183,7 @@ def _named(entry: os.DirEntry[str], found: Container[str]) -> Dump | None:
 def _taken(path: Path) -> datetime | None:
     """When the dump was taken, as its sidecar tells; None if that cannot be read."""
     try:
-        with base(path).with_suffix(names.SIDECAR).open("rb") as file:
-            head = file.read(_HEAD)
+        head = _beside(path, _HEAD)
     except OSError:
         return None
     if taken := sidecar.taken(head):
@@ -196,12 +198,25 @@ def _newest_first(dumps: Iterable[Dump | None]) -> list[Dump]:
 
 def described(path: Path) -> Dump | None:
     """The dump as its sidecar tells; None if that cannot be read."""
-    beside = base(path).with_suffix(names.SIDECAR)
     try:
-        return sidecar.read(beside.read_bytes(), path)
+        content = _beside(path, _LARGEST + 1)
+        return sidecar.read(content, path) if len(content) <= _LARGEST else None
     except (OSError, ValueError) as error:
-        log.debug("%s is not looked at: %s", beside, error)
+        log.debug("the sidecar of %s is not looked at: %s", path, error)
         return None
+
+
+def _beside(path: Path, most: int) -> bytes:
+    """Up to so many bytes of a dump's sidecar; what came with another's dump may be a pipe, or without end.
+
+    Raises:
+        OSError: It cannot be read, or is no file.
+    """
+    place = base(path).with_suffix(names.SIDECAR)
+    if not place.is_file():
+        raise FileNotFoundError(errno.ENOENT, "there is no such file", str(place))
+    with place.open("rb") as file:
+        return file.read(most)
 
 
 def _newest(dumps: Sequence[Dump], folder: Path) -> Path:
