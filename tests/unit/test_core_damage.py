@@ -12,7 +12,7 @@ from damage import SMALL, looked_at, mutations, read
 
 from tray import reports
 from tray.errors import BadDump
-from tray.formats import core, elf
+from tray.formats import core, core_write, elf
 from tray.reports import render
 
 if TYPE_CHECKING:
@@ -135,6 +135,44 @@ def test_what_is_wrong_is_named(tmp_path: Path, changes: list, cause: str):
     with pytest.raises(BadDump, match=cause) as caught:
         core.read(changed(tmp_path / "core", *changes))
     assert caught.value.hint
+
+
+def promised(path: Path, owner: str, kind: int, size: int) -> Path:
+    """A core file whose second note is of this size, which is a hole as is all behind it: notes that say nothing."""
+    found = elf.note("CORE", core_write.NT_PRSTATUS, bytes(core_write.STATUS.size))
+    found += elf.note_head(owner, kind, size)
+    path.write_bytes(elf.header(1) + elf.Program(elf.PT_NOTE, 0, 4096, 0, 1 << 30, 0, 4).pack())
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(found)
+        file.truncate(4096 + (1 << 30))
+    return path
+
+
+HOLES = (1 << 30) - 4096
+
+
+@pytest.mark.linux  # holes
+@pytest.mark.parametrize(
+    ("note", "cause"),
+    [
+        (("CORE", core_write.NT_PRSTATUS, HOLES), "larger"),
+        (("LINUX", core_write.NT_X86_XSTATE, HOLES), "larger"),
+        (("CORE" * 300_000, 99, 8), "larger"),
+        (("CORE", 99, 8), "more notes"),
+    ],
+)
+def test_holes_take_neither_memory_nor_time(tmp_path: Path, monkeypatch, note: tuple, cause: str):
+    """A GiB of nothing, which a few thousand bytes can promise, is no more than an error."""
+    monkeypatch.setattr("tray.formats.core_head._NOTES_AT_MOST", 10_000)
+    path = promised(tmp_path / "core", *note)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadDump, match=cause):
+            core.read(path)
+        assert tracemalloc.get_traced_memory()[1] < 10 * SMALL
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_file_is_closed_when_it_is_damaged(tmp_path: Path):

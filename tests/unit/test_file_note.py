@@ -5,7 +5,10 @@ from __future__ import annotations
 import struct
 import tracemalloc
 
-from tray.formats.file_note import FileNote
+import pytest
+
+from tray.errors import BadDump
+from tray.formats.file_note import FileNote, Stored
 from tray.model import Region
 
 MANY = 10_000
@@ -39,3 +42,10 @@ def test_many_files_take_little_room():
         assert tracemalloc.get_traced_memory()[1] < SMALL
     finally:
         tracemalloc.stop()
+
+
+def test_holes_are_no_list_of_files():
+    """A hole in a file that is said to list millions of mapped files takes neither memory nor time."""
+    hole = Stored(lambda at, size: struct.pack("<QQ", 30 << 20, 1).ljust(size, b"\0")[at:], 0, 1 << 30)
+    with pytest.raises(BadDump, match="damaged"):
+        FileNote(hole)

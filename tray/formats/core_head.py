@@ -7,7 +7,7 @@ import struct
 
 from tray.errors import BadDump
 from tray.formats import elf
-from tray.formats.core_write import NT_PRSTATUS, STATUS
+from tray.formats.core_write import NT_FILE, NT_PRSTATUS, STATUS
 from tray.formats.file_note import Stored
 from tray.lean import TYPE_CHECKING
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _MOST_HEADERS = 4_000_000
 _MOST_NOTES = 1 << 30
+"""Bytes of them."""
+_NOTES_AT_MOST = 1 << 22
+"""A process with a million threads has as many; a file of holes may have twenty times that at no cost of its own."""
+_LARGEST_NOTE = 1 << 20
+"""Bytes of one about the process or a thread: the registers of a processor take 11,000."""
 _AT_ONCE = 1024
 """Program headers that are read at a time."""
 _WINDOW = 64 << 10
@@ -74,15 +79,19 @@ class Head:
         """Each note of a part of the file; without payload but for those wanted.
 
         Raises:
-            BadDump: The last one is cut off.
+            BadDump: The last one is cut off, or they are more or larger than can be.
         """
         window, start = b"", position
-        while position + elf.NOTE.size <= end:
+        for _ in range(_NOTES_AT_MOST):
+            if position + elf.NOTE.size > end:
+                return
             if position + elf.NOTE.size + _NAME > start + len(window):
                 window, start = self.at(position, _WINDOW), position
             place = position - start
             name_size, size, kind = elf.NOTE.unpack_from(window, place)
             payload = position + elf.NOTE.size + name_size + -name_size % 4
+            if name_size > _LARGEST_NOTE or (kind in wanted and kind != NT_FILE and size > _LARGEST_NOTE):
+                raise BadDump("A note is larger than any is: the file is damaged.")
             if payload + size > end:
                 raise BadDump("A note runs past the end of its segment: the file is damaged.")
             name = window[place + elf.NOTE.size : place + elf.NOTE.size + name_size]
@@ -96,6 +105,7 @@ class Head:
             else:
                 yield position, owner, kind, self.at(payload, size)
             position = payload + size + -size % 4
+        raise BadDump("It has more notes than any process makes: the file is damaged.")
 
     def stored(self, position: int) -> Stored:
         """The payload of the note at this place."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _HEAD = struct.Struct("<QQ")
 """How many, and what their offsets are counted in."""
 _SPAN = struct.Struct("<QQQ")
+_MOST = 1 << 20
+"""Mapped files that are read; a file of holes may promise ten times as many at no cost of its own."""
 _STEP = 16 << 10
 """Bytes that are read at a time."""
 
@@ -92,7 +94,7 @@ class FileNote(FileList):
         if self._note.size < _HEAD.size:
             return
         count, self._unit = _HEAD.unpack(self._note.part(0, _HEAD.size))
-        if count > (self._note.size - _HEAD.size) // _SPAN.size:
+        if count > _MOST or count > (self._note.size - _HEAD.size) // _SPAN.size:
             raise BadDump("The core file's list of mapped files is damaged.")
         first = _HEAD.size + _SPAN.size * count
         self._names = array.array("I", islice(chain((first,), self._ends(first)), count + 1))

@@ -62,6 +62,10 @@ _ACCESS = {
 _LONGEST_TEXT = 1 << 16
 _LONGEST_ARRAY = 1 << 28
 _MOST_STREAMS = 4096
+_MOST_ROWS, _MOST_MODULES = 1 << 20, 1 << 16
+"""Of a list: more than any process has. A file of holes may promise ten times as many at no cost of its own."""
+_MOST_TEXT = 64 << 20
+"""Bytes of all names together: a million modules may share one that is as long as can be."""
 
 
 class _Streams:
@@ -70,6 +74,7 @@ class _Streams:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.size = os.fstat(file.fileno()).st_size
+        self._text_left = _MOST_TEXT
         self._places = self._directory()
 
     def at(self, offset: int, size: int) -> bytes:
@@ -97,10 +102,12 @@ class _Streams:
         return self.at(offset, min(size, _LONGEST_ARRAY))
 
     def text(self, offset: int) -> str:
-        """A ``MINIDUMP_STRING``: its length in bytes, then UTF-16."""
+        """A ``MINIDUMP_STRING``: its length in bytes, then UTF-16; empty once all of them were too long."""
         head = self.at(offset, 4)
         length = int.from_bytes(head, "little") if len(head) == 4 else 0  # noqa: PLR2004 - a u32
-        return self.at(offset + 4, min(length, _LONGEST_TEXT)).decode("utf-16-le", "replace")
+        content = self.at(offset + 4, min(length, _LONGEST_TEXT, self._text_left))
+        self._text_left -= len(content)
+        return content.decode("utf-16-le", "replace")
 
     def _directory(self) -> dict[int, tuple[int, int]]:
         head = self.at(0, _HEADER.size)
@@ -277,12 +284,16 @@ def _comment(streams: _Streams) -> str:
     return "\n".join(text.rstrip("\0") for text in (wide, narrow) if text.rstrip("\0"))
 
 
-def _rows(content: bytes, head: int, count: int, row: struct.Struct) -> Iterator[tuple[int, ...]]:
+def _rows(
+    content: bytes, head: int, count: int, row: struct.Struct, most: int = _MOST_ROWS
+) -> Iterator[tuple[int, ...]]:
     """The rows of a list of that many.
 
     Raises:
-        BadDump: There are not as many.
+        BadDump: There are not as many, or more than there can be.
     """
+    if count > most:
+        raise BadDump("One of the minidump's lists is longer than any process makes it.")
     if count and len(content) < head + count * row.size:
         raise BadDump("One of the minidump's lists is longer than its stream.")
     return row.iter_unpack(content[head : head + count * row.size])
@@ -301,7 +312,7 @@ def _modules(streams: _Streams) -> Iterator[Module]:
 
 def _module_rows(streams: _Streams) -> Iterator[tuple[int, ...]]:
     content = streams.stream(MODULE_LIST)
-    return _rows(content, 4, _counted(content), _MODULE)
+    return _rows(content, 4, _counted(content), _MODULE, _MOST_MODULES)
 
 
 def _build_id(record: bytes) -> str:

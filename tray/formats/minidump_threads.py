@@ -18,6 +18,8 @@ _THREAD = struct.Struct("<IIIIQQIIII")
 """``MINIDUMP_THREAD``: id, suspensions, class, priority, TEB, stack's start, size, offset, CONTEXT's size, offset."""
 _NAME = struct.Struct("<IQ")
 """``MINIDUMP_THREAD_NAME``: thread id, offset of the name."""
+_MOST = 1 << 18
+"""Threads that are read; Windows has no room for as many stacks."""
 _AMD64_SIZE, _X86_SIZE = 1232, 716
 _AMD64 = struct.Struct("<16QQ")
 """From offset 120 of CONTEXT: rax rcx rdx rbx rsp rbp rsi rdi r8 … r15, rip."""
@@ -46,6 +48,8 @@ def threads(content: bytes, at: Callable[[int, int], bytes]) -> list[Found]:
         BadDump: The list is damaged.
     """
     count = int.from_bytes(content[:4], "little") if len(content) >= 4 else 0  # noqa: PLR2004 - a u32
+    if count > _MOST:
+        raise BadDump("The minidump's list of threads is longer than any process makes it.")
     if len(content) < 4 + count * _THREAD.size:
         raise BadDump("The minidump's list of threads is cut off.")
     found = []
