@@ -120,7 +120,7 @@ class Thread:
         tid: Thread id.
         name: Its own name (``comm``); empty where the dump does not say.
         state: One letter of proc(5), from before it was stopped; empty if unknown.
-        waits_in: Kernel function it slept in (``wchan``); empty if unknown.
+        waits_in: Kernel function it slept in (``wchan``), or of one among hundreds its system call; empty if unknown.
         registers: General ones, in the order of Linux's ``struct user_regs_struct``: 216 bytes.
         floating: FPU and SSE state (``struct user_fpregs_struct``, 512 bytes).
         extended: XSAVE area with AVX and beyond; empty where there is none.

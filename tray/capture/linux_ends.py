@@ -64,6 +64,8 @@ class _Look:
             if not waits_in and number != ffi.FUTEX and thread.waits_on[:1] in _NO_NAME:
                 waits_in = self._place(thread)
             end = end or self.end(thread, number, argument & 0xFFFFFFFF, waits_in)
+            if thread.state == "S":
+                waits_in = waits_in or ffi.WAITING.get(number, "")
         return Thread(
             thread.tid,
             thread.name,
