@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tray.capture import copy
 from tray.capture.copy import CHUNK, PAGE, Copy, jobs
 from tray.errors import Cancelled, TargetGone
+from tray.formats.numbers import Runs
 from tray.model import Gap
 
 BASE = 0x10000000
@@ -84,14 +85,14 @@ def patient(_done: int, _total: int) -> bool:
 def copied(source: Source, output: Output, size: int, progress=patient) -> Copy:
     """One pass over ``size`` bytes from `BASE`, to the output's beginning."""
     made = Copy(source, output, progress, size)
-    made.run(array.array("Q", (BASE, BASE + size)), iter([(BASE, BASE + size, 0)]))
+    made.run(Runs(spans=[(BASE, BASE + size)]), iter([(BASE, BASE + size, 0)]))
     return made
 
 
 @st.composite
 def layouts(draw):
     """Runs to copy, each within a stretch that is in the file, and these stretches with their places."""
-    runs, places = array.array("Q"), []
+    runs, places = Runs(), []
     address, offset = PAGE, PAGE
     for _ in range(draw(st.integers(1, 6))):
         address += draw(st.integers(0, 600)) * PAGE
@@ -101,7 +102,7 @@ def layouts(draw):
             first = position + draw(st.integers(0, 100)) * PAGE
             last = first + draw(st.integers(1, 300)) * PAGE
             if last <= address:
-                runs.extend((first, last))
+                runs.add(first, last)
                 position = last + PAGE
         places.append((start, address, offset))
         offset += address - start
@@ -112,7 +113,7 @@ def layouts(draw):
 def test_jobs_are_the_runs_in_pieces(layout):
     """Each byte once, in order, none longer than a chunk, and at the place of its stretch."""
     runs, places = layout
-    made = list(jobs(runs, iter(places)))
+    made = list(jobs(runs.pairs(), iter(places)))
     joined = array.array("Q")
     for address, length, place in made:
         assert 0 < length <= CHUNK
@@ -134,7 +135,7 @@ def test_jobs_are_the_runs_in_pieces(layout):
 def test_a_run_over_several_stretches():
     """Is cut where the file's stretches meet."""
     places = [(0, 8192, 100_000), (8192, 12288, 500_000)]
-    assert list(jobs(array.array("Q", (4096, 12288)), iter(places))) == [
+    assert list(jobs([(4096, 12288)], iter(places))) == [
         (4096, 4096, 104_096),
         (8192, 4096, 500_000),
     ]
@@ -142,9 +143,7 @@ def test_a_run_over_several_stretches():
 
 def test_what_the_file_has_no_place_for():
     """A run that reaches out of all stretches is copied as far as they go."""
-    assert list(jobs(array.array("Q", (0, 12288)), iter([(4096, 8192, 0), (16384, 20480, 4096)]))) == [
-        (4096, 4096, 0)
-    ]
+    assert list(jobs([(0, 12288)], iter([(4096, 8192, 0), (16384, 20480, 4096)]))) == [(4096, 4096, 0)]
 
 
 @given(
@@ -223,7 +222,7 @@ def test_gaps_are_named_by_the_caller():
     source = Source(bytes(PAGE))
     source.lost = {0}
     made = Copy(source, Output(PAGE), patient, PAGE, name=lambda start, end: f"heap {end - start}")
-    made.run(array.array("Q", (BASE, BASE + PAGE)), iter([(BASE, BASE + PAGE, 0)]))
+    made.run(Runs(spans=[(BASE, BASE + PAGE)]), iter([(BASE, BASE + PAGE, 0)]))
     assert made.gaps == [Gap("heap 4096", "could not be read", PAGE)]
 
 
@@ -278,9 +277,7 @@ def test_progress_reaches_the_total():
 def test_short_runs_are_copied_by_one_thread(length: int, copiers: int):
     """However many they are: two threads would wait for each other at each of them."""
     count = 8 * CHUNK // length
-    runs = array.array(
-        "Q", (edge for n in range(count) for edge in (BASE + 2 * n * length, BASE + (2 * n + 1) * length))
-    )
+    runs = Runs(spans=((BASE + 2 * n * length, BASE + (2 * n + 1) * length) for n in range(count)))
     seen = set()
 
     def read(view: memoryview, _address: int) -> int:

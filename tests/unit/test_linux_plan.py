@@ -318,9 +318,13 @@ def test_every_plan_can_be_carried_out(process, include):
         if piece.stored:
             places.append((piece.start, piece.start + piece.stored, offset))
             offset += piece.stored
-    copied = [job[2] // PAGE + n for job in jobs(made.runs, iter(places)) for n in range(job[1] // PAGE)]
+    copied = [
+        job[2] // PAGE + n for job in jobs(made.runs.pairs(), iter(places)) for n in range(job[1] // PAGE)
+    ]
     for edges in (made.parts.runs, made.live.runs):
-        copied += [job[2] // PAGE + n for job in jobs(edges, iter(places)) for n in range(job[1] // PAGE)]
+        copied += [
+            job[2] // PAGE + n for job in jobs(edges.pairs(), iter(places)) for n in range(job[1] // PAGE)
+        ]
     assert len(copied) == len(set(copied)) == made.size // PAGE
     readable = {
         page

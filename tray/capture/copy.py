@@ -16,10 +16,10 @@ from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap
 
 if TYPE_CHECKING:
-    import array
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tray.capture import Progress
+    from tray.formats.numbers import Runs
 
 PAGE = 4096
 CHUNK = 1 << 20
@@ -42,16 +42,16 @@ Write = Callable[[memoryview, int], int]
 """Writes bytes at a place; gives how many of them."""
 
 
-def jobs(runs: array.array[int], places: Iterator[tuple[int, int, int]]) -> Iterator[Job]:
+def jobs(runs: Iterable[tuple[int, int]], places: Iterator[tuple[int, int, int]]) -> Iterator[Job]:
     """Pieces of at most `CHUNK` bytes to copy, in the order of their addresses.
 
     Args:
-        runs: Start and end address of each run to copy, in turn, sorted.
+        runs: Start and end address of each run to copy, sorted.
         places: Start and end address of each stretch in the file, and its file offset, sorted.
     """
     start = end = offset = 0
-    for index in range(0, len(runs), 2):
-        address, last = runs[index], runs[index + 1]
+    for first, last in runs:
+        address = first
         while address < last:
             while end <= address:
                 start, end, offset = next(places)
@@ -91,7 +91,7 @@ class Copy:
     _lost: list[list[int]] = field(default_factory=list)
     _lost_more: int = 0
 
-    def run(self, runs: array.array[int], places: Iterator[tuple[int, int, int]]) -> None:
+    def run(self, runs: Runs, places: Iterator[tuple[int, int, int]]) -> None:
         """Do the `jobs` of these runs with up to `COPIERS` threads, this one among them.
 
         Raises:
@@ -99,8 +99,8 @@ class Copy:
             TargetGone: The source is gone.
             OSError: The output cannot take more.
         """
-        size = sum(runs[1::2]) - sum(runs[::2])
-        work, room = jobs(runs, places), min(CHUNK, size + -size % PAGE)
+        size = runs.size
+        work, room = jobs(runs.pairs(), places), min(CHUNK, size + -size % PAGE)
         count = COPIERS - 1 if size > max(_ALONE, len(runs) // 2 * _SHORT) else 0
         others = [threading.Thread(target=self._work, args=(work, room), daemon=True) for _ in range(count)]
         for other in others:

@@ -8,7 +8,7 @@ import threading
 import time
 from itertools import islice
 
-from tray.capture import linux_facts, linux_maps, linux_target, nothing
+from tray.capture import linux_facts, linux_maps, linux_names, linux_target, nothing
 from tray.capture.apart import Apart
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
@@ -76,7 +76,7 @@ class LinuxCapture:
                 _kilobytes(fields.get(key, "0")) for key in ("RssAnon", "RssShmem", "VmSwap", "HugetlbPages")
             )
         if Include.MAPPED_FILES in mode.include:
-            total += linux_maps.filed(self._maps(target))
+            total += _filed(self._maps(target))
         return total
 
     def _maps(self, target: Target) -> Iterator[bytes]:
@@ -135,6 +135,17 @@ def _end_ourselves() -> None:
     time.sleep(_LAST_RESORT)
     if sys.platform != "win32":
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _filed(maps: Iterator[bytes]) -> int:
+    """How many bytes of files from a disk are mapped."""
+    total = 0
+    for line, _ in linux_maps.lines(maps):
+        place, _, _, file = line.split(b" ", 3)
+        if linux_names.plain(file[file.find(b"/") :]):
+            start, _, end = place.partition(b"-")
+            total += int(end, 16) - int(start, 16)
+    return total
 
 
 def _kilobytes(text: str) -> int:

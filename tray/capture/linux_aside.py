@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import array
-import bisect
 import os
 import sys
 
 from tray.capture.copy import Copy
-from tray.capture.linux_plan import span
+from tray.formats.numbers import Numbers, Runs
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tray.capture import Progress
+    from tray.formats.spool import Spool
     from tray.model import Gap
 
 MOST = 256 << 20
@@ -27,12 +26,15 @@ class Aside:
     """Bytes by their addresses, in memory of the system's until `close`.
 
     Attributes:
-        runs: Start and end, in turn, of what is here, in the order in which it came.
+        runs: Start and end, in turn, of what is here.
+
+    Args:
+        spool: See `Numbers`.
     """
 
-    def __init__(self) -> None:
-        self.runs = array.array("Q")
-        self._starts, self._offsets = array.array("Q"), array.array("Q")
+    def __init__(self, spool: Spool | None = None) -> None:
+        self._spool = spool
+        self.runs, self._offsets = Runs(spool), Numbers("Q", spool)
         self._size = 0
         self._file = _memory_file()
 
@@ -42,40 +44,37 @@ class Aside:
             os.close(self._file)
             self._file = -1
 
-    def keep(
-        self, runs: array.array[int], read: Callable[[memoryview, int], int], progress: Progress
-    ) -> list[Gap]:
+    def keep(self, runs: Runs, read: Callable[[memoryview, int], int], progress: Progress) -> list[Gap]:
         """Put runs aside; gives what could not be read."""
         from heapq import merge
 
-        copy = Copy(read, self._write, progress, span(runs))
+        copy = Copy(read, self._write, progress, runs.size)
         copy.run(runs, self._placed(runs, self._size))
-        offsets = array.array("Q", (offset for _, _, offset in self._placed(runs, self._size)))
-        self._size += span(runs)
-        both = merge(
-            zip(self.runs[::2], self.runs[1::2], self._offsets, strict=True),
-            zip(runs[::2], runs[1::2], offsets, strict=True),
+        here = (
+            (start, end, offset)
+            for (start, end), offset in zip(self.runs.pairs(), self._offsets, strict=True)
         )
-        self.runs, self._starts, self._offsets = (array.array("Q") for _ in range(3))
+        both = merge(here, self._placed(runs, self._size))
+        self.runs, self._offsets = Runs(self._spool), Numbers("Q", self._spool)
         for start, end, offset in both:
-            self.runs.extend((start, end))
-            self._starts.append(start)
+            self.runs.add(start, end)
             self._offsets.append(offset)
+        self._size += runs.size
         if sys.platform != "win32":
             os.ftruncate(self._file, self._size)
         return copy.gaps
 
     def read(self, buffer: memoryview, address: int) -> int:
         """Fill a buffer from an address that is here."""
-        index = bisect.bisect_right(self._starts, address) - 1
+        index = (self.runs.rank(address) - 1) // 2
         if sys.platform == "linux":
-            return os.preadv(self._file, [buffer], self._offsets[index] + address - self._starts[index])
+            return os.preadv(self._file, [buffer], self._offsets[index] + address - self.runs[2 * index])
         return 0
 
     @staticmethod
-    def _placed(runs: array.array[int], place: int) -> Iterator[tuple[int, int, int]]:
+    def _placed(runs: Runs, place: int) -> Iterator[tuple[int, int, int]]:
         """Start and end of each run, and where it goes."""
-        for start, end in zip(runs[::2], runs[1::2], strict=True):
+        for start, end in runs.pairs():
             yield start, end, place
             place += end - start
 

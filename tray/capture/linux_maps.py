@@ -5,12 +5,12 @@ Source: proc_pid_maps(5), proc_pid_smaps(5).
 
 from __future__ import annotations
 
-import array
-import bisect
+from itertools import islice
 
 from tray.capture import linux_names
-from tray.capture.linux_spool import Spool
 from tray.formats.made import Made
+from tray.formats.numbers import BLOCK, Numbers, Runs
+from tray.formats.spool import Spool
 from tray.lean import TYPE_CHECKING, dataclass, field, replace
 
 if TYPE_CHECKING:
@@ -103,11 +103,12 @@ class Mapping:
 
 
 class Mappings(Made[Mapping]):
-    """The mappings of a process, sorted: numbers in arrays, objects only while they are looked at.
+    """The mappings of a process, sorted: numbers, and objects only while they are looked at.
 
-    A process may have 65,000, each of a file of its own.
+    A process may have a million, each of a file of its own.
 
     Attributes:
+        spool: Where what is too much to be held goes.
         edges: Start and end of each, in turn.
         kinds: What mappings there are, to be asked for all but address, offset, size, and which file exactly.
         numbers: Which kind each mapping is of.
@@ -115,21 +116,22 @@ class Mappings(Made[Mapping]):
 
     Args:
         mappings: The first ones.
-        spool: Where the names of the files go, which may take more room than all else.
+        spool: See above; without one all is held.
     """
 
     def __init__(self, mappings: Iterable[Mapping] = (), spool: Spool | None = None) -> None:
-        self.edges = array.array("Q")
+        self.spool = spool or Spool()
+        self.edges, self.numbers = Runs(spool), Numbers("H", spool)
         self.kinds: list[Mapping] = []
-        self.numbers = array.array("H")
         self.fingerprint = 0
-        self._offsets = array.array("Q")
-        self._files = array.array("I")
-        self._names = linux_names.Names(spool or Spool())
+        self._offsets, self._files = Numbers("Q", spool), Numbers("I", spool)
+        self._names = linux_names.Names(self.spool)
+        self._code = bytearray()
+        """Of each file, whether any of it is mapped as code."""
         self._known: dict[tuple[Any, ...], int] = {}
         for one in mappings:
             number, file = self._found(one.access.encode(), one.flags, _file(one))
-            self.edges.extend((one.start, one.end))
+            self.edges.add(one.start, one.end)
             self._offsets.append(one.offset)
             self.numbers.append(number)
             self._files.append(file)
@@ -137,28 +139,36 @@ class Mappings(Made[Mapping]):
 
     def read(self, heads: Iterable[tuple[bytes, Words]]) -> Mappings:
         """Add mappings by their lines of ``maps``, and their VmFlags; gives itself."""
-        fingerprint, known = 0, dict[int, tuple[int, int]]()
+        rest, known = iter(heads), dict[int, tuple[int, int]]()
+        while some := [*islice(rest, BLOCK)]:
+            self.fingerprint = _told([line for line, _ in some], self.fingerprint)
+            self._add(some, known)
+            for column in (self.edges, self.numbers, self._offsets, self._files):
+                column.settle()
+        self._settle()
+        return self
+
+    def _add(self, heads: Iterable[tuple[bytes, Words]], known: dict[int, tuple[int, int]]) -> None:
+        """Add some to what is held; ``known`` are numbers of kinds and files met lately."""
+        columns = self.edges, self.numbers, self._offsets, self._files
+        edges, numbers, offsets, files = (column.held.append for column in columns)
         for line, flags in heads:
-            fingerprint = hash((fingerprint, line))
             place, access, offset, file = line.split(b" ", 3)
             start, _, end = place.partition(b"-")
             first = int(start, 16)
             if first >= _LARGEST_ADDRESS:
                 continue
-            self.edges.append(first)
-            self.edges.append(int(end, 16))
-            self._offsets.append(int(offset, 16))
+            edges(first)
+            edges(int(end, 16))
+            offsets(int(offset, 16))
             key = hash((access, flags, file))
             if key not in known:
                 if len(known) >= _RECENT:
                     known.clear()
                 known[key] = self._found(access, flags, file)
             number, file_number = known[key]
-            self.numbers.append(number)
-            self._files.append(file_number)
-        self.fingerprint = fingerprint
-        self._settle()
-        return self
+            numbers(number)
+            files(file_number)
 
     def _found(self, access: bytes, flags: Words, file: bytes) -> tuple[int, int]:
         """The numbers of a kind and of a file, by what stands in ``maps``."""
@@ -170,24 +180,19 @@ class Mappings(Made[Mapping]):
             self.kinds.append(
                 Mapping(0, 0, access.decode(), 0, (0, 0), int(backed), _text(path), deleted, flags)
             )
+        if file_number == len(self._code):
+            self._code.append(0)
+        if b"x" in access and self.kinds[number].inode:
+            self._code[file_number] = True
         return number, file_number
 
     def _settle(self) -> None:
         """Say of those of modules that they are, now that all are known."""
-        names = self._names.hashes
-        code = [bool("x" in kind.access and kind.inode) for kind in self.kinds]
-        modules = {
-            names[file] for file, number in zip(self._files, self.numbers, strict=True) if code[number]
-        }
-        if not modules:
-            return
-        of_modules: dict[int, int] = {}
-        for place, file in enumerate(self._files):
-            if names[file] in modules and not self.kinds[number := self.numbers[place]].module:
-                if number not in of_modules:
-                    of_modules[number] = len(self.kinds)
-                    self.kinds.append(replace(self.kinds[number], module=True))
-                self.numbers[place] = of_modules[number]
+        if any(self._code):
+            of_module, code = _OfModule(self.kinds), self._code
+            rows = zip(self.numbers, self._files, strict=True)
+            numbers = (of_module[number] if code[file] else number for number, file in rows)
+            self.numbers = Numbers("H", self.spool, numbers)
 
     def at(self, address: int) -> Mapping | None:
         """The one that holds an address."""
@@ -196,10 +201,9 @@ class Mappings(Made[Mapping]):
 
     def place(self, address: int) -> int | None:
         """The place in the list of the one that holds an address."""
-        index = bisect.bisect_right(self.edges, address) // 2
-        if index < len(self) and self.edges[2 * index] <= address < self.edges[2 * index + 1]:
-            return index
-        return None
+        rank = self.edges.rank(address)
+        # Where one ends at which the next one begins, both are not greater than that.
+        return rank // 2 if rank % 2 else None
 
     def kind(self, place: int) -> Mapping:
         """What the mapping at this place is; see ``kinds``."""
@@ -217,20 +221,25 @@ class Mappings(Made[Mapping]):
     def each(self, test: Callable[[Mapping], Any]) -> Iterator[Mapping]:
         """As `where`, but one of each file, the last first: a process has its libraries before all else."""
         passes = [bool(test(kind)) for kind in self.kinds]
-        seen = bytearray(len(self._names))
-        for place in range(len(self) - 1, -1, -1):
-            if passes[self.numbers[place]] and not seen[self._files[place]]:
-                seen[self._files[place]] = True
+        seen, place = bytearray(len(self._names)), len(self)
+        for number, file in zip(reversed(self.numbers), reversed(self._files), strict=True):
+            place -= 1
+            if passes[number] and not seen[file]:
+                seen[file] = True
                 yield self[place]
 
-    def named(self, path: str) -> Callable[[int], bool]:
-        """Tells of places in the list whether the mapping there is of the file with this path."""
-        wanted, names = hash(_bytes(path)), self._names.hashes
-        return lambda place: names[self._files[place]] == wanted
+    def rows(self, test: Callable[[Mapping], Any], first: str) -> Iterator[tuple[int, int, int, int]]:
+        """Start, end, offset and file of each of those whose kinds pass a test; those with a path come first."""
+        passes, named = [bool(test(kind)) for kind in self.kinds], self._names.named(_bytes(first))
+        for wanted in (True, False):
+            places = zip(self.edges.pairs(), self._offsets, self.numbers, self._files, strict=True)
+            for (start, end), offset, number, file in places:
+                if passes[number] and (file in named) is wanted:
+                    yield start, end, offset, file
 
-    def path(self, place: int) -> bytes:
-        """`Mapping.path` of the one at this place, as the system has it."""
-        return self._names.path(self._files[place])
+    def path(self, file: int) -> bytes:
+        """The path of a file, by what `rows` calls it, as the system has it."""
+        return self._names.path(file)
 
     def offset(self, place: int) -> int:
         """`Mapping.offset` of the one at this place."""
@@ -238,18 +247,20 @@ class Mappings(Made[Mapping]):
 
     def span(self, place: int) -> tuple[int, int]:
         """Start and end of the one at this place."""
-        return self.edges[2 * place], self.edges[2 * place + 1]
+        start, end = self.edges[2 * place : 2 * place + 2]
+        return start, end
 
     def without(self, places: Container[int]) -> Mappings:
         """All but those at these places."""
-        found = Mappings()
-        found.kinds, found._names, found.fingerprint = self.kinds, self._names, 0
-        for place in range(len(self)):
+        found = Mappings(spool=self.spool)
+        found.kinds, found._names = self.kinds, self._names
+        rows = zip(self.edges.pairs(), self.numbers, self._offsets, self._files, strict=True)
+        for place, (span, number, offset, file) in enumerate(rows):
             if place not in places:
-                found.edges.extend(self.edges[2 * place : 2 * place + 2])
-                found.numbers.append(self.numbers[place])
-                found._offsets.append(self._offsets[place])
-                found._files.append(self._files[place])
+                found.edges.add(*span)
+                found.numbers.append(number)
+                found._offsets.append(offset)
+                found._files.append(file)
         return found
 
     def flags_at(self, address: int) -> Words:
@@ -263,11 +274,11 @@ class Mappings(Made[Mapping]):
     def made(self, index: int) -> Mapping:
         """One of them; see `Made`."""
         kind, offset = self.kinds[self.numbers[index]], self._offsets[index]
-        last = 2 * index + 1  # of a negative index too
+        start, end = self.span(range(len(self))[index])
         device, inode, path = self._names.file(self._files[index])
         return Mapping(
-            self.edges[last - 1],
-            self.edges[last],
+            start,
+            end,
             kind.access,
             offset,
             device,
@@ -289,10 +300,10 @@ def listed(
         spool: See `Mappings`.
         flags: Gives the flags of the mapping that begins at an address; without, they have none.
     """
-    lines = _lines(blocks)
+    heads = lines(blocks)
     if flags:
-        lines = ((line, flags(int(line[: line.index(b"-")], 16))) for line, _ in lines)
-    return Mappings(spool=spool).read(lines)
+        heads = ((line, flags(int(line[: line.index(b"-")], 16))) for line, _ in heads)
+    return Mappings(spool=spool).read(heads)
 
 
 def flagged(blocks: Iterable[bytes], spool: Spool | None = None) -> Mappings:
@@ -300,29 +311,36 @@ def flagged(blocks: Iterable[bytes], spool: Spool | None = None) -> Mappings:
     return Mappings(spool=spool).read(_entries(blocks))
 
 
+class _OfModule(dict[int, int]):
+    """Number of a kind → that of the same kind, of modules; it is added to the kinds when it is first asked for."""
+
+    def __init__(self, kinds: list[Mapping]) -> None:
+        super().__init__()
+        self._kinds = kinds
+
+    def __missing__(self, number: int) -> int:
+        kind = self._kinds[number]
+        if not kind.module:
+            self._kinds.append(replace(kind, module=True))
+        self[number] = found = number if kind.module else len(self._kinds) - 1
+        return found
+
+
 def fingerprint(blocks: Iterable[bytes]) -> int:
     """`Mappings.fingerprint` of ``/proc/PID/maps``."""
-    found = 0
-    for line, _ in _lines(blocks):
-        found = hash((found, line))
-    return found
+    found, rest, some = 0, b"", list[bytes]()
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\n")
+        some += whole
+        while len(some) >= BLOCK:
+            found = _told(some[:BLOCK], found)
+            del some[:BLOCK]
+    return _told(some, found) if some else found
 
 
-def filed(blocks: Iterable[bytes]) -> int:
-    """How many bytes of files from a disk are mapped, by ``/proc/PID/maps``."""
-    total = 0
-    for line, _ in _lines(blocks):
-        place, _, _, file = line.split(b" ", 3)
-        if linux_names.plain(file[file.find(b"/") :]):
-            start, _, end = place.partition(b"-")
-            total += int(end, 16) - int(start, 16)
-    return total
-
-
-def edges(blocks: Iterable[bytes]) -> array.array[int]:
-    """`Mappings.edges` of ``/proc/PID/maps``."""
-    places = (line.split(b" ", 1)[0] for line, _ in _lines(blocks))
-    return array.array("Q", (int(edge, 16) for place in places for edge in place.split(b"-")))
+def _told(lines: list[bytes], before: int) -> int:
+    """What tells these lines, behind others, from different ones."""
+    return hash((before, b"\n".join(lines)))
 
 
 def parse(line: str) -> Mapping:
@@ -344,8 +362,8 @@ def _text(content: bytes) -> str:
     return content.decode("utf-8", "surrogateescape")
 
 
-def _lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, Words]]:
-    """The lines of ``maps``."""
+def lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, Words]]:
+    """The lines of ``maps``, each with no flags."""
     rest = b""
     for block in blocks:
         *whole, rest = (rest + block).split(b"\n")

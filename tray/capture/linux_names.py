@@ -1,16 +1,15 @@
-"""The files that a process has mapped, each once, as bytes: it may have 65,000, with paths of 4,000 bytes.
+"""The files that a process has mapped, each once, as bytes: it may have a million, with paths of 4,000 bytes.
 
 Most questions are about what sort of file it is, not which one: those are answered without looking at its name.
 """
 
 from __future__ import annotations
 
-import array
-
+from tray.formats.numbers import Numbers, Runs
 from tray.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from tray.capture.linux_spool import Spool
+    from tray.formats.spool import Spool
 
 _DELETED = b" (deleted)"
 _RECENT = 1024
@@ -47,10 +46,9 @@ class Names:
     """
 
     def __init__(self, spool: Spool) -> None:
-        self.hashes = array.array("q")
-        self.sorts = array.array("H")
+        self.hashes, self.sorts = Numbers("q", spool), Numbers("H", spool)
         self._spool = spool
-        self._places = array.array("Q", (spool.size,))
+        self._places = Runs(spool)
         self._recent: dict[int, int] = {}
         self._known: dict[Sort, int] = {}
 
@@ -58,8 +56,8 @@ class Names:
         """Which one it is, by its device, inode and path as they stand in ``maps``; a new one is added."""
         key = hash(text)
         if key not in self._recent:
-            if len(self._recent) >= _RECENT:
-                self._recent.clear()
+            if len(self._recent) >= _RECENT:  # half of them stay: mappings of one file mostly lie together
+                self._recent = dict([*self._recent.items()][_RECENT // 2 :])
             self._recent[key] = len(self)
             self._add(text)
         return self._recent[key]
@@ -67,8 +65,9 @@ class Names:
     def _add(self, text: bytes) -> None:
         device, inode, *name = text.split(None, 2)
         path = name[0] if name else b""
-        self._places[-1] = self._spool.keep(b"%b %b %b" % (device, inode, path))
-        self._places.append(self._spool.size)
+        kept = b"%b %b %b" % (device, inode, path)
+        place = self._spool.keep(kept)
+        self._places.add(place, place + len(kept))
         deleted = path.endswith(_DELETED)
         path = path.removesuffix(_DELETED)
         sort = Sort(inode != b"0", deleted, _told(path))
@@ -89,9 +88,13 @@ class Names:
         """The path of one."""
         return self._text(number)[2]
 
+    def named(self, path: bytes) -> frozenset[int]:
+        """Which ones have this path."""
+        wanted = hash(path)
+        return frozenset(number for number, found in enumerate(self.hashes) if found == wanted)
+
     def _text(self, number: int) -> tuple[bytes, bytes, bytes]:
-        content = self._spool.content(self._places[number], self._places[number + 1])
-        device, inode, path = content.split(b" ", 2)
+        device, inode, path = self._spool.content(*self._places[2 * number : 2 * number + 2]).split(b" ", 2)
         return device, inode, path.removesuffix(_DELETED)
 
     def __len__(self) -> int:

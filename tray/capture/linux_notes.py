@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import array
+from itertools import groupby, islice, repeat
 
 from tray.formats import core_write
 from tray.formats.core_write import PAGE
@@ -28,26 +28,32 @@ class FileMappings(FileList):
     """
 
     def __init__(self, mappings: Mappings, executable: str) -> None:
-        self._mappings = mappings
-        places, first = array.array("I", mappings.places(_of_file)), mappings.named(executable)
-        self._places = array.array("I", filter(first, places))
-        self._places.extend(place for place in places if not first(place))
+        self._mappings, self._executable = mappings, executable
+        self._count = sum(1 for _ in mappings.places(_of_file))
 
     def __len__(self) -> int:
-        return len(self._places)
+        return self._count
+
+    def __iter__(self) -> Iterator[Region]:
+        for start, end, offset, file in self._rows():
+            path = self._mappings.path(file).decode("utf-8", "surrogateescape")
+            yield Region(start, end, "", offset, path)
 
     def made(self, index: int) -> Region:
         """One of them; see `Made`."""
-        one = self._mappings[self._places[index]]
-        return Region(one.start, one.end, one.access, one.offset, one.path)
+        return next(islice(self, range(len(self))[index], None))
 
     def spans(self) -> Iterator[tuple[int, int, int]]:
         """See `FileList`; without an object for each."""
-        return ((*self._mappings.span(place), self._mappings.offset(place)) for place in self._places)
+        return ((start, end, offset) for start, end, offset, _ in self._rows())
 
     def names(self) -> Iterator[bytes]:
         """See `FileList`; as above."""
-        return map(self._mappings.path, self._places)
+        for file, alike in groupby(file for _, _, _, file in self._rows()):
+            yield from repeat(self._mappings.path(file), sum(1 for _ in alike))
+
+    def _rows(self) -> Iterator[tuple[int, int, int, int]]:
+        return self._mappings.rows(_of_file, self._executable)
 
 
 def _of_file(mapping: Mapping) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import array
-import bisect
-
+from tray.formats.numbers import Numbers, Runs
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import array
     from collections.abc import Callable, Iterable, Iterator
 
     from tray.capture.linux_maps import Mapping
     from tray.ffi.linux import Kernel
+    from tray.formats.spool import Spool
+
+    Part = tuple[int, int, int, int]
+    """Start, end, offset of address 0, descriptor."""
 
 
 class Parts:
@@ -19,21 +22,24 @@ class Parts:
 
     Attributes:
         runs: Start and end of each, in turn.
+
+    Args:
+        spool: See `Numbers`.
+        parts: The first ones.
     """
 
-    def __init__(self, parts: Iterable[tuple[int, int, int, int]] = ()) -> None:
-        self.runs = array.array("Q")
-        self._offsets = array.array(
-            "q"
-        )  # of address 0: less than 0 where a mapping begins later than its file
-        self._descriptors = array.array("i")
+    def __init__(self, spool: Spool | None = None, parts: Iterable[Part] = ()) -> None:
+        self._spool = spool
+        self.runs = Runs(spool)
+        # The offset is less than 0 where a mapping begins later than its file.
+        self._offsets, self._descriptors = Numbers("q", spool), Numbers("i", spool)
         for part in parts:
             self._append(*part)
 
     @property
     def size(self) -> int:
         """Bytes, all together."""
-        return sum(self.runs[1::2]) - sum(self.runs[::2])
+        return self.runs.size
 
     def add(
         self, mapping: Mapping, descriptor: int, spans: Iterable[tuple[int, int]], own: array.array[int]
@@ -57,22 +63,22 @@ class Parts:
             return self if self.runs else other
         from heapq import merge
 
-        return Parts(merge(self, other))
+        return Parts(self._spool, merge(self, other))
 
     def reader(self, kernel: Kernel) -> Callable[[memoryview, int], int]:
         """Reads their addresses from the files."""
 
         def read(buffer: memoryview, address: int) -> int:
-            index = (bisect.bisect_right(self.runs, address) - 1) // 2
+            index = (self.runs.rank(address) - 1) // 2
             return kernel.read_file(self._descriptors[index], buffer, self._offsets[index] + address)
 
         return read
 
-    def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
-        """Start, end, offset of address 0, descriptor."""
-        return zip(self.runs[::2], self.runs[1::2], self._offsets, self._descriptors, strict=True)
+    def __iter__(self) -> Iterator[Part]:
+        rows = zip(self.runs.pairs(), self._offsets, self._descriptors, strict=True)
+        return ((start, end, offset, descriptor) for (start, end), offset, descriptor in rows)
 
     def _append(self, start: int, end: int, at_zero: int, descriptor: int) -> None:
-        self.runs.extend((start, end))
+        self.runs.add(start, end)
         self._offsets.append(at_zero)
         self._descriptors.append(descriptor)

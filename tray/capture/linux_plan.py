@@ -9,6 +9,7 @@ from tray.capture.gaps import Gaps
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
 from tray.capture.linux_parts import Parts
 from tray.ffi.linux import PAGE
+from tray.formats.numbers import Runs
 from tray.formats.pieces import Pieces
 from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Include
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings
     from tray.capture.linux_pages import Pages
+    from tray.formats.spool import Spool
 
 BRIDGE_HOLES = 1 << 20
 """Untouched stretches up to this long stay inside one `Memory`, as holes that read as zeros.
@@ -54,7 +56,7 @@ class Plan:
     """
 
     memory: Pieces = field(default_factory=Pieces)
-    runs: array.array[int] = field(default_factory=lambda: array.array("Q"))
+    runs: Runs = field(default_factory=Runs)
     live: Parts = field(default_factory=Parts)
     parts: Parts = field(default_factory=Parts)
     gaps: Gaps = field(default_factory=Gaps)
@@ -62,19 +64,19 @@ class Plan:
     @property
     def size(self) -> int:
         """Bytes to copy, all together."""
-        return span(self.runs) + self.live.size + self.parts.size
+        return self.runs.size + self.live.size + self.parts.size
 
 
-def span(runs: array.array[int]) -> int:
-    """How many bytes runs have together."""
-    return sum(runs[1::2]) - sum(runs[::2])
+def empty(spool: Spool) -> Plan:
+    """A plan for nothing yet, which may grow beyond what is held."""
+    return Plan(Pieces(spool=spool), Runs(spool), Parts(spool), Parts(spool))
 
 
-def joined(first: Plan, second: Plan) -> Plan:
+def joined(first: Plan, second: Plan, spool: Spool) -> Plan:
     """One plan for the mappings of both."""
     return Plan(
         first.memory.joined(second.memory),
-        united(first.runs, second.runs),
+        united(first.runs, second.runs, spool),
         first.live.joined(second.live),
         first.parts.joined(second.parts),
         Gaps([*first.gaps, *second.gaps]),
@@ -83,17 +85,18 @@ def joined(first: Plan, second: Plan) -> Plan:
 
 def small(mappings: Mappings, wanted: Iterable[int]) -> Plan:
     """A plan for single pages, which are sorted."""
-    plan, limit, begin, access = Plan(), 0, 0, ""
+    plan, limit, begin, access = empty(mappings.spool), 0, 0, ""
+    edges = plan.runs.held
     for page in wanted:
-        if page < limit and plan.runs[-1] == page:
-            plan.runs[-1] = page + PAGE
+        if page < limit and edges[-1] == page:
+            edges[-1] = page + PAGE
         elif (place := mappings.place(page)) is not None:
-            if plan.runs:
-                plan.memory.add(begin, plan.runs[-1] - begin, plan.runs[-1] - begin, access)
+            if edges:
+                plan.memory.add(begin, edges[-1] - begin, edges[-1] - begin, access)
             limit, begin, access = mappings.span(place)[1], page, mappings.kind(place).access[:3]
-            plan.runs.extend((page, page + PAGE))
-    if plan.runs:
-        plan.memory.add(begin, plan.runs[-1] - begin, plan.runs[-1] - begin, access)
+            plan.runs.add(page, page + PAGE)
+    if edges:
+        plan.memory.add(begin, edges[-1] - begin, edges[-1] - begin, access)
     return plan
 
 
@@ -105,7 +108,7 @@ def large(
     of: Callable[[Mapping], bool] = lambda kind: True,  # noqa: ARG005 - all
 ) -> Plan:
     """A plan for whole mappings, of those kinds that ``of`` says."""
-    plan = Plan()
+    plan = empty(mappings.spool)
     ways = [_way(kind, include) if of(kind) else None for kind in mappings.kinds]
     if not any(ways):
         return plan
@@ -150,7 +153,7 @@ def _said(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:  # 
 
 def _kernels(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:  # noqa: ARG001 - as above
     """Code that the kernel brings along: whole."""
-    plan.runs.extend((mapping.start, mapping.end))
+    plan.runs.add(mapping.start, mapping.end)
     plan.memory.add(mapping.start, mapping.size, mapping.size, mapping.access[:3])
 
 
@@ -158,7 +161,7 @@ def _anonymous(plan: Plan, mappings: Mappings, first: int, last: int, pages: Pag
     """Private memory without a file, neighbouring mappings at a time: what was touched; the rest is zero."""
     edges = mappings.edges[2 * first : 2 * last]
     runs = pages.own_among(edges)
-    plan.runs += runs
+    plan.runs.extend(runs)
     kinds = [kind.access[:3] for kind in mappings.kinds]
     add, at, count = plan.memory.add, 0, len(runs)
     for number, start, end in zip(mappings.numbers[first:last], edges[::2], edges[1::2], strict=True):
@@ -193,15 +196,15 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
     """Shared memory: all its data, also what this process has not touched itself."""
     descriptor = files.descriptor(mapping)
     if descriptor is not None:
-        runs = files.written(mapping, descriptor)
+        runs = _runs(files.written(mapping, descriptor))
         own = array.array("Q") if mapping.shared else pages.own(mapping)  # these differ from the file's
-        plan.live.add(mapping, descriptor, zip(runs[::2], runs[1::2], strict=True), own)
+        plan.live.add(mapping, descriptor, runs.pairs(), own)
         plan.runs.extend(own)
-        runs = united(runs, own)
+        runs = united(runs, _runs(own))
     else:
-        runs = pages.present(mapping)
+        runs = _runs(pages.present(mapping))
         plan.runs.extend(runs)
-        if (rest := mapping.size - span(runs)) and mapping.shared:
+        if (rest := mapping.size - runs.size) and mapping.shared:
             plan.gaps.append(Gap(str(mapping), "shared memory that the app had not touched itself", rest))
     _add(plan, mapping.start, mapping.end, mapping.access[:3], _bridged(runs, BRIDGE_HOLES))
 
@@ -213,7 +216,7 @@ def _whole_file(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> Non
         return
     descriptor = files.descriptor(mapping)
     if descriptor is None:
-        plan.runs.extend((mapping.start, mapping.end))
+        plan.runs.add(mapping.start, mapping.end)
     else:
         parts = plan.live if mapping.shared and "w" in mapping.access else plan.parts
         own = array.array("Q") if mapping.shared else pages.own(mapping)
@@ -231,7 +234,7 @@ def _written(plan: Plan, mapping: Mapping, pages: Pages, files: Files, *, module
     """A private file mapping: what was written, and more of a module."""
     own = pages.own(mapping)
     descriptor = files.descriptor(mapping)
-    keep = _bridged(own, BRIDGE_FILE if descriptor is not None else 0)
+    keep = _bridged(_runs(own), BRIDGE_FILE if descriptor is not None else 0)
     if module and descriptor is not None:
         if ("w" in mapping.access and mapping.size <= WHOLE_DATA) or (
             mapping.deleted and mapping.size <= WHOLE_DATA
@@ -249,32 +252,40 @@ def _written(plan: Plan, mapping: Mapping, pages: Pages, files: Files, *, module
     _add(plan, mapping.start, mapping.end, mapping.access[:3], keep)
 
 
-def united(first: array.array[int], second: array.array[int]) -> array.array[int]:
+def united(first: Runs, second: Runs, spool: Spool | None = None) -> Runs:
     """The runs of both, sorted, those that touch made one."""
     if not first or not second:
         return first or second
     from heapq import merge
 
-    found = array.array("Q")
-    for start, end in merge(_pairs(first), _pairs(second)):
-        if found and start <= found[-1]:
-            found[-1] = max(end, found[-1])
-        else:
-            found.extend((start, end))
+    return Runs(spool, _touching(merge(first.pairs(), second.pairs())))
+
+
+def _touching(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Sorted spans, those that touch made one."""
+    begin = limit = 0
+    for start, end in spans:
+        if start <= limit:
+            limit = max(limit, end)
+            continue
+        if limit:
+            yield begin, limit
+        begin, limit = start, end
+    if limit:
+        yield begin, limit
+
+
+def _runs(edges: array.array[int]) -> Runs:
+    """These edges as runs."""
+    found = Runs()
+    found.held = edges
     return found
 
 
-def _pairs(runs: array.array[int]) -> Iterator[tuple[int, int]]:
-    """Start and end of each, without a copy of them all."""
-    numbers = iter(runs)
-    return zip(numbers, numbers, strict=True)
-
-
-def _bridged(runs: array.array[int], gap: int) -> list[tuple[int, int]]:
+def _bridged(runs: Runs, gap: int) -> list[tuple[int, int]]:
     """Runs as pairs, those that are at most ``gap`` bytes apart made one."""
     found: list[tuple[int, int]] = []
-    for index in range(0, len(runs), 2):
-        start, end = runs[index], runs[index + 1]
+    for start, end in runs.pairs():
         if found and start - found[-1][1] <= gap:
             found[-1] = (found[-1][0], end)
         else:

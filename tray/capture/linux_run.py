@@ -36,22 +36,22 @@ from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_output import Output
 from tray.capture.linux_pages import Pages
 from tray.capture.linux_snapshot import Shot
-from tray.capture.linux_spool import Spool
 from tray.capture.linux_vectors import Vectors
 from tray.errors import AccessDenied, CaptureFailed, NoTarget, TargetGone
 from tray.formats import core_write
+from tray.formats.spool import Spool
 from tray.lean import TYPE_CHECKING, replace, unswept
 from tray.model import Captured, Gap, Include, Snapshot
 from tray.modes import How
 
 if TYPE_CHECKING:
-    import array
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from tray.capture import Progress
     from tray.capture.linux_maps import Mapping
     from tray.ffi.linux import Kernel
+    from tray.formats.numbers import Runs
     from tray.model import Mode, Target, Thread
 
 _MODEST = 10
@@ -90,9 +90,9 @@ class Run:
         self.error: BaseException | None = None
         self.sample: linux_facts.Sample | None = None
         self.freeze = Freeze(kernel, target.pid, Vectors(file.fileno()))
-        self.shot = Shot(kernel, self.freeze)
-        self.output = Output(kernel, file.fileno())
         self.spool = Spool(file.fileno())
+        self.shot = Shot(kernel, self.freeze, self.spool)
+        self.output = Output(kernel, file.fileno())
         self.threads: tuple[Thread, ...] = ()
         self.plan = linux_plan.Plan()
         self._gaps = Gaps()
@@ -353,7 +353,7 @@ class Run:
     def _write(self, view: memoryview, place: int) -> int:
         return self.output.write(view, place)
 
-    def _copy(self, runs: array.array[int], read: Callable[[memoryview, int], int]) -> None:
+    def _copy(self, runs: Runs, read: Callable[[memoryview, int], int]) -> None:
         """Copy runs of the target's address space to their places in the file."""
         if not runs:
             return

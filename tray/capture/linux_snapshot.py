@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import array
-import bisect
 import os
 from contextlib import ExitStack, contextmanager
 
@@ -13,6 +11,7 @@ from tray.capture.linux_aside import MOST, MOST_SHARED, Aside
 from tray.capture.linux_clone import Clone, NoClone
 from tray.capture.linux_pages import Pages
 from tray.capture.linux_parts import Parts
+from tray.formats.numbers import Runs
 from tray.lean import TYPE_CHECKING
 from tray.model import Gap
 from tray.modes import How
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from tray.capture.linux_maps import Mapping, Mappings
     from tray.capture.linux_plan import Plan
     from tray.ffi.linux import Kernel
+    from tray.formats.spool import Spool
     from tray.model import Include
 
 
@@ -38,16 +38,16 @@ class Shot:
         runs: Start and end, in turn, of what is read from the clone; after `plan`.
     """
 
-    def __init__(self, kernel: Kernel, freeze: Freeze) -> None:
-        self._kernel, self._freeze = kernel, freeze
+    def __init__(self, kernel: Kernel, freeze: Freeze, spool: Spool) -> None:
+        self._kernel, self._freeze, self._spool = kernel, freeze, spool
         self._clone = Clone(kernel, freeze)
         self._code: Found | None = None
         self._why_not = ""
         self._apart = linux_plan.Plan()
         self._early = Parts()
         self._known: Mappings | None = None
-        self.aside = Aside()
-        self.runs = array.array("Q")
+        self.aside = Aside(spool)
+        self.runs = Runs()
         self._taken = False
 
     @property
@@ -118,25 +118,23 @@ class Shot:
         if any(one.state in ("T", "t") for one in held):
             raise NoClone("it is stopped")
 
-    def _set_apart(
-        self, mappings: Mappings, include: Include, pages: Pages, files: Files
-    ) -> array.array[int]:
+    def _set_apart(self, mappings: Mappings, include: Include, pages: Pages, files: Files) -> Runs:
         """Plan for what the clone lacks or shares; gives the runs of what it lacks."""
         lost = linux_plan.large(mappings, include, pages, files, _lacking)
         shared = linux_plan.large(mappings, include, pages, files, _sharing)
-        total = linux_plan.span(shared.runs) + lost.live.size + shared.live.size
-        if linux_plan.span(lost.runs) > MOST:
+        total = shared.runs.size + lost.live.size + shared.live.size
+        if lost.runs.size > MOST:
             raise NoClone("it keeps much memory from its children (MADV_DONTFORK)")
-        self._apart = linux_plan.joined(lost, shared)
+        self._apart = linux_plan.joined(lost, shared, self._spool)
         if total <= MOST_SHARED:
             self._early, self._apart.live = self._apart.live, Parts()
-            return array.array("Q", (*lost.runs, *shared.runs))
+            return linux_plan.united(lost.runs, shared.runs, self._spool)
         self.runs = shared.runs
         why = "shared memory, read while the app ran on: it may be newer than the rest"
         self._apart.gaps.append(Gap(f"{total >> 20} MiB", why))
         return lost.runs
 
-    def _put_aside(self, runs: array.array[int], memory: int, progress: Progress) -> None:
+    def _put_aside(self, runs: Runs, memory: int, progress: Progress) -> None:
         """Read what cannot wait."""
         gaps: list[Gap] = []
         if runs:
@@ -165,10 +163,9 @@ class Shot:
         mappings, missing = self._cloned(mappings)
         own = linux_plan.large(mappings, include, pages, files, lambda kind: kind.cloned)
         own.gaps += missing
-        total, own_runs = linux_plan.joined(self._apart, own), own.runs
-        self._apart = own = linux_plan.Plan()  # there may be 65,000 stretches, which need not be here twice
-        total.runs = linux_plan.united(total.runs, self.runs)
-        self.runs = linux_plan.united(self.runs, own_runs)
+        total, own_runs = linux_plan.joined(self._apart, own, self._spool), own.runs
+        total.runs = linux_plan.united(total.runs, self.runs, self._spool)
+        self.runs = linux_plan.united(self.runs, own_runs, self._spool)
         return total
 
     def _cloned(self, mappings: Mappings) -> tuple[Mappings, Gaps]:
@@ -176,7 +173,7 @@ class Shot:
         maps = f"/proc/{self.pid}/maps"
         if linux_maps.fingerprint(self._kernel.blocks(maps)) == mappings.fingerprint:
             return mappings, Gaps()
-        here = linux_maps.edges(self._kernel.blocks(maps))
+        here = linux_maps.listed(self._kernel.blocks(maps), self._spool).edges
         cloned = mappings.places(lambda kind: kind.cloned and not kind.special)
         missing = [place for place in cloned if not _has(here, *mappings.span(place))]
         why = "kept from the clone at the last moment"
@@ -204,7 +201,7 @@ def _sharing(kind: Mapping) -> bool:
     return kind.shared and not _lacking(kind)
 
 
-def _has(edges: array.array[int], start: int, end: int) -> bool:
+def _has(edges: Runs, start: int, end: int) -> bool:
     """Whether one of the mappings with these edges begins and ends there."""
-    index = bisect.bisect_right(edges, start) - 1
-    return index >= 0 and index % 2 == 0 and edges[index] == start and edges[index + 1] == end
+    index = edges.rank(start) - 1
+    return index >= 0 and index % 2 == 0 and [*edges[index : index + 2]] == [start, end]

@@ -6,7 +6,7 @@ registers, and when that is full, in a file without a name.
 
 from __future__ import annotations
 
-from tray.capture.linux_spool import Spool
+from tray.formats.spool import Spool
 
 _ZEROS = bytes(256)
 _HELD = 512 << 10

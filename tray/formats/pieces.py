@@ -1,23 +1,36 @@
-"""Many stretches of memory in little room: a process may have 70,000."""
+"""Many stretches of memory in little room: a process may have a million."""
 
 from __future__ import annotations
 
-import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import le
 
 from tray.formats.made import Made
+from tray.formats.numbers import BLOCK, Numbers
+from tray.lean import TYPE_CHECKING
 from tray.model import Memory
+
+if TYPE_CHECKING:
+    import array
+
+    from tray.formats.spool import Spool
 
 Row = tuple[int, int, int, str]
 """Start, size, stored, access: as in `Memory`."""
 
 
 class Pieces(Made[Memory]):
-    """A list of `Memory` that keeps numbers in arrays and makes the objects when they are looked at."""
+    """A list of `Memory` that keeps numbers and makes the objects when they are looked at.
 
-    def __init__(self, memory: Iterable[Memory] = ()) -> None:
-        self._numbers = array.array("Q")
-        self._kinds = array.array("B")
+    Args:
+        memory: The first ones.
+        spool: See `Numbers`.
+    """
+
+    def __init__(self, memory: Iterable[Memory] = (), spool: Spool | None = None) -> None:
+        self._spool = spool
+        self._numbers, self._kinds = Numbers("Q", spool), Numbers("B", spool)
         self._known: list[str] = []
         for piece in memory:
             self.append(piece)
@@ -31,8 +44,12 @@ class Pieces(Made[Memory]):
         known = self._known
         if access not in known:
             known.append(access)
-        self._kinds.append(known.index(access))
-        self._numbers.extend((start, size, stored))
+        kinds = self._kinds.held
+        kinds.append(known.index(access))
+        self._numbers.held.extend((start, size, stored))
+        if not len(kinds) % BLOCK:
+            self._kinds.settle()
+            self._numbers.settle()
 
     def rows(self) -> Iterator[Row]:
         """The fields of each."""
@@ -53,10 +70,9 @@ class Pieces(Made[Memory]):
 
     def sorted(self) -> Pieces:
         """The same by address; this very list if it is so already."""
-        starts = self._numbers[::3]
-        if all(starts[index] <= starts[index + 1] for index in range(len(starts) - 1)):
+        if all(map(le, islice(self._numbers, 0, None, 3), islice(self._numbers, 3, None, 3))):
             return self
-        return _of(sorted(self.rows()))
+        return _of(sorted(self.rows()), self._spool)
 
     def joined(self, other: Pieces) -> Pieces:
         """Those of both, which are sorted, by address."""
@@ -64,7 +80,7 @@ class Pieces(Made[Memory]):
             return self or other
         from heapq import merge
 
-        return _of(merge(self.rows(), other.rows()))
+        return _of(merge(self.rows(), other.rows()), self._spool)
 
     def __len__(self) -> int:
         return len(self._kinds)
@@ -86,9 +102,9 @@ class Pieces(Made[Memory]):
         return f"Pieces({list(self)!r})"
 
 
-def _of(rows: Iterable[Row]) -> Pieces:
+def _of(rows: Iterable[Row], spool: Spool | None) -> Pieces:
     """A list of these."""
-    found = Pieces()
+    found = Pieces(spool=spool)
     for row in rows:
         found.add(*row)
     return found

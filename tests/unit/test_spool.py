@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tray.capture import linux_spool
+from tray.formats import spool as spools
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 @pytest.mark.linux
 def test_most_of_it_lies_in_a_file_without_a_name(tmp_path: Path, monkeypatch):
     """What is kept comes back, wherever it lies by then; the folder shows nothing of it."""
-    monkeypatch.setattr(linux_spool, "_WINDOW", 64)
+    monkeypatch.setattr(spools, "_WINDOW", 64)
     with (tmp_path / "dump").open("wb") as file:
-        spool = linux_spool.Spool(file.fileno(), held=100)
+        spool = spools.Spool(file.fileno(), held=100)
         contents = [bytes([number]) * (7 * number % 130) for number in range(60)]
         places = [spool.keep(content) for content in contents]
         for place, content in [*zip(places, contents, strict=True), (places[0], contents[0])]:
@@ -30,6 +30,6 @@ def test_most_of_it_lies_in_a_file_without_a_name(tmp_path: Path, monkeypatch):
 
 def test_without_a_file_all_is_held():
     """As where only a few lines are looked at."""
-    spool = linux_spool.Spool()
-    place = spool.keep(bytes(linux_spool._HELD)) + spool.keep(b"more")
+    spool = spools.Spool()
+    place = spool.keep(bytes(spools._HELD)) + spool.keep(b"more")
     assert spool.content(place, place + 4) == b"more"
