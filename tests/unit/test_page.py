@@ -67,6 +67,7 @@ li: loader, pool (73), pool (74) wait for a mutex at 0x2000, held by saver
 h2: 5 threads
 p: Those that matter come first. The innermost call is at the top; the program's own are set in bold. \
 Those with the same calls are folded: there are 4 kinds.
+li: Without debug info: app.
 summary: saver 71 sleeping in futex_wait in save()
 li: 0 pthread_mutex_lock libc.so.6+0x1234
 li: 1 save /src/save.c:12 · app
@@ -112,7 +113,6 @@ li: Mode heap: stacks and the app's own memory
 li: Registers and stacks of 5 threads
 li: 4.1 kB on the disk
 h3: Lacks
-li: Without debug info: app.
 li: 1 thing that this mode should hold:
 li: 9000-a000 /dev/x: device memory (VM_IO) (4.1 kB)
 h2: Open it in a debugger

@@ -165,3 +165,13 @@ def test_a_very_long_word_takes_no_longer_than_many_short_ones():
 def test_paths_break_between_folders(text: str, pieces: list[str]):
     """Never within a name, as long as there is room for that; and nothing is added to the text."""
     assert written(path(text)) == f"<bdi>{'<wbr>'.join(pieces)}</bdi>"
+
+
+def test_functions_and_commands_stay_whole():
+    """A headline breaks neither before a function's brackets nor in what one may paste."""
+    told = written(make("h1", sentence("main in <listcomp>() isn't on (for 6 s); 'kill -CONT 70' lets it go on")))
+    assert re.findall(r'<span class="word">(.*?)</span>', told) == [
+        "&lt;listcomp&gt;()",
+        "(for 6 s);",
+        "&#x27;kill -CONT 70&#x27;",
+    ]

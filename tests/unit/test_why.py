@@ -214,7 +214,7 @@ def test_stopped() -> None:
     said = judged(in_call(MAIN, 34), told=(still,))
     assert (said.kind, said.certain) == (VerdictKind.STOPPED, True)
     assert said.sentence == (
-        "Stopped: main was stopped by a signal, as Ctrl+Z sends one; 'kill -CONT 70' lets it go on (for 70 s)"
+        "Stopped: main was stopped by a signal, as Ctrl+Z sends one (for 70 s); 'kill -CONT 70' lets it go on"
     )
     ring = wants(MAIN, 0), wants(A, 1)
     assert judged(*ring, owners=(A, MAIN), told=(still,)).kind is VerdictKind.DEADLOCK

@@ -19,13 +19,7 @@ BUSY = 0.6
 """Share of a CPU from which on a thread counts as busy; a tick of the scheduler's clock may be missing."""
 _WORTH_TELLING = 3.0
 """Seconds from which on it is told for how long a program has been hanging."""
-_LASTING = (
-    VerdictKind.DEADLOCK,
-    VerdictKind.BLOCKED,
-    VerdictKind.STOPPED,
-    VerdictKind.OUTSIDE,
-    VerdictKind.WAITING,
-)
+_LASTING = (VerdictKind.DEADLOCK, VerdictKind.BLOCKED, VerdictKind.OUTSIDE, VerdictKind.WAITING)
 _STOPPED = "T"
 """State of a thread whose process was stopped by a signal, not by a tracer. Source: proc_pid_status(5)."""
 _OUTSIDE = (WaitKind.FILE, WaitKind.PROCESS, WaitKind.KERNEL)
@@ -86,7 +80,12 @@ def _since(found: Verdict, told: Mapping[int, Thread]) -> str:
     """For how long it has been so: as long as nobody in a ring ran, or as the first in a chain waits."""
     if found.kind not in _LASTING or not found.chain:
         return ""
-    tids = [wait.tid for wait in found.chain] if found.kind is VerdictKind.DEADLOCK else [found.chain[0].tid]
+    waits = found.chain if found.kind is VerdictKind.DEADLOCK else found.chain[:1]
+    return _lasted([wait.tid for wait in waits], told)
+
+
+def _lasted(tids: Iterable[int], told: Mapping[int, Thread]) -> str:
+    """For how long none of these threads has run, where it is long enough."""
     known = [told[tid].slept for tid in tids if tid in told]
     seconds = [slept for slept in known if slept is not None]
     if not seconds or min(seconds) < _WORTH_TELLING:
@@ -216,8 +215,10 @@ def _stopped(case: _Case) -> Verdict | None:
         return None
     does = "was stopped by a signal, as Ctrl+Z sends one"
     wait = Wait(main.tid, case.name(main.tid), WaitKind.KERNEL, does)
-    advice = f"'kill -CONT {main.tid}' lets it go on"
-    return Verdict(VerdictKind.STOPPED, f"Stopped: {wait.name} {does}; {advice}", True, (wait,))
+    sentence = (
+        f"Stopped: {wait.name} {does}{_lasted([main.tid], case.told)}; 'kill -CONT {main.tid}' lets it go on"
+    )
+    return Verdict(VerdictKind.STOPPED, sentence, True, (wait,))
 
 
 def _main_blocked(case: _Case) -> Verdict | None:

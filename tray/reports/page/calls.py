@@ -41,6 +41,9 @@ def section(subject: Subject) -> Node:
         "section",
         make("h2", f"{count} thread{'s' if count != 1 else ''}"),
         make("p", _lead(count, len(kinds)), class_="lead"),
+        make("ul", (make("li", foreign(lack)) for lack in report.lacks), class_="lacks")
+        if report.lacks
+        else None,
         make("div", (_kind(subject, kind, number) for number, kind in enumerate(shown))),
         make("p", f"… and {rest} more threads; 'hangshot inspect --json' has them all.", class_="rest")
         if rest

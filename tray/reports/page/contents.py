@@ -66,11 +66,10 @@ def _lacking(report: Report) -> Iterator[Child]:
         yield "Its sidecar: nobody knows when and why it was taken, nor what it left out"
     if report.dump and report.dump.stuck:
         yield f"{_threads(len(report.dump.stuck))} that could not be stopped"
-    yield from (foreign(lack) for lack in report.lacks)
     gaps = report.dump.gaps if report.dump else ()
     if gaps:
         yield f"{len(gaps)} thing{'s' if len(gaps) > 1 else ''} that this mode should hold:"
-    elif report.dump and not report.lacks and not report.missing:
+    elif report.dump and not report.missing:
         yield "Nothing that this mode should hold"
 
 

@@ -55,11 +55,12 @@ header { padding: 3.5rem 0 0; }
 .where li { padding: .1rem 0; }
 .alarm { margin-top: 1.25rem; padding: .75rem 1rem; border: 1px solid var(--warn); border-radius: 8px;
   color: var(--warn); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(12.5rem, 1fr)); gap: 1.1rem 1.75rem;
+.facts { display: flex; flex-wrap: wrap; gap: 1.1rem 2rem;
   margin-top: 2.25rem; padding: 1.25rem 0; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); }
 .facts dt { color: var(--soft); font-size: .8125rem; }
 .facts dd { font-size: .95rem; }
-.facts .line { grid-column: 1 / -1; }
+.facts div { max-width: 26rem; }
+.facts .line { flex: 1 1 24rem; max-width: 100%; }
 nav { margin-top: 1.1rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.4rem; font-size: .9rem; }
 section { margin-top: 3.75rem; scroll-margin-top: 1.5rem; }
@@ -123,6 +124,8 @@ details[open] > summary .at { display: none; }
 .calls .guess .function { font-style: italic; }
 .calls .guess .note { color: var(--warn); border-color: currentColor; }
 .cut { color: var(--soft); font-size: .875rem; padding: .4rem 0 0 2.5rem; }
+.lacks { max-width: 52rem; font-size: .9rem; overflow-wrap: anywhere; }
+.lacks li { padding: .2rem 0 .2rem 1rem; border-left: 2px solid var(--line); margin-bottom: .6rem; }
 .rest { padding: .9rem 0 0; color: var(--soft); }
 
 .table { overflow-x: auto; }
