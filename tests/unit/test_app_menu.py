@@ -9,7 +9,7 @@ from fakes import FakeDesktop
 
 from tray.app.menu import App, Kept, View, menu
 from tray.desktop.menu import Menu
-from tray.model import Target
+from tray.model import Target, Window
 
 EDITOR = App(Target(70, 1, "editor"), hung=True, ago="now")
 BROWSER = App(Target(71, 1, "browser"), hung=False, ago="2 min ago")
@@ -180,6 +180,22 @@ def test_checks() -> None:
         desktop, _ = shown(View(paused=wanted, at_login=wanted))
         assert desktop.row("Pause hotkey").checked is wanted
         assert desktop.row("Start at login").checked is wanted
+
+
+def test_apps_of_one_name_are_told_apart() -> None:
+    """By their windows' titles, as several that run in Python; others need none."""
+    one, other = (
+        App(Target(pid, 1, "python3", window=Window(pid, title)), None, "now")
+        for pid, title in ((1, "Mail\t1"), (2, ""))
+    )
+    desktop, _ = shown(
+        View(recent=(one, other, App(Target(3, 1, "gimp", window=Window(3, "cat.png")), None, "now")))
+    )
+    assert desktop.rows("Recent apps") == [
+        "python3 · Mail 1 · 1 · now",
+        "python3 · 2 · now",
+        "gimp · 3 · now",
+    ]
 
 
 def test_long_and_wild_names() -> None:

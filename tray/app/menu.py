@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -147,12 +148,19 @@ def _first(view: View, acts: Acts) -> Any:  # noqa: ANN401
 
 
 def _recent(view: View, acts: Acts) -> Iterator[Any]:
+    names = Counter(app.target.name for app in view.recent)
     for app in view.recent:
         mark = "⚠ " if app.hung else ""
-        text = f"{mark}{clipped(app.target.name)} · {app.target.pid} · {app.ago}"
+        text = f"{mark}{clipped(app.target.name)}{_title(app, names)} · {app.target.pid} · {app.ago}"
         yield MenuItem(text, _act(acts.dump, app.target))
     if not view.recent:
         yield MenuItem("none yet", None, enabled=False)
+
+
+def _title(app: App, names: Counter[str]) -> str:
+    """What tells an app from others of its name, as several that run in Python: its window's title."""
+    window = app.target.window
+    return f" · {clipped(window.title)}" if window and window.title and names[app.target.name] > 1 else ""
 
 
 def _modes(view: View, acts: Acts) -> Iterator[Any]:
