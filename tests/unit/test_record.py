@@ -54,7 +54,7 @@ def test_linux_lets_nobody_listen(monkeypatch):
     """The hint says what to do instead."""
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(Unsupported) as told:
-        record.recorded()
+        record.reader()
     assert "settings" in told.value.hint
 
 
@@ -65,10 +65,17 @@ def test_shown(file, capsys):
     assert capsys.readouterr().out == "Ctrl+Alt+X\n"
 
 
+@pytest.mark.linux  # on Windows one may press
+def test_nobody_is_asked_to_press_what_nobody_hears(file, capsys):
+    """That it cannot be is said first."""
+    assert cli.main(["hotkey", "--record"]) == Unsupported.exit_code
+    assert "Press" not in capsys.readouterr().err
+
+
 def test_record_goes_into_the_settings(file, capsys, monkeypatch):
     """And nothing else in the file changes."""
     file.write_text('# mine\nhotkey = "ctrl+alt+x"\n')
-    monkeypatch.setattr(record, "recorded", lambda: parse("ctrl+shift+f8"))
+    monkeypatch.setattr(record, "reader", lambda: lambda: "ctrl+shift+f8")
     assert cli.main(["hotkey", "--record"]) == 0
     assert capsys.readouterr().out == "Ctrl+Shift+F8\n"
     assert file.read_text() == '# mine\nhotkey = "ctrl+shift+f8"\n'

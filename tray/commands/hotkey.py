@@ -25,10 +25,11 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.record:
         print(parse(settings.load(settings.path()).hotkey).label)
         return 0
-    from tray.desktop.record import recorded
+    from tray.desktop.record import reader, recorded
 
+    read = reader()
     print("Press the new hotkey, then let it go…", file=sys.stderr, flush=True)
-    pressed = recorded()
+    pressed = recorded(read)
     edit.change(settings.path(), "hotkey", str(pressed))
     print(pressed.label)
     return 0

@@ -22,20 +22,19 @@ LOOK = 0.2
 """Windows interrupts no wait for a thread, so Ctrl+C would do nothing during a longer one."""
 
 
-def recorded(read: Callable[[], str] | None = None, patience: float = PATIENCE) -> Hotkey:
+def recorded(read: Callable[[], str], patience: float = PATIENCE) -> Hotkey:
     """The combination that is pressed next, once it is let go.
 
     Args:
-        read: Waits for it and gives its name; `keyboard` does where there is none.
+        read: Waits for it and gives its name, as from `reader`.
         patience: Seconds to wait for it.
 
     Raises:
         BadHotkey: It can be no hotkey.
         Cancelled: Nothing was pressed.
-        Unsupported: This system lets no program listen.
     """
     told: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(read or _reader(), told), name="record", daemon=True).start()
+    threading.Thread(target=_listen, args=(read, told), name="record", daemon=True).start()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         try:
@@ -55,11 +54,16 @@ def _listen(read: Callable[[], str], told: queue.SimpleQueue[str | Exception]) -
         told.put(error)
 
 
-def _reader() -> Callable[[], str]:
+def reader() -> Callable[[], str]:
+    """What waits for a combination and gives its name.
+
+    Raises:
+        Unsupported: This system lets no ordinary program listen.
+    """
     if sys.platform != "win32":
         raise Unsupported(
-            "Linux lets only root listen to all keys.",
-            hint="Write the hotkey into the settings, like ctrl+alt+shift+d.",
+            "Only Windows lets an ordinary program listen to all keys.",
+            hint="Write the hotkey into the settings, like ctrl+alt+shift+d: 'Edit settings…' in the menu.",
         )
     import keyboard
 
