@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from tray.commands.demo import opening, told, typed
 from tray.store import reason
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitKind
+
+if TYPE_CHECKING:
+    import pytest
 
 DUMPED = {
     "path": "/home/ann/a b/hangshot-demo_70.core",
@@ -61,8 +65,11 @@ def test_gaps_are_told() -> None:
     )
 
 
-def test_how_to_open_it_on_linux() -> None:
-    """In gdb and lldb, with the program; paths with blanks are quoted as the shell wants them."""
+def test_how_to_open_it_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In gdb and lldb, by the name that it has here; paths with blanks are quoted as the shell wants them."""
+    monkeypatch.setattr("shutil.which", {"lldb-16": "/usr/bin/lldb-16"}.get)
+    assert opening("x", "y", "linux")[1].startswith("lldb-16 x --core y ")
+    monkeypatch.setattr("shutil.which", lambda _: None)
     assert opening("/usr/bin/python3.11", "/home/ann/a b/c.core", "linux") == [
         "gdb /usr/bin/python3.11 '/home/ann/a b/c.core' -ex 'thread apply all bt'",
         "lldb /usr/bin/python3.11 --core '/home/ann/a b/c.core' -o 'thread backtrace all'",

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LLDBS = ("lldb", *(f"lldb-{version}" for version in range(30, 10, -1)))
+"""What it may be called: Debian's own have their version in the name."""
+
+
 def run(path: Path) -> int:
     """Open a dump, unpacked if need be, and wait; gives the debugger's exit code.
 
@@ -51,12 +55,12 @@ def _known(kind: str, path: Path, program: str) -> Iterator[list[str]]:
     """Command lines of debuggers, the best first."""
     if kind == "elf-core":
         yield ["gdb", *([program] if program else []), str(path)]
-        for name in ("lldb", "lldb-19", "lldb-16"):
+        for name in LLDBS:
             yield [name, *([program] if program else []), "--core", str(path)]
         return
     for name in ("windbgx", "windbg", "cdb"):
         yield [name, "-z", str(path)]
-    for name in ("lldb", "lldb-19", "lldb-16"):
+    for name in LLDBS:
         yield [name, "--core", str(path)]
 
 

@@ -301,10 +301,13 @@ def opening(program: str, path: str, system: str = sys.platform) -> list[str]:
     """The commands that open a dump in a debugger, to be pasted as they are."""
     if system == "win32":
         return [subprocess.list2cmdline(["windbg", "-z", path, "-c", ".symfix; .reload; ~*k"])]
+    from tray.commands.debugger import LLDBS
+
     program, path = shlex.quote(program), shlex.quote(path)
+    lldb = next((name for name in LLDBS if shutil.which(name)), LLDBS[0])
     return [
         f"gdb {program} {path} -ex 'thread apply all bt'",
-        f"lldb {program} --core {path} -o 'thread backtrace all'",
+        f"{lldb} {program} --core {path} -o 'thread backtrace all'",
     ]
 
 
