@@ -169,7 +169,9 @@ def test_paths_break_between_folders(text: str, pieces: list[str]):
 
 def test_functions_and_commands_stay_whole():
     """A headline breaks neither before a function's brackets nor in what one may paste."""
-    told = written(make("h1", sentence("main in <listcomp>() isn't on (for 6 s); 'kill -CONT 70' lets it go on")))
+    told = written(
+        make("h1", sentence("main in <listcomp>() isn't on (for 6 s); 'kill -CONT 70' lets it go on"))
+    )
     assert re.findall(r'<span class="word">(.*?)</span>', told) == [
         "&lt;listcomp&gt;()",
         "(for 6 s);",

@@ -18,7 +18,9 @@ LONGEST = 6000
 """Characters of one text; a path has 4096 at most."""
 _EMPTY = {"meta", "br", "col", "wbr"}
 """Elements that have no end."""
-_BREAKS = re.compile(r"(thread \d\S*|\(for \d+ \w+\)\S*|'\w+ -\w+ \d+'|(?<!\S)\S*?\w-\w\S*|(?<!\S)\S*>\(\)\S*)")
+_BREAKS = re.compile(
+    r"(thread \d\S*|\(for \d+ \w+\)\S*|'\w+ -\w+ \d+'|(?<!\S)\S*?\w-\w\S*|(?<!\S)\S*>\(\)\S*)"
+)
 """What browsers would break: ``worker-2`` and a command's option at the hyphen, ``<lambda>()`` and ``thread 2``."""
 _FOLDER = re.compile(r"(?<=[/\\])(?=[^/\\\s])")
 
