@@ -141,7 +141,8 @@ class _Field:
     def __init__(
         self, default: object = _MISSING, default_factory: object = _MISSING, *, compare: bool = True
     ) -> None:
-        self.default, self.default_factory, self.compare = default, default_factory, compare
+        self.default, self.compare = default, compare
+        self.default_factory: Any = default_factory
 
     def said(self) -> dict[str, Any]:
         """What it was made with."""
@@ -189,16 +190,41 @@ def _said(default: object) -> _Field:
     return default if isinstance(default, _Field) else _Field(default)
 
 
+_FEW = 16
+"""Instances that are made field by field: to compile ``__init__`` takes as long as some 40 of them."""
+
+
 class _Constructor:
-    """``__init__``, compiled when the first instance is made: many a class has none in this run."""
+    """``__init__``, compiled only for a class of which there are many: in one run most have one instance, or none."""
 
     def __init__(self, fields: dict[str, _Field], *, frozen: bool) -> None:
         self._fields = fields
         self._frozen = frozen
+        self._left = _FEW
 
     def __get__(self, instance: object, kind: Any) -> Any:  # noqa: ANN401 - a method of any class
+        self._left -= 1
+        if instance is not None and self._left >= 0:
+            return lambda *values, **named: self._fill(instance, values, named)
         kind.__init__ = made = self._compiled(kind)
         return made if instance is None else made.__get__(instance)
+
+    def _fill(self, instance: object, values: tuple[object, ...], named: dict[str, object]) -> None:
+        """Set one field after the other; what does not fit, the compiled one refuses as Python does."""
+        given = dict(zip(self._fields, values))  # noqa: B905 - too many values are refused below
+        fits = len(given) == len(values) and not given.keys() & named and named.keys() <= self._fields.keys()
+        given |= named
+        for name, field in self._fields.items():
+            if name in given:
+                object.__setattr__(instance, name, given[name])
+            elif field.default is not _MISSING:
+                object.__setattr__(instance, name, field.default)
+            elif field.default_factory is not _MISSING:
+                object.__setattr__(instance, name, field.default_factory())
+            else:
+                fits = False
+        if not fits:
+            self._compiled(instance.__class__)(instance, *values, **named)
 
     def _compiled(self, kind: type) -> Any:  # noqa: ANN401 - its arguments are those of the class
         known: dict[str, Any] = {"_missing": _MISSING}
