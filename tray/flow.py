@@ -269,4 +269,8 @@ def _seen(written: BinaryIO, captured: Captured) -> why.Why | None:
             read = verified(captured.format)(file, len(captured.threads))
         except BadDump as error:
             raise CaptureFailed(f"The dump came out damaged and was removed: {error}") from error
-        return why.at_once(file, captured, read)
+        try:
+            return why.at_once(file, captured, read)
+        finally:
+            if read:
+                read.close()

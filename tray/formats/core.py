@@ -25,6 +25,7 @@ from tray.formats.core_write import (
 from tray.formats.file_note import FileNote, Stored
 from tray.formats.made import Made
 from tray.formats.pieces import Pieces
+from tray.formats.spool import Spool
 from tray.formats.stretches import Stretches
 from tray.lean import TYPE_CHECKING
 from tray.model import Memory, Module, Snapshot, Thread
@@ -54,7 +55,8 @@ class Core:
         file: Open for reading; `close` closes it.
         whole: Also bring each thread's floating-point and vector registers, most of the notes,
             and the list of what memory there is, which `modules` needs; who waits for whom is found
-            without. The list of mapped files then stays in the file.
+            without. The list of mapped files then stays in the file, and little memory is taken
+            whatever the dump; what does not fit lies in a file without a name beside it.
 
     Raises:
         BadDump: It is no x86-64 core file, or its head is damaged.
@@ -66,13 +68,15 @@ class Core:
 
     def __init__(self, file: BinaryIO, *, whole: bool = True) -> None:
         self._file = file
+        self._spool = Spool(-1 if whole else file.fileno())
         self._head = Head(file)
         self._size = os.fstat(file.fileno()).st_size
         self._code: set[int] = set()
         self.missing = 0
         """Bytes that the headers promise and the file does not have: it was cut."""
         pieces, about = Pieces(), dict[int, bytes]()
-        self.memory = Stretches(self._places(pieces if whole else None), self._head.at).memory
+        places = self._places(pieces if whole else None)
+        self.memory = Stretches(places, self._head.at, None if whole else self._spool).memory
         threads = _threads(self._head, about) if whole else Statuses(self._head, about)
         files = threads.files if isinstance(threads, Statuses) else about.get(NT_FILE, b"")
         self.snapshot = _snapshot(threads, about, pieces.sorted(), FileNote(files))
@@ -99,6 +103,7 @@ class Core:
 
     def close(self) -> None:
         """Close the file."""
+        self._spool.close()
         self._file.close()
 
     def modules(self) -> Iterator[Module]:

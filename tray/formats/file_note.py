@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import array
+import bisect
 import struct
 from collections.abc import Sequence
-from itertools import chain, islice
+from functools import cached_property
 
 from tray.errors import BadDump
 from tray.formats.made import Made
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _HEAD = struct.Struct("<QQ")
 """How many, and what their offsets are counted in."""
 _SPAN = struct.Struct("<QQQ")
-_MOST = 1 << 20
+_MOST = 4_000_000
 """Mapped files that are read; a file of holes may promise ten times as many at no cost of its own."""
 _STEP = 16 << 10
 """Bytes that are read at a time."""
@@ -89,35 +90,54 @@ class FileNote(FileList):
         self._note = (
             Stored(lambda at, size: note[at : at + size], 0, len(note)) if isinstance(note, bytes) else note
         )
-        self._names = array.array("I", (0,))
-        """Where in the note each one's name begins, and what would be behind the last."""
+        self._most, self._unit = 0, 1
         if self._note.size < _HEAD.size:
             return
-        count, self._unit = _HEAD.unpack(self._note.part(0, _HEAD.size))
-        if count > _MOST or count > (self._note.size - _HEAD.size) // _SPAN.size:
+        self._most, self._unit = _HEAD.unpack(self._note.part(0, _HEAD.size))
+        if self._most > _MOST or self._most > (self._note.size - _HEAD.size) // _SPAN.size:
             raise BadDump("The core file's list of mapped files is damaged.")
-        first = _HEAD.size + _SPAN.size * count
-        self._names = array.array("I", islice(chain((first,), self._ends(first)), count + 1))
-        if len(self._names) <= count:
-            self._names.append(self._note.size + 1)
+        self._first = _HEAD.size + _SPAN.size * self._most
+        self._met: dict[int, list[int]] = {}
 
-    def _ends(self, place: int) -> Iterator[int]:
-        """What is behind each name from this place on."""
-        while block := self._note.part(place, _STEP):
-            end = block.find(b"\0")
-            while end >= 0:
-                yield place + end + 1
-                end = block.find(b"\0", end + 1)
+    @cached_property
+    def _before(self) -> array.array[int]:
+        """How many names end before each step of them, as far as there are files; counted when first asked for."""
+        found, place = array.array("I", (0,)), self._first
+        while found[-1] < self._most and (block := self._note.part(place, _STEP)):
+            found.append(found[-1] + block.count(b"\0"))
             place += len(block)
+        return found
+
+    def _begin(self, number: int) -> int:
+        """Where in the note the name with this number begins; what is behind the last one, if that has no end."""
+        if not number:
+            return self._first
+        step = bisect.bisect_left(self._before, number) - 1
+        if step + 1 == len(self._before):
+            return self._note.size + 1
+        if step not in self._met:
+            if len(self._met) >= 2:  # noqa: PLR2004 - a name may begin in one and end in the next
+                self._met.clear()
+            self._met[step] = self._ends(self._first + step * _STEP)
+        return self._met[step][number - self._before[step] - 1]
+
+    def _ends(self, place: int) -> list[int]:
+        """What is behind each name that ends in the step from this place on."""
+        found, block = list[int](), self._note.part(place, _STEP)
+        end = block.find(b"\0")
+        while end >= 0:
+            found.append(place + end + 1)
+            end = block.find(b"\0", end + 1)
+        return found
 
     def __len__(self) -> int:
-        return len(self._names) - 1
+        return min(self._most, self._before[-1] + 1) if self._most else 0
 
     def made(self, index: int) -> Region:
         """One of them; see `Made`."""
         index = range(len(self))[index]
         start, end, offset = _SPAN.unpack(self._note.part(_HEAD.size + _SPAN.size * index, _SPAN.size))
-        first, last = self._names[index : index + 2]
+        first, last = self._begin(index), self._begin(index + 1)
         name = self._note.part(first, last - first - 1)
         return Region(start, end, "", offset * self._unit, name.decode("utf-8", "surrogateescape"))
 
