@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -99,6 +100,23 @@ def test_kernel_thread(tmp_path: Path) -> None:
 def test_first_process(tmp_path: Path) -> None:
     """The process that keeps the system up is not held still."""
     assert refused(1, tmp_path).error() in ("Refused", "AccessDenied")
+
+
+@pytest.mark.parametrize("name", ["ssh-agent", "gnome-keyring-daemon", "sshd-session", "kwalletd6 (deleted)"])
+def test_keeper_of_secrets(name: str, tmp_path: Path) -> None:
+    """What keeps passwords for others is refused by its program's name, also a long one and one that was replaced."""
+    program = tmp_path / name.removesuffix(" (deleted)")
+    shutil.copy(shutil.which("sleep") or "", program)
+    with subprocess.Popen(["innocent", "600"], executable=program) as running:
+        try:
+            wait_until(lambda: Path(f"/proc/{running.pid}/exe").resolve().name == program.name, "it runs")
+            if name != program.name:
+                program.unlink()
+            outcome = refused(running.pid, tmp_path)
+        finally:
+            running.kill()
+    assert outcome.error() == "Refused"
+    assert "keeps passwords" in outcome.last["message"]
 
 
 def test_ourselves(tmp_path: Path) -> None:
