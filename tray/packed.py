@@ -32,6 +32,10 @@ two threads, for a seventh more in size, measured on libraries and zeros."""
 _CHUNK = 64 << 10
 """Small enough that the C library keeps the room for the next: fresh room for each takes five times as long."""
 _RESERVE = 64 << 20
+_PREFIX = "hangshot-unpacked-"
+_ENDINGS = (".core", ".dmp")
+_DAY = 86_400
+_ATTEMPTS = 3
 _WORTH_A_WORD = 256 << 20
 """From this size on, unpacking takes long enough to be told."""
 
@@ -101,7 +105,7 @@ def _unpack(path: Path) -> Path:
         if size >= _WORTH_A_WORD:
             print(f"Unpacking {path.name} ({sizes.shown(size)}) to {folder} …", file=sys.stderr, flush=True)
         place = folder / base(path).name
-        with place.open("xb", buffering=0) as output:
+        with open(place, "xb", buffering=0, opener=_private) as output:
             for content in _unpacked_blocks(file, path, size):
                 if told is not None and output.tell() + len(content) > told:
                     raise _damaged(path)
@@ -125,22 +129,97 @@ def _size(file: BinaryIO, path: Path) -> int | None:
 
 def _folder(path: Path, size: int) -> Path:
     """A new private folder with that much room: the system's own for such things, else beside the dump."""
-    import atexit
     import shutil
     import tempfile
 
     rooms: dict[Path, int] = {}
     for room in (Path(tempfile.gettempdir()), path.absolute().parent):
+        sweep(room)
         rooms[room] = free = shutil.disk_usage(room).free
         if free >= size + _RESERVE:
-            folder = Path(tempfile.mkdtemp(prefix="hangshot-", dir=room))
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            return folder
+            return _made(room)
     most, free = max(rooms.items(), key=lambda item: item[1])
     raise StoreFull(
         f"{path.name} takes {sizes.shown(size)} unpacked; {most} has {sizes.shown(free)} left.",
         hint="Make room there, or set TMPDIR to a folder that has it.",
     )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _made(room: Path) -> Path:
+    """A new folder, locked as long as we live, which goes when we end."""
+    import atexit
+    import shutil
+    import tempfile
+
+    for _ in range(_ATTEMPTS):  # a sweep may be faster; where there are no locks nobody sweeps
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=room))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        if sys.platform == "win32" or _locked(folder) is not None:
+            break
+    return folder
+
+
+def sweep(room: Path) -> None:
+    """Remove what those who were killed have unpacked there: each is a whole dump."""
+    try:
+        with os.scandir(room) as entries:
+            found = [Path(one.path) for one in entries if _is_old(one)]
+    except OSError:
+        return
+    for folder in found:
+        _remove(folder)
+
+
+def _is_old(entry: os.DirEntry[str]) -> bool:
+    """Whether this is such a folder; on Windows, where none is locked, one that is a day old."""
+    import time
+
+    if not (entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)):
+        return False
+    return sys.platform != "win32" or time.time() - entry.stat().st_mtime > _DAY
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that nobody reads any more, with the one file that we put there, and no other."""
+    held = _locked(folder)
+    if held is None and sys.platform != "win32":
+        return
+    try:
+        with os.scandir(folder) as entries:
+            found = [folder / one.name for one in entries if one.name.endswith(_ENDINGS)]
+        for path in found:
+            path.unlink()
+        folder.rmdir()
+    except OSError:  # somebody has put more there, or still reads it
+        pass
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _locked(folder: Path) -> int | None:
+    """Our private folder, open and locked; None if it is none, somebody has it, it has gone, or this is Windows."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found = os.fstat(descriptor)
+        if (found.st_uid, found.st_mode & 0o777) == (os.geteuid(), 0o700) and found.st_nlink:
+            return descriptor
+    except OSError:  # somebody has it, or this file system has no locks
+        pass
+    os.close(descriptor)
+    return None
 
 
 def _check_room(path: Path, folder: Path, size: int) -> None:

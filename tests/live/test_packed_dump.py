@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tray import packed
+
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.linux, pytest.mark.ptrace, pytest.mark.gdb]
 
@@ -78,3 +80,43 @@ def test_a_packed_dump_opens_in_gdb(target, tmp_path: Path) -> None:
     asked = hangshot("open", event["path"], "--debugger", scratch=scratch, input="bt\nquit\n")
     assert "main" in asked.stdout, asked.stdout + asked.stderr
     assert not list(scratch.iterdir())
+
+
+KILLED = """
+import os, signal, sys, tempfile
+from pathlib import Path
+from tray import packed
+tempfile.tempdir = sys.argv[1]
+print(packed.plain(Path(sys.argv[2])), flush=True)
+sys.stdin.read()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_reader_unpacked_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the next that unpacks something, but not as long as its reader lives; and nobody else's folder does."""
+    scratch, path, raw = tmp_path / "scratch", tmp_path / "dump.core.zst", tmp_path / "raw"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    raw.write_bytes(b"x" * (1 << 20))
+    with raw.open("rb") as source, path.open("w+b", buffering=0) as made:
+        packed.pack(source, made)
+    other = scratch / f"{packed._PREFIX}notes"
+    other.mkdir(mode=0o700)
+    (other / "notes.txt").write_text("mine")
+    words = [sys.executable, "-c", KILLED, str(scratch), str(path)]
+    with subprocess.Popen(
+        words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout
+        unpacked = Path(reader.stdout.readline().strip())
+        assert unpacked.stat().st_mode & 0o777 == 0o600
+        packed.sweep(scratch)
+        assert unpacked.exists()
+        reader.communicate()
+    assert unpacked.exists()
+    mine = packed.plain(path)
+    assert not unpacked.parent.exists()
+    packed.sweep(scratch)
+    assert mine.exists()
+    assert (other / "notes.txt").exists()

@@ -24,7 +24,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Remove them, and what dumps that were cut off have left."""
-    from tray import settings
+    import tempfile
+
+    from tray import packed, settings
+    from tray.paths import Path
     from tray.store import Store
 
     wanted = settings.load(settings.path())
@@ -32,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     gone = store.expired()
     if not arguments.dry_run:
         store.sweep()
+        for room in (Path(tempfile.gettempdir()), store.folder):
+            packed.sweep(room)
         removed = set(store.prune())
         gone = [dump for dump in gone if dump.path in removed]
     if arguments.json:
