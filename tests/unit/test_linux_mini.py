@@ -52,8 +52,9 @@ class Process:
         return found
 
     def pages(self, *threads, auxv: bytes = b"") -> set[int]:
-        found = linux_mini.pages(threads, linux_maps.Mappings(self.mappings), auxv, self.read, self.own)
-        assert list(found) == sorted(set(found))
+        mappings = linux_maps.Mappings(self.mappings)
+        found = [*linux_mini.pages(threads, mappings, auxv, self.read, self.own)]
+        assert found == sorted(set(found))
         return set(found)
 
 

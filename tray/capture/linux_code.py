@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from tray.capture.linux_names import C_LIBRARY
 from tray.capture.linux_net import CALL_AND_RETURN, RETURN_FROM_SIGNAL, Code
 from tray.lean import TYPE_CHECKING, dataclass
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tray.capture.linux_pages import Pages
     from tray.ffi.linux import Kernel
 
-_C_LIBRARY = ("libc-", "libc.", "ld-", "libpthread")
 _PIECES = (CALL_AND_RETURN, RETURN_FROM_SIGNAL)
 _CHUNK = 64 << 10
 _MOST = 256 << 20
@@ -63,9 +63,12 @@ def find(kernel: Kernel, mappings: Mappings, files: Files, pages: Pages) -> Foun
 
 def _in_turn(mappings: Mappings) -> Iterator[Mapping]:
     """Mapped code, that of the C library first."""
-    for is_c in (True, False):
-        code = mappings.where(lambda kind: kind.access == "r-xp" and kind.inode)
-        yield from (one for one in code if os.path.basename(one.path).startswith(_C_LIBRARY) is is_c)
+    yield from mappings.where(lambda kind: _is_code(kind) and kind.path == C_LIBRARY)
+    yield from mappings.where(lambda kind: _is_code(kind) and kind.path != C_LIBRARY)
+
+
+def _is_code(kind: Mapping) -> bool:
+    return kind.access == "r-xp" and bool(kind.inode)
 
 
 def _overlaps(runs: array.array[int], start: int, end: int) -> bool:

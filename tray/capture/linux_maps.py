@@ -228,22 +228,23 @@ class Mappings(Made[Mapping]):
                 seen[file] = True
                 yield self[place]
 
-    def rows(self, test: Callable[[Mapping], Any], first: str) -> Iterator[tuple[int, int, int, int]]:
-        """Start, end, offset and file of each of those whose kinds pass a test; those with a path come first."""
-        passes, named = [bool(test(kind)) for kind in self.kinds], self._names.named(_bytes(first))
-        for wanted in (True, False):
-            places = zip(self.edges.pairs(), self._offsets, self.numbers, self._files, strict=True)
-            for (start, end), offset, number, file in places:
-                if passes[number] and (file in named) is wanted:
-                    yield start, end, offset, file
+    def rows(self, test: Callable[[Mapping], Any]) -> Iterator[tuple[int, int, int, int, int]]:
+        """Start, end, offset, and the numbers of kind and file, of each of those whose kinds pass a test."""
+        passes = [bool(test(kind)) for kind in self.kinds]
+        columns = zip(self.edges.pairs(), self._offsets, self.numbers, self._files, strict=True)
+        return (
+            (start, end, offset, number, file)
+            for (start, end), offset, number, file in columns
+            if passes[number]
+        )
+
+    def named(self, path: str) -> frozenset[int]:
+        """The numbers of the files with this path."""
+        return self._names.named(_bytes(path))
 
     def path(self, file: int) -> bytes:
-        """The path of a file, by what `rows` calls it, as the system has it."""
+        """The path of the file with this number, as the system has it."""
         return self._names.path(file)
-
-    def offset(self, place: int) -> int:
-        """`Mapping.offset` of the one at this place."""
-        return self._offsets[place]
 
     def span(self, place: int) -> tuple[int, int]:
         """Start and end of the one at this place."""

@@ -7,10 +7,10 @@ gdb names 6 of 37 frames, without the modules' first pages eu-stack none.
 from __future__ import annotations
 
 import array
-import os.path
 import struct
-from itertools import groupby
+from heapq import merge
 
+from tray.capture.linux_names import C_LIBRARY
 from tray.ffi import linux as ffi
 from tray.formats import linkmap
 from tray.lean import TYPE_CHECKING
@@ -35,22 +35,35 @@ _LINKS_AT = (0x280, 0x340)
 """Where in glibc's ``struct pthread`` its list node has been, 2.17 to 2.40."""
 _MOST_THREADS = 20_000
 _DELETED_LIMIT = 4 << 20
-_C_LIBRARY = ("libc-", "libc.", "ld-", "ld.", "libpthread-", "libpthread.")
+_COUNT = 28
+"""Bits for how many pages a span has, behind the number of its first page: so an array holds it, and sorts it."""
+
+
+def _span(start: int, end: int) -> int:
+    """The pages from one address up to another, as one number."""
+    first = start // PAGE
+    return first << _COUNT | -(-end // PAGE) - first
 
 
 class Wanted:
-    """A growing list of pages; some stand in it more than once."""
+    """A growing list of spans of pages; some stand in it more than once."""
 
     def __init__(self) -> None:
-        self.pages = array.array("Q")
+        self._spans = array.array("Q")
 
     def add(self, start: int, end: int) -> None:
         """Want the pages that hold ``start`` up to ``end``."""
-        self.pages.extend(range(start - start % PAGE, end, PAGE))
+        if start < end:
+            self._spans.append(_span(start, end))
 
-    def sorted(self) -> Iterator[int]:
-        """Each once, by address."""
-        return (page for page, _ in groupby(sorted(self.pages)))
+    def pages(self, others: Iterable[int]) -> Iterator[int]:
+        """The address of each page once, in order, with those of other spans, which are sorted."""
+        limit = 0
+        for span in merge(sorted(self._spans), others):
+            first = span >> _COUNT
+            end = first + (span & (1 << _COUNT) - 1)
+            yield from range(max(first, limit) * PAGE, end * PAGE, PAGE)
+            limit = max(limit, end)
 
     def reading(self, read: Callable[[int, int], bytes]) -> Callable[[int, int], bytes]:
         """``read``, but each page it gives is wanted from now on."""
@@ -69,8 +82,8 @@ def pages(
     auxv: bytes,
     read: Callable[[int, int], bytes],
     own: Callable[[Mapping], array.array[int]],
-) -> array.array[int]:
-    """Addresses of the pages of a mini dump, sorted.
+) -> Iterator[int]:
+    """Addresses of the pages of a mini dump, sorted; some are found out while they are looked at.
 
     Args:
         threads: Stopped, with their registers.
@@ -90,11 +103,10 @@ def pages(
             _add_neighbours(wanted, block, read, met)
     for library in linkmap.linked(auxv, wanted.reading(read)):
         wanted.add(library.dynamic, library.dynamic + 1)
-    _add_modules(wanted, mappings, own)
     vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
     if (place := mappings.place(vdso)) is not None:
         wanted.add(*mappings.span(place))
-    return array.array("Q", _open(mappings, wanted.sorted()))
+    return _open(mappings, wanted.pages(_modules(mappings, own)))
 
 
 def _open(mappings: Mappings, pages: Iterable[int]) -> Iterator[int]:
@@ -169,15 +181,17 @@ def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes
         return
 
 
-def _add_modules(wanted: Wanted, mappings: Mappings, own: Callable[[Mapping], array.array[int]]) -> None:
-    """Every module's first page, the C library's data, and the whole of a module that no debugger could find."""
-    for mapping in mappings.where(lambda kind: kind.module):
-        if mapping.offset == 0:
-            wanted.add(mapping.start, mapping.start + 1)
-        if mapping.deleted and mapping.size <= _DELETED_LIMIT and "r" in mapping.access:
-            wanted.add(mapping.start, mapping.end)
-        name = os.path.basename(mapping.path)
-        if name.startswith(_C_LIBRARY) and "so" in name:
+def _modules(mappings: Mappings, own: Callable[[Mapping], array.array[int]]) -> Iterator[int]:
+    """Every module's first page, the C library's data, and the whole of a module that no debugger could find.
+
+    As sorted spans: of modules there may be as many as mappings.
+    """
+    for start, end, offset, number, _ in mappings.rows(lambda kind: kind.module):
+        kind = mappings.kinds[number]
+        if offset == 0:
+            yield _span(start, start + 1)
+        if kind.deleted and end - start <= _DELETED_LIMIT and "r" in kind.access:
+            yield _span(start, end)
+        if kind.path == C_LIBRARY and (mapping := mappings.at(start)):
             runs = own(mapping)
-            for index in range(0, len(runs), 2):
-                wanted.add(runs[index], runs[index + 1])
+            yield from map(_span, runs[::2], runs[1::2])

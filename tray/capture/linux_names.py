@@ -11,7 +11,11 @@ from tray.lean import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from tray.formats.spool import Spool
 
+C_LIBRARY = "/libc*"
+"""What the sort of file that the C library and its linker are of has for a path."""
 _DELETED = b" (deleted)"
+_C_LIBRARY = (b"libc-", b"libc.", b"ld-", b"ld.", b"libpthread-", b"libpthread.")
+"""How their names begin."""
 _RECENT = 1024
 """Files of which it is known that they were met before; one that is met again later stands twice."""
 _BY_NAME = frozenset({b"/anon_hugepage", b"/dev/zero", b"/secretmem"})
@@ -109,7 +113,7 @@ def plain(path: bytes) -> bool:
 def _told(path: bytes) -> bytes:
     """What of a path tells the sort of file."""
     if plain(path):
-        return b"/*"
+        return C_LIBRARY.encode() if path.rpartition(b"/")[2].startswith(_C_LIBRARY) else b"/*"
     if path in _BY_NAME:
         return path
     if not path.startswith(b"/"):

@@ -28,14 +28,14 @@ class FileMappings(FileList):
     """
 
     def __init__(self, mappings: Mappings, executable: str) -> None:
-        self._mappings, self._executable = mappings, executable
+        self._mappings, self._firsts = mappings, mappings.named(executable)
         self._count = sum(1 for _ in mappings.places(_of_file))
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Region]:
-        for start, end, offset, file in self._rows():
+        for start, end, offset, _, file in self._rows():
             path = self._mappings.path(file).decode("utf-8", "surrogateescape")
             yield Region(start, end, "", offset, path)
 
@@ -45,15 +45,16 @@ class FileMappings(FileList):
 
     def spans(self) -> Iterator[tuple[int, int, int]]:
         """See `FileList`; without an object for each."""
-        return ((start, end, offset) for start, end, offset, _ in self._rows())
+        return (row[:3] for row in self._rows())
 
     def names(self) -> Iterator[bytes]:
         """See `FileList`; as above."""
-        for file, alike in groupby(file for _, _, _, file in self._rows()):
+        for file, alike in groupby(row[-1] for row in self._rows()):
             yield from repeat(self._mappings.path(file), sum(1 for _ in alike))
 
-    def _rows(self) -> Iterator[tuple[int, int, int, int]]:
-        return self._mappings.rows(_of_file, self._executable)
+    def _rows(self) -> Iterator[tuple[int, int, int, int, int]]:
+        for first in (True, False):
+            yield from (row for row in self._mappings.rows(_of_file) if (row[-1] in self._firsts) is first)
 
 
 def _of_file(mapping: Mapping) -> bool:

@@ -9,13 +9,13 @@ from tray.capture.gaps import Gaps
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
 from tray.capture.linux_parts import Parts
 from tray.ffi.linux import PAGE
-from tray.formats.numbers import Runs
+from tray.formats.numbers import Runs, touching
 from tray.formats.pieces import Pieces
 from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Include
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings
@@ -258,21 +258,7 @@ def united(first: Runs, second: Runs, spool: Spool | None = None) -> Runs:
         return first or second
     from heapq import merge
 
-    return Runs(spool, _touching(merge(first.pairs(), second.pairs())))
-
-
-def _touching(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Sorted spans, those that touch made one."""
-    begin = limit = 0
-    for start, end in spans:
-        if start <= limit:
-            limit = max(limit, end)
-            continue
-        if limit:
-            yield begin, limit
-        begin, limit = start, end
-    if limit:
-        yield begin, limit
+    return Runs(spool, touching(merge(first.pairs(), second.pairs())))
 
 
 def _runs(edges: array.array[int]) -> Runs:

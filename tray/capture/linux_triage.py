@@ -8,15 +8,14 @@ environment. Paths outside of the system's own folders lose their folder.
 from __future__ import annotations
 
 import array
-import bisect
 import struct
 from heapq import merge
-from itertools import groupby
 
 from tray.capture.linux_mini import PAGE, stack
 from tray.ffi import linux as ffi
 from tray.formats import linkmap
 from tray.formats.file_note import FileList
+from tray.formats.numbers import Runs, touching
 from tray.lean import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
@@ -71,28 +70,34 @@ class Triage:
     ) -> None:
         registers = [struct.unpack("<27Q", thread.registers) for thread in threads]
         stacks = sorted(span for span in (stack(one, mappings) for one in registers) if span[1])
-        code = map(mappings.span, mappings.places(lambda kind: "x" in kind.access))
-        self._stacks, self._pointers = _joined(stacks), _joined(merge(code, stacks))
+        code = ((start, end) for start, end, *_ in mappings.rows(lambda kind: "x" in kind.access))
+        spool = mappings.spool
+        self._stacks, self._pointers = (
+            Runs(spool, touching(stacks)),
+            Runs(spool, touching(merge(code, stacks))),
+        )
+        self._lowest = self._pointers[0] if self._pointers else 0
         others = [*_locks(registers), *_linked(auxv, read)]
         vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
         if (mapping := mappings.at(vdso)) and mapping.start == vdso:
             others.append((mapping.start, mapping.end))
         whole = merge(_heads(mappings), sorted(others))
-        self._whole = _joined(span for span in whole if _lent(mappings, span[0]))
+        self._whole = Runs(spool, touching(span for span in whole if _lent(mappings, span[0])))
 
     @property
     def pages(self) -> Iterator[int]:
         """Addresses of the pages that hold it, sorted."""
-        spans = merge(_pairs(self._stacks), _pairs(self._whole))
-        pages = (page for start, end in spans for page in range(start - start % PAGE, end, PAGE))
-        return (page for page, _ in groupby(sorted(array.array("Q", pages))))
+        limit = 0
+        for start, end in merge(self._stacks.pairs(), self._whole.pairs()):
+            yield from range(max(start - start % PAGE, limit), end, PAGE)
+            limit = max(limit, end + -end % PAGE)
 
     def strip(self, start: int, content: bytes) -> bytes:
         """A stretch of memory as strangers may see it."""
-        found = bytearray(len(content))
+        found, lowest = bytearray(len(content)), self._lowest
         for first, last in _within(self._stacks, start, start + len(content)):
             words = array.array("Q", content[first - start : last - start])
-            kept = array.array("Q", (word if self._points(word) else 0 for word in words))
+            kept = array.array("Q", (word if word >= lowest and self._points(word) else 0 for word in words))
             found[first - start : last - start] = kept.tobytes()
         for first, last in _within(self._whole, start, start + len(content)):
             found[first - start : last - start] = content[first - start : last - start]
@@ -116,7 +121,7 @@ class Triage:
         return replace(thread, registers=struct.pack("<27Q", *values), floating=b"", extended=b"", signal=b"")
 
     def _points(self, word: int) -> bool:
-        return bisect.bisect_right(self._pointers, word) % 2 == 1
+        return self._pointers.rank(word) % 2 == 1
 
 
 class _Placeless(FileList):
@@ -140,9 +145,8 @@ class _Placeless(FileList):
 
 def _heads(mappings: Mappings) -> Iterator[Span]:
     """The modules' first pages, which hold their build ids: what is in the files, for all to see."""
-    for place in mappings.places(lambda kind: kind.module):
-        if mappings.offset(place) == 0:
-            start, _ = mappings.span(place)
+    for start, _, offset, *_ in mappings.rows(lambda kind: kind.module):
+        if offset == 0:
             yield start, start + PAGE
 
 
@@ -188,25 +192,9 @@ def _placeless(path: bytes) -> bytes:
     return path if path.startswith(_SYSTEM) else path.rstrip(b"/").rpartition(b"/")[2]
 
 
-def _joined(spans: Iterable[Span]) -> array.array[int]:
-    """Start and end, in turn, of sorted spans, those that touch made one."""
-    found = array.array("Q")
-    for start, end in spans:
-        if found and start <= found[-1]:
-            found[-1] = max(end, found[-1])
-        else:
-            found.extend((start, end))
-    return found
-
-
-def _pairs(edges: array.array[int]) -> Iterator[Span]:
-    numbers = iter(edges)
-    return zip(numbers, numbers, strict=True)
-
-
-def _within(edges: array.array[int], start: int, end: int) -> Iterator[Span]:
+def _within(edges: Runs, start: int, end: int) -> Iterator[Span]:
     """The spans as far as they are within a stretch."""
-    index = bisect.bisect_right(edges, start) & ~1
+    index = edges.rank(start) & ~1
     while index < len(edges) and edges[index] < end:
         yield max(edges[index], start), min(edges[index + 1], end)
         index += 2

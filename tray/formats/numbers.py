@@ -165,3 +165,17 @@ class Runs(Numbers):
         """Start and end of each."""
         numbers = iter(self)
         return zip(numbers, numbers, strict=True)
+
+
+def touching(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Sorted spans, those that touch made one."""
+    begin = limit = 0
+    for start, end in spans:
+        if start <= limit:
+            limit = max(limit, end)
+            continue
+        if limit:
+            yield begin, limit
+        begin, limit = start, end
+    if limit:
+        yield begin, limit
