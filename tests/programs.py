@@ -31,6 +31,7 @@ EXTRA_FLAGS = {
     "library": ["-shared", "-fPIC"],
     "deleted_library": ["-ldl"],
     "static_pie": ["-static-pie"],
+    "secrets": ["-Wl,-rpath,/home/zaphod/lib"],
 }
 
 

@@ -13,7 +13,7 @@ from heapq import merge
 
 from tray.capture.linux_mini import PAGE, stack
 from tray.ffi import linux as ffi
-from tray.formats import linkmap
+from tray.formats import elf, linkmap
 from tray.formats.file_note import FileList
 from tray.formats.numbers import Runs, touching
 from tray.lean import TYPE_CHECKING, replace
@@ -81,7 +81,7 @@ class Triage:
         vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
         if (mapping := mappings.at(vdso)) and mapping.start == vdso:
             others.append((mapping.start, mapping.end))
-        whole = merge(_heads(mappings), sorted(others))
+        whole = merge(_heads(mappings, read), sorted(others))
         self._whole = Runs(spool, touching(span for span in whole if _lent(mappings, span[0])))
 
     @property
@@ -143,11 +143,26 @@ class _Placeless(FileList):
         return map(_placeless, names())
 
 
-def _heads(mappings: Mappings) -> Iterator[Span]:
-    """The modules' first pages, which hold their build ids: what is in the files, for all to see."""
-    for start, _, offset, *_ in mappings.rows(lambda kind: kind.module):
+def _heads(mappings: Mappings, read: Callable[[int, int], bytes]) -> Iterator[Span]:
+    """The modules' first pages, which hold their build ids; of one in a person's folder no more than these."""
+    for start, _, offset, _, file in mappings.rows(lambda kind: kind.module):
         if offset == 0:
-            yield start, start + PAGE
+            if mappings.path(file).startswith(_SYSTEM):
+                yield start, start + PAGE
+            else:
+                yield from sorted(_head(start, read(start, PAGE)))
+
+
+def _head(start: int, image: bytes) -> Iterator[Span]:
+    """Headers and notes of a module: among its other texts is where it looks for its libraries (DT_RUNPATH)."""
+    if len(image) < PAGE or not image.startswith(elf.MAGIC[:4]):
+        return
+    yield start, start + elf.HEADER.size
+    table = elf.HEADER.unpack_from(image)[5]
+    for number, program in enumerate(elf.own_programs(image)):
+        yield start + table + number * elf.PROGRAM.size, start + table + (number + 1) * elf.PROGRAM.size
+        if program.type == elf.PT_NOTE and program.offset + program.filesz <= PAGE:
+            yield start + program.offset, start + program.offset + program.filesz
 
 
 def _lent(mappings: Mappings, address: int) -> bool:
