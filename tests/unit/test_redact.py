@@ -10,7 +10,7 @@ import pytest
 import synth
 
 from tray.model import Frame, Gap, Module, Region, Report, Stack, Target, Thread, Window
-from tray.reports import brief, own, redact, render
+from tray.reports import advice, brief, own, redact, render
 
 HOME = Path("/home/anna bell/dumps/app.core")
 """With a space in it, as no regular expression expects."""
@@ -107,6 +107,12 @@ def test_json_stays_json():
         ("operator/(int) in ./nptl/x.c, 4/5 or a/b", "operator/(int) in ./nptl/x.c, 4/5 or a/b"),
         (r"in C:\Users\bob\x.dll, and \\server\share\x.", f"in {redact.LEFT_OUT}, and {redact.LEFT_OUT}"),
         (r"no \path", r"no \path"),
+        *(
+            (f"or set DEBUGINFOD_URLS={url}. Its", f"or set DEBUGINFOD_URLS={url}. Its")
+            for url in advice.SERVERS.values()
+        ),
+        ("https://debuginfod.debian.net/anna", f"https:/{redact.LEFT_OUT}"),
+        ("/debuginfod.a.b", redact.LEFT_OUT),
         ("anna and annabel", f"{redact.LEFT_OUT} and annabel"),
         ("", ""),
     ],

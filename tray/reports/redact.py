@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LEFT_OUT = "(left out)"
 _PATH = re.compile(
+    r"(?!(?<=https:/)/debuginfod\.\w+\.\w+(?![/\w-]|\.\w))"  # but for the servers that `advice` names
     r"(?<![\w.~-])~?/(?:[^\s/:,;()'\"]+/)*[^\s/:,;()'\"]+/?"  # Unix
     r"|(?<!\w)(?:[A-Za-z]:|\\)\\[^\s:,;()'\"]+"  # Windows
 )
