@@ -77,7 +77,7 @@ def test_a_disk_that_fills_up_in_the_middle(small_disk, monkeypatch):
     """The partial is removed, so the room is there again, and the error says why."""
     store = Store(small_disk / "dumps", Retention())
     with pytest.raises(StoreFull, match=r"has 1\.0 MB left"):
-        store.begin(*WHAT, need=0)
+        store.begin(*WHAT, need=1)
     monkeypatch.setattr("tray.store.folder.RESERVE", 0)
     with pytest.raises(StoreFull, match="The disk is full"):
         fill(store)

@@ -352,11 +352,22 @@ def test_a_thousand_dumps_a_second_are_too_many(store, monkeypatch):
 
 def test_too_little_space_is_said_before_anything_is_written(store, monkeypatch):
     """The estimate and the reserve must both fit."""
-    monkeypatch.setattr(folder, "room", lambda path: folder.Room(10**9, 10**6 + folder.RESERVE))
-    store.begin(TARGET, MINI, ".core", TAKEN, need=10**6).abandon()
-    with pytest.raises(StoreFull, match=r"may need 1\.0 MB and 67 MB to spare; .* has 68 MB left"):
-        store.begin(TARGET, MINI, ".core", TAKEN, need=10**6 + 1)
+    monkeypatch.setattr(folder, "room", lambda path: folder.Room(10**9, 10**8 + folder.RESERVE))
+    store.begin(TARGET, MINI, ".core", TAKEN, need=10**8).abandon()
+    with pytest.raises(StoreFull, match=r"may need 100 MB and 67 MB to spare; .* has 167 MB left"):
+        store.begin(TARGET, MINI, ".core", TAKEN, need=10**8 + 1)
     assert listed(store.folder) == []
+
+
+def test_a_small_dump_leaves_as_much_as_it_takes(store, monkeypatch):
+    """A disk that is nearly full has room for the stacks of an app that hangs now; a little is left to others."""
+    monkeypatch.setattr(folder, "room", lambda path: folder.Room(10**9, 4 * 10**6))
+    store.begin(TARGET, MINI, ".core", TAKEN, need=2 * 10**6).abandon()
+    with pytest.raises(StoreFull, match=r"may need 2\.0 MB and 2\.0 MB to spare"):
+        store.begin(TARGET, MINI, ".core", TAKEN, need=2 * 10**6 + 1)
+    monkeypatch.setattr(folder, "room", lambda path: folder.Room(10**9, 10**6))
+    with pytest.raises(StoreFull, match=r"1\.0 MB to spare"):
+        store.begin(TARGET, MINI, ".core", TAKEN, need=1)
 
 
 @pytest.mark.parametrize("known", [False, True])

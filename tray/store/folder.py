@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 log = logger(__name__)
 
-RESERVE = 64 << 20
-"""Bytes that a dump must leave free: other programs write too."""
+RESERVE, _LEAST_RESERVE = 64 << 20, 1 << 20
+"""Bytes that a dump must leave free, for other programs write too; a small one no more than it takes itself."""
 
 OTHERS = 0o077
 OTHERS_WRITE = 0o022
@@ -201,9 +201,10 @@ def check_space(folder: Path, need: int) -> None:
     except OSError as error:
         log.debug("free space of %s is unknown: %s", folder, error)
         return
-    if usage.total > 0 and usage.free < need + RESERVE:
+    reserve = min(RESERVE, max(need, _LEAST_RESERVE))
+    if usage.total > 0 and usage.free < need + reserve:
         raise StoreFull(
-            f"The dump may need {sizes.shown(need)} and {sizes.shown(RESERVE)} to spare; "
+            f"The dump may need {sizes.shown(need)} and {sizes.shown(reserve)} to spare; "
             f"{folder} has {sizes.shown(usage.free)} left."
         )
 
