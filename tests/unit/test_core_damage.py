@@ -114,7 +114,7 @@ def changed(path: Path, *changes: tuple[str, int, int]) -> Path:
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ([("<I", 0, 0)], "no core file"),
+        ([("<I", 0, 0)], "neither a core file"),
         ([("<B", 4, 1)], "x86-64"),
         ([("<H", 16, 3)], "x86-64"),
         ([("<H", 18, 3)], "x86-64"),

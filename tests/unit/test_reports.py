@@ -251,5 +251,5 @@ def test_what_cannot_be_reported(tmp_path: Path):
             reports.make(tmp_path / name, None)
     with pytest.raises(BadDump, match="empty"):
         reports.make(tmp_path / "empty", None)
-    with pytest.raises(BadDump, match="no core file"):
+    with pytest.raises(BadDump, match="neither a core file"):
         reports.make(tmp_path / "text", None)

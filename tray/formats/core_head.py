@@ -58,7 +58,10 @@ class Head:
         """
         head = self.at(0, elf.HEADER.size)
         if len(head) < elf.HEADER.size or not head.startswith(elf.MAGIC[:4]):
-            raise BadDump("This is no core file.", hint="hangshot reads ELF core files of x86-64 Linux.")
+            raise BadDump(
+                "This is neither a core file nor a minidump.",
+                hint="Hangshot reads ELF core files of x86-64 Linux, and minidumps of Windows.",
+            )
         fields = elf.HEADER.unpack(head)
         kind, machine, table, sections_at, size, count = (fields[i] for i in (1, 2, 5, 6, 9, 10))
         if kind != elf.ET_CORE or machine != elf.EM_X86_64 or not head.startswith(elf.MAGIC[:6]):
