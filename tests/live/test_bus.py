@@ -331,8 +331,11 @@ def test_one_tray_without_a_bus(homes):
     first, second = Instance(Bus(), Errands()), Instance(Bus(), Errands())
     assert first.claim(lambda: None, str)
     assert not second.claim(lambda: None, str)
+    assert first.runs()
+    assert second.runs(), "doctor asks, as one that is no tray itself"
     first.close()
     first.close()
+    assert not second.runs()
     assert second.claim(lambda: None, str)
     second.close()
 

@@ -50,6 +50,18 @@ class Instance:
             log.info("The running tray did not answer: %s", error.strerror)
         return False
 
+    def runs(self) -> bool:
+        """Whether a tray of another process runs in this session, or this one claims to be it."""
+        if self._bus.reachable:
+            return self._bus.owned(TRAY.name)
+        try:
+            if self._lock is not None or not self._claim_lock():
+                return True
+        except OSError as error:
+            log.debug("No lock can be had: %s", error)
+        self.close()
+        return False
+
     def ask(self, request: str) -> str | None:
         """The running tray's answer, or None when none runs. Waits as long as it takes.
 

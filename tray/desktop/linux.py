@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from tray.desktop import Health, freedesktop
 from tray.desktop.bus import Bus
 from tray.desktop.errands import Errands
-from tray.desktop.instance import TRAY, Instance
+from tray.desktop.instance import Instance
 from tray.desktop.toasts import Toasts
 from tray.errors import Unsupported
 
@@ -171,7 +171,7 @@ class LinuxDesktop:
         """As the port says."""
         from tray.desktop import checkup
 
-        tray_runs = self._bus.reachable and self._bus.owned(TRAY.name)
+        tray_runs = self._instance.runs()
         found = self._windows.health(hotkey, tray_runs=tray_runs)
         return [*found, *checkup.session(self._bus, tray_runs=tray_runs)]
 
@@ -229,7 +229,7 @@ class NoDisplay:
 
     def health(self, _hotkey: str, *, tray_runs: bool = False) -> list[Health]:
         """One line says it all."""
-        found = "No screen in this session" + (", though a tray runs in another." if tray_runs else ".")
+        found = self._reason() + (", though a tray runs in another." if tray_runs else ".")
         hint = "'hangshot dump PID' works all the same; for the rest start Hangshot on your desktop."
         return [Health("display", ok=False, found=found, hint=hint)]
 
@@ -237,6 +237,8 @@ class NoDisplay:
         """Nothing to give back."""
 
     def _unsupported(self, so: str) -> Unsupported:
+        return Unsupported(f"{self._reason()}, so {so}.", hint="Name the process instead: hangshot dump PID.")
+
+    def _reason(self) -> str:
         display = os.environ.get("DISPLAY")
-        why = f"The display {display} does not let us in" if display else "This session has no screen"
-        return Unsupported(f"{why}, so {so}.", hint="Name the process instead: hangshot dump PID.")
+        return f"The display {display} does not let us in" if display else "This session has no screen"
