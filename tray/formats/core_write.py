@@ -15,6 +15,7 @@ Source: core(5); Linux ``fs/binfmt_elf.c``; ``include/linux/elfcore.h``.
 from __future__ import annotations
 
 import array
+import functools
 import struct
 from itertools import accumulate
 
@@ -47,6 +48,10 @@ _SPAN = struct.Struct("<QQQ")
 _FLOATING, _SIGNAL = 512, 128
 """``sizeof(struct user_fpregs_struct)``, ``sizeof(siginfo_t)``."""
 _STATUS_HEAD = elf.note_head("CORE", NT_PRSTATUS, STATUS.size)
+_STATUS = "32xii72x216si4x"
+"""Of `STATUS`, what is not 0: no signal, for nothing crashed."""
+STATUS_NOTE = len(_STATUS_HEAD) + STATUS.size
+"""Bytes of a thread's first note."""
 _AT_ONCE = 1024
 """Program headers that are made at a time."""
 
@@ -91,11 +96,26 @@ def _file_note_size(files: FileList) -> int:
     return 16 + sum(_SPAN.size + len(name) + 1 for name in files.names())
 
 
-def thread_notes(parent: int, thread: Thread, floating: bytes, extended: bytes) -> tuple[bytes, bytes]:
-    """The notes of one thread: the first one, and the others, which `process_notes` go before in the first thread.
+@functools.cache
+def _form(floating: int, area: int, mask: bytes) -> tuple[struct.Struct, bytes, bytes, struct.Struct]:
+    """How threads with registers of these sizes are packed, each at once; ``mask`` as in `xstate.spread`.
 
-    lldb counts every note after an NT_PRSTATUS to that thread and hangs on
-    process-wide ones after the last.
+    Gives all their notes, what stands before the floating-point registers and before the area, and the area's parts.
+    """
+    parts, spread = xstate.spread(mask, area)
+    usual = struct.calcsize(f"<{spread}")
+    before_floating = elf.note_head("CORE", NT_FPREGSET, floating) if floating else b""
+    before_area = elf.note_head("LINUX", NT_X86_XSTATE, usual) if area else b""
+    form = (
+        f"<{len(_STATUS_HEAD)}s{_STATUS}"
+        f"{len(before_floating)}s{floating}s{-floating % 4}x"
+        f"{len(before_area)}s{spread}{-usual % 4}x"
+    )
+    return struct.Struct(form), before_floating, before_area, parts
+
+
+def thread_notes(parent: int, thread: Thread, floating: bytes, extended: bytes) -> bytes:
+    """The notes of one thread, of which the first takes `STATUS_NOTE` bytes.
 
     Args:
         parent: Of the process.
@@ -103,15 +123,18 @@ def thread_notes(parent: int, thread: Thread, floating: bytes, extended: bytes) 
         floating: `Thread.floating`; not taken from there, for the vector registers may be kept elsewhere.
         extended: The same for `Thread.extended`.
     """
-    # No signal, for nothing crashed.
-    status = STATUS.pack(b"", 0, 0, 0, thread.tid, parent, 0, 0, b"", thread.registers, bool(floating))
-    rest: list[bytes] = []
-    if floating:
-        rest += elf.note_head("CORE", NT_FPREGSET, len(floating)), elf.padded(floating)
-    if extended:
-        area = xstate.usual(extended)
-        rest += elf.note_head("LINUX", NT_X86_XSTATE, len(area)), elf.padded(area)
-    return _STATUS_HEAD + status, b"".join(rest)
+    form, before_floating, before_area, area = _form(len(floating), len(extended), xstate.mask(extended))
+    return form.pack(
+        _STATUS_HEAD,
+        thread.tid,
+        parent,
+        thread.registers,
+        bool(floating),
+        before_floating,
+        floating,
+        before_area,
+        *area.unpack(extended),
+    )
 
 
 def process_notes(snapshot: Snapshot) -> Iterator[bytes]:
@@ -130,11 +153,14 @@ def notes(snapshot: Snapshot, vectors: Callable[[Thread], tuple[bytes, bytes]]) 
         vectors: Gives `Thread.floating` and `Thread.extended`.
     """
     for number, thread in enumerate(snapshot.threads):
-        status, rest = thread_notes(snapshot.parent, thread, *vectors(thread))
-        yield status
-        if not number:
-            yield from process_notes(snapshot)
-        yield rest
+        own = thread_notes(snapshot.parent, thread, *vectors(thread))
+        if number:
+            yield own
+            continue
+        # lldb counts every note after an NT_PRSTATUS to that thread and hangs on process-wide ones after the last.
+        yield own[:STATUS_NOTE]
+        yield from process_notes(snapshot)
+        yield own[STATUS_NOTE:]
 
 
 def room(threads: int, area: bytes, auxv: bytes, mappings: Sequence[Region]) -> int:
@@ -146,10 +172,10 @@ def room(threads: int, area: bytes, auxv: bytes, mappings: Sequence[Region]) -> 
         auxv: `Snapshot.auxv`.
         mappings: `Snapshot.mappings`.
     """
-    status, rest = thread_notes(0, Thread(0, "", "", ""), bytes(_FLOATING), area)
+    own = thread_notes(0, Thread(0), bytes(_FLOATING), area)
     process = PROCESS.size, _SIGNAL, len(auxv), _file_note_size(_listed(mappings))
     notes = (len(elf.note_head("CORE", 0, size)) + size + -size % 4 for size in process)
-    return threads * (len(status) + len(rest)) + sum(notes)
+    return threads * len(own) + sum(notes)
 
 
 @dataclass(frozen=True, slots=True)

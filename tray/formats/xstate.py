@@ -12,6 +12,12 @@ Source: Intel SDM, volume 1, 13.4.3; AMD APM, volume 2, 11.5.
 from __future__ import annotations
 
 import functools
+import struct
+
+from tray.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MASK_AT = 464
 """Where the kernel puts XCR0 into the software-reserved bytes."""
@@ -29,24 +35,37 @@ _PARTS = (
 
 def usual(area: bytes) -> bytes:
     """The area in Intel's layout, if it is one that is packed without room; else as it is."""
-    rooms = _rooms(area[_MASK_AT : _MASK_AT + 8], len(area))
-    for position, room in rooms:
-        area = area[:position] + room + area[position:]
-    return area
+    parts, form = spread(mask(area), len(area))
+    return struct.pack(f"<{form}", *parts.unpack(area))
+
+
+def mask(area: bytes) -> bytes:
+    """What tells, with its size, how an area is laid out."""
+    return area[_MASK_AT : _MASK_AT + 8]
 
 
 @functools.cache
-def _rooms(mask: bytes, size: int) -> tuple[tuple[int, bytes], ...]:
-    """What is to be put where into an area, in this order; nothing if it is not packed, or lacks no room."""
+def spread(mask: bytes, size: int) -> tuple[struct.Struct, str]:
+    """How areas like this one are taken apart, and how ``struct`` puts the parts into the usual layout."""
+    begin, parts, form = 0, "<", ""
+    for end, room in _rooms(mask, size):
+        parts, form = f"{parts}{end - begin}s", f"{form}{end - begin}s{room}x"
+        begin = end
+    rest = f"{size - begin}s"
+    return struct.Struct(parts + rest), form + rest
+
+
+def _rooms(mask: bytes, size: int) -> Iterator[tuple[int, int]]:
+    """Where room is lacking in an area, and how much; nowhere if it is not packed."""
     known = int.from_bytes(mask, "little")
     parts = [part for part in _PARTS if known >> part[0] & 1]
     if known & ~_LEGACY != sum(1 << bit for bit, _, _ in parts):
-        return ()
+        return
     if size != _EXTENDED_AT + sum(length for _, length, _ in parts):
-        return ()
-    found, position = [], _EXTENDED_AT
+        return
+    place, added = _EXTENDED_AT, 0
     for _, length, offset in parts:
-        if position < offset:
-            found.append((position, bytes(offset - position)))
-        position = offset + length
-    return tuple(found)
+        if room := offset - place - added:
+            yield place, room
+        added += room
+        place += length
