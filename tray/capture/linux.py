@@ -10,6 +10,7 @@ from itertools import islice
 
 from tray.capture import linux_facts, linux_maps, linux_names, linux_target, nothing
 from tray.capture.apart import Apart
+from tray.capture.linux_ahead import Ahead, pays
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
 from tray.ffi.linux import Kernel
@@ -30,7 +31,7 @@ _LAST_RESORT = 5.0
 _MINI_BASE, _MINI_THREAD, _MINI_MODULE = 160 << 10, 12 << 10, 8 << 10
 _CODE = b" r-xp "
 """Stands in a line of ``maps`` for most modules, and rarely in any other."""
-_LOOKED_AT = 256
+_LOOKED_AT = 16
 """Blocks of ``maps`` that an estimate is made of, some 15,000 mappings: reading on would keep the target waiting."""
 
 
@@ -54,6 +55,7 @@ class LinuxCapture:
         self._kernel = kernel or Kernel()
         self._kernel.give_memory_back()
         self._sample: linux_facts.Sample | None = None
+        self._ahead: Ahead | None = None
 
     def target(self, pid: int, started: int | None = None, window: Window | None = None) -> Target:
         """See `tray.capture.Capture.target`; takes note of CPU times, for `write` to tell who is busy."""
@@ -62,22 +64,35 @@ class LinuxCapture:
         return found
 
     def estimate(self, target: Target, mode: Mode) -> int:
-        """See `tray.capture.Capture.estimate`; reads two small files of /proc, one of them twice for a full dump."""
+        """See `tray.capture.Capture.estimate`; reads two small files of /proc, one of them twice for a full dump.
+
+        Begins to ask for what `write` would have to wait for.
+        """
         try:
             status = self._kernel.text(f"/proc/{target.pid}/status")
-            modules = sum(block.count(_CODE) for block in self._maps(target))
+            mappings, modules = self._counted(target)
         except OSError as error:
             raise TargetGone(f"{target.name} ({target.pid}) ended.") from error
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         threads = int(fields.get("Threads", "1"))
         total = _MINI_BASE + threads * _MINI_THREAD + modules * _MINI_MODULE
         if Include.HEAP in mode.include:
+            if pays(mappings, _kilobytes(fields.get("VmRSS", "0"))):
+                self._ahead = Ahead(self._kernel, target, mappings)
             total += sum(
                 _kilobytes(fields.get(key, "0")) for key in ("RssAnon", "RssShmem", "VmSwap", "HugetlbPages")
             )
         if Include.MAPPED_FILES in mode.include:
             total += _filed(self._maps(target))
         return total
+
+    def _counted(self, target: Target) -> tuple[int, int]:
+        """How many mappings there are, and of these of modules' code."""
+        mappings = modules = 0
+        for block in self._maps(target):
+            mappings += block.count(b"\n")
+            modules += block.count(_CODE)
+        return mappings, modules
 
     def _maps(self, target: Target) -> Iterator[bytes]:
         return islice(self._kernel.blocks(f"/proc/{target.pid}/maps"), _LOOKED_AT)
@@ -100,6 +115,8 @@ class LinuxCapture:
         run = Run(self._kernel, target, mode, file, progress)
         run.sample, run.how, run.hung = self._sample, self._how, self._hung
         run.low_impact, run.written = self._low_impact, written
+        if self._ahead and self._ahead.target == target:
+            run.smaps = self._ahead.blocks()
         work = Apart(run.main, "capture")
         try:
             _join(work, run)

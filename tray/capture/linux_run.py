@@ -21,12 +21,10 @@ from tray.capture import (
     linux_facts,
     linux_files,
     linux_maps,
-    linux_mini,
     linux_notes,
     linux_plan,
     linux_shared,
     linux_target,
-    linux_triage,
     nothing,
 )
 from tray.capture.copy import Copy
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
 
     from tray.capture import Progress
     from tray.capture.linux_maps import Mapping
+    from tray.capture.linux_triage import Triage
     from tray.ffi.linux import Kernel
     from tray.formats.numbers import Runs
     from tray.model import Mode, Target, Thread
@@ -73,6 +72,7 @@ class Run:
         hung: Tells whether the target's window hangs, if the target itself does not.
         low_impact: Whether to give way to all else, once the target runs again.
         written: Called when all is in the file.
+        smaps: What the file of this name says, if it is read already.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class Run:
         self.hung: Callable[[], bool | None] | None = None
         self.low_impact = False
         self.written: Callable[[], object] = nothing
-        self.cancelled = False
-        self.frozen = False
+        self.smaps: Iterator[bytes] | None = None
+        self.cancelled = self.frozen = False
         self.moved = 0
         self.error: BaseException | None = None
         self.sample: linux_facts.Sample | None = None
@@ -101,7 +101,7 @@ class Run:
         self._ends: dict[int, tuple[str, int]] = {}
         self._layout = core_write.Layout(0, 0, 0, 0, 0)
         self._mapped = linux_maps.Mappings()
-        self._triage: linux_triage.Triage | None = None
+        self._triage: Triage | None = None
         self._told_of: dict[str, bytes] = {}
         self._area = b""
 
@@ -167,7 +167,7 @@ class Run:
         self.written()
         self.threads = linux_ends.told(self.kernel, self.threads, pid)
 
-    def _strip(self, triage: linux_triage.Triage) -> None:
+    def _strip(self, triage: Triage) -> None:
         """Take out of the file what strangers shall not see; the target runs already."""
         for start, end, offset in self._places():
             content = bytearray(end - start)
@@ -181,9 +181,13 @@ class Run:
         if Include.HEAP in self.mode.include:
             self.plan = linux_plan.large(self._mapped, self.mode.include, pages, files)
         elif Include.STACKS not in self.mode.include:
-            self._triage = linux_triage.Triage(threads, self._mapped, auxv, read)
+            from tray.capture.linux_triage import Triage
+
+            self._triage = Triage(threads, self._mapped, auxv, read)
             self.plan = linux_plan.small(self._mapped, self._triage.pages)
         else:
+            from tray.capture import linux_mini
+
             wanted = linux_mini.pages(threads, self._mapped, auxv, read, pages.own)
             self.plan = linux_plan.small(self._mapped, wanted)
         self._area = b"" if self._triage else self.freeze.area()
@@ -216,11 +220,15 @@ class Run:
     def _look_around(self, files: Files) -> None:
         """What a copy of memory needs and can be found out before the target is stopped: the map, flags, files."""
         if Include.HEAP in self.mode.include:
-            smaps = self.kernel.blocks(f"/proc/{self.target.pid}/smaps")
+            smaps = self.smaps or self.kernel.blocks(f"/proc/{self.target.pid}/smaps")
             self._mapped = linux_maps.flagged(self._meanwhile(smaps), self.spool)
             files.open(self._mapped.each(lambda kind: kind.inode and self._from_file(kind) and kind.module))
             files.open(self._mapped.each(lambda kind: kind.fileless))
             files.open(self._mapped.each(lambda kind: kind.inode and self._from_file(kind)))
+        elif Include.STACKS in self.mode.include:
+            from tray.capture import linux_mini  # noqa: F401 - not when the target stands still
+        else:
+            from tray.capture import linux_triage  # noqa: F401 - as above
 
     def _meanwhile(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """Blocks of a file that may be long; a target that does not answer is stopped before the end of it.

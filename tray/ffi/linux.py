@@ -185,8 +185,10 @@ Source: Linux ``include/linux/errno.h``.
 """
 
 
-_BLOCK = 1 << 15
-"""Bytes that are asked for at once of a large file of /proc; the kernel gives some 4,000."""
+_BLOCK, _PLACE = 1 << 16, 1 << 11
+"""Bytes that are asked for at once of a large file of /proc, and how many go to one place: see `Kernel.fill`."""
+_MOST_PLACES = 1024
+"""IOV_MAX."""
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 """<malloc.h>"""
 _LARGE = 128 << 10
@@ -411,13 +413,27 @@ class Kernel:
         return _content(path)
 
     def blocks(self, path: str) -> Iterator[builtins.bytes]:
-        """A large text file of /proc, in the blocks that the kernel gives, so that it never sits in memory whole."""
-        descriptor = self.open(path)
+        """A large text file of /proc, block by block, so that it never sits in memory whole."""
+        descriptor, block = self.open(path), memoryview(bytearray(_BLOCK))
         try:
-            while block := os.read(descriptor, _BLOCK):
-                yield block
+            while count := self.fill(descriptor, block):
+                yield block[:count].tobytes()
         finally:
             os.close(descriptor)
+
+    def fill(self, descriptor: int, block: memoryview) -> int:
+        """Read as much of a text file of /proc as there is room for; gives how many bytes, 0 at its end.
+
+        One read gives a page at most, so a large file takes hundreds of them. One read into many
+        places fills place after place, as long as each is full: the kernel writes no line before
+        there is room for it, so a place must be smaller than a page by more than the longest entry.
+
+        Source: Linux ``fs/read_write.c``, ``do_loop_readv_writev()``; ``fs/seq_file.c``, ``seq_read_iter()``.
+        """
+        if sys.platform == "win32":
+            raise OSError(errno.ENOSYS, "no readv")
+        places = [block[at : at + _PLACE] for at in range(0, len(block), _PLACE)]
+        return os.readv(descriptor, places[:_MOST_PLACES])
 
     def open(self, path: str) -> int:
         """A file descriptor for reading, closed on exec; of a folder too."""
