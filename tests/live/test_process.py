@@ -90,6 +90,33 @@ print(sorted({name.split(".")[0] for name in set(sys.modules) - before}))
     assert {"tray", "_datetime"} <= loaded
 
 
+UNUSED = {
+    "heapq", "tray.capture.linux_mini", "tray.capture.linux_triage", "tray.commands.orders", "tray.commands.parser",
+    "tray.formats.linkmap", "tray.reports.alike", "tray.reports.entered", "tray.reports.names", "tray.reports.own",
+    "tray.settings.read", "tray.store.look",
+}  # fmt: skip
+"""What other modes, other commands, or the stacks that are read later need."""
+
+
+@pytest.mark.linux
+def test_a_dump_loads_what_it_uses(tmp_path) -> None:
+    """A dump of memory, by somebody without a settings file, pays for no other."""
+    script = f"""
+import os, subprocess, sys
+os.environ["XDG_CONFIG_HOME"] = {str(tmp_path)!r}
+sleeper = subprocess.Popen(["sleep", "60"])
+from tray.cli import main
+code = main(["dump", str(sleeper.pid), "--mode", "heap", "--output", {str(tmp_path / "a.core")!r}, "--json"])
+sleeper.kill()
+sleeper.wait()
+print([code, *sys.modules])
+"""
+    code, *loaded = ast.literal_eval(run(script).splitlines()[-1])
+    assert code == 0
+    assert not UNUSED & set(loaded)
+    assert {"tray.flow", "tray.capture.linux_run"} <= set(loaded)
+
+
 def test_what_toasts_need_comes_with_the_first_toast() -> None:
     """It is a third of all that the tray imports; the icon and the hotkey do not wait for it."""
     script = "import sys, tray.app.tray, tray.app.spare, tray.desktop.windows; print(sorted(sys.modules))"

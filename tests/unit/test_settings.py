@@ -16,7 +16,7 @@ from tray import settings
 from tray.errors import BadSettings
 from tray.model import Retention
 from tray.modes import How
-from tray.settings import Settings, edit
+from tray.settings import Settings, edit, read
 from tray.settings.edit import default
 from tray.settings.read import line_of
 
@@ -26,7 +26,7 @@ FOLDER = Path.home() / "dumps"
 
 def parse(toml: str) -> Settings:
     """The settings in a text."""
-    return settings.parse(toml, FILE)
+    return read.parse(toml, FILE)
 
 
 def test_no_file_means_the_defaults(tmp_path):
@@ -57,7 +57,7 @@ def test_the_default_file_says_what_the_defaults_are(tmp_path):
     path = tmp_path / "new" / "settings.toml"
     edit.create(path)
     assert settings.load(path) == Settings()
-    assert settings.problems(path) == []
+    assert read.problems(path) == []
     for key in (
         "hotkey",
         "mode",
@@ -161,14 +161,14 @@ def test_what_is_unknown_is_a_warning(tmp_path, expected_warnings):
         "settings.toml, line 5: there is no setting 'sound'.",
         "settings.toml, line 4: there is no setting 'cont'; did you mean 'count'?",
     )
-    assert tuple(expected_warnings.messages) == found.warnings == tuple(settings.problems(path))
+    assert tuple(expected_warnings.messages) == found.warnings == tuple(read.problems(path))
 
 
 def test_a_mistake_is_a_problem_too(tmp_path):
     """For doctor: one list, whatever is wrong."""
     path = tmp_path / "settings.toml"
     path.write_text("mode = 5")
-    assert len(settings.problems(path)) == 1
+    assert len(read.problems(path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -306,3 +306,10 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     with pytest.raises(BadSettings, match="cannot be written") as caught:
         edit.create(tmp_path / "file" / "settings.toml")
     assert "See that you may write" in caught.value.hint
+
+
+def test_what_cannot_be_looked_for_is_no_missing_file(tmp_path: Path):
+    """Only where there is none the defaults are right."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadSettings, match="cannot be read"):
+        settings.load(tmp_path / "file" / "settings.toml")

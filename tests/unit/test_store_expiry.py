@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.model import Dump, Retention, Target, Trigger
-from tray.store import expired
+from tray.store.expiry import expired
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -69,10 +69,11 @@ def _program() -> Health:
 def _settings() -> tuple[Settings, Health]:
     """The settings, or the defaults if they have a mistake; and whether they have one."""
     from tray import settings
+    from tray.settings import read
 
     path = settings.path()
     try:
-        wanted = settings.parse(settings.text(path), path)
+        wanted = read.parse(read.text(path), path)
     except BadSettings as error:
         return settings.Settings(), Health("settings", False, str(error), error.hint)
     if wanted.warnings:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from _thread import interrupt_main
-from contextlib import suppress
 
 from tray.commands import UNTOLD
-from tray.commands.orders import CANCEL, Orders, Ping
-from tray.errors import BadSettings, BadUsage, Cancelled, Stalled, TrayError
+from tray.errors import BadSettings, BadUsage, Cancelled, Stalled
 from tray.lean import TYPE_CHECKING, UTC, datetime, loading, logger
 from tray.model import Retention, Trigger, Window
 from tray.modes import MODES, How
@@ -21,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from tray.capture import Capture
     from tray.commands.lent import Lent
+    from tray.commands.orders import Orders, Ping
     from tray.interrupts import Held
     from tray.model import Dump, Target
     from tray.settings import Settings
@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadUsage("Say which process to dump: a PID, a name, or --foreground.")
     if arguments.request and arguments.as_administrator:
         from tray.commands import elevated
+        from tray.commands.orders import Orders
 
         return elevated.go_between(Orders())
     if arguments.request:
@@ -134,6 +135,8 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
         pipes: Where to join them, for a worker that may do more than who asks.
         only: The pid and start time that such a one may be asked for.
     """
+    from tray.commands.orders import CANCEL, Orders
+
     orders, lender = Orders(), None
     _end_after_the_tray()
     if pipes:
@@ -175,10 +178,26 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
 
 
 def _prepare() -> None:
-    """Import all that a dump takes, and open what the system's back end needs, before anybody waits for it."""
+    """Import all that any dump takes, and open what the system's back end needs, before anybody waits for it."""
     with loading():
-        from tray import flow, interrupts, store
+        from tray import interrupts
         from tray.capture import capture
+        from tray.store import expiry
+
+        parts = [interrupts, expiry]
+        if sys.platform == "linux":
+            from tray.capture import linux_mini, linux_triage
+
+            parts += [linux_mini, linux_triage]
+        here = capture().format
+        _load()
+    log.debug("ready for %s: %s", here, [part.__name__ for part in parts])
+
+
+def _load() -> None:
+    """Import what a dump takes besides the back end."""
+    with loading():
+        from tray import flow, store
         from tray.commands import progress
 
         if sys.platform == "win32":
@@ -186,8 +205,7 @@ def _prepare() -> None:
             from tray.reports import windows_waits
 
             log.debug("and %s, %s", minidump.__name__, windows_waits.__name__)
-        here = capture().format
-    log.debug("ready for %s: %s", here, [part.__name__ for part in (flow, interrupts, store, progress)])
+    log.debug("loaded: %s", [part.__name__ for part in (flow, store, progress)])
 
 
 def _take(
@@ -199,25 +217,16 @@ def _take(
     orders: Orders | None = None,
 ) -> int:
     """Take one dump and tell about it; gives the exit code. Once it is whole, Ctrl+C comes too late."""
-    _prepare()
-    from tray import flow
-    from tray.capture import capture
-    from tray.commands.progress import Reporter
     from tray.interrupts import Held
-    from tray.store import Store
 
     taken = datetime.now(UTC)
     output, packing = request.get("output"), _packing(request.get("compress") or wanted.compress)
-    ping = Ping(orders) if orders and request.get("pinged") else None
+    ping = _ping(orders) if orders and request.get("pinged") else None
     with Held() as held:
         with held.interruptible():
-            store = _store(request, wanted, orders)
             mode = _mode(request.get("mode") or wanted.mode)
             request["mode"] = mode.name
-            how, gentle = request.get("capture") or wanted.capture, request.get("low_impact")
-            handles, gentle = request.get("handles", True), bool(gentle or wanted.low_impact)
-            hung = ping.hung if ping else None
-            here = capture(How(how), handles=handles, low_impact=gentle, hung=hung)
+            here = _back_end(request, wanted, ping)
             target = here.target(request["pid"], request["started"], _window(request.get("window")))
             if sys.platform == "win32":
                 from tray.commands import handover
@@ -225,8 +234,14 @@ def _take(
                 if (code := handover.narrow(request, target, orders, as_json=as_json)) is not None:
                     return code
             need = here.estimate(target, mode)
+            _load()  # only now: meanwhile the system tells what it is slow to tell
+            store = _store(request, wanted, orders)
             if as_json:
                 say(_started(target, mode.name, need))
+        from tray import flow
+        from tray.commands.progress import Reporter
+        from tray.store import Store
+
         try:
             with Reporter(target.name, as_json=as_json) as reporter:
                 dump = flow.dump(
@@ -243,6 +258,26 @@ def _take(
         if isinstance(store, Store):  # else who lent the files does it
             _done(dump, store, request, held, as_json=as_json)
     return 0
+
+
+def _ping(orders: Orders) -> Ping:
+    from tray.commands.orders import Ping
+
+    return Ping(orders)
+
+
+def _back_end(request: dict[str, Any], wanted: Settings, ping: Ping | None) -> Capture:
+    """What reads the target, as the request or else the settings want it."""
+    how, gentle = request.get("capture") or wanted.capture, request.get("low_impact") or wanted.low_impact
+    with loading():
+        from tray.capture import capture
+
+        return capture(
+            How(how),
+            handles=request.get("handles", True),
+            low_impact=bool(gentle),
+            hung=ping.hung if ping else None,
+        )
 
 
 def _store(request: dict[str, Any], wanted: Settings, orders: Orders | None) -> Store | Lent:
@@ -269,8 +304,10 @@ def _done(dump: Dump, store: Store, request: dict[str, Any], held: Held, *, as_j
     if as_json:
         say(dumped(dump, removed))
     else:
-        _tell(dump, removed, request.get("output"))
-        _explain(dump, held)
+        from tray.commands import talk
+
+        talk.tell(dump, removed, request.get("output"))
+        talk.explain(dump, held)
 
 
 def _mode(name: str) -> Any:  # noqa: ANN401 - a Mode; spelt so that the worker need not import more
@@ -313,67 +350,3 @@ def say(event: Mapping[str, Any]) -> None:
 
     sys.stdout.writelines(streamed.pieces({"schema": SCHEMA, **event}))
     sys.stdout.flush()
-
-
-def _tell(dump: Dump, removed: list[Path], output: str | None) -> None:
-    """The path on standard output, for a script; the talk on standard error, for a person."""
-    with suppress(OSError):  # nobody need listen
-        _talk(dump, removed, output)
-    try:
-        print(dump.path, flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        cause = f"The dump is whole, but its path could not be printed: {error.strerror}."
-        raise TrayError(cause, hint=f"It is {dump.path}") from error
-
-
-def _talk(dump: Dump, removed: list[Path], output: str | None) -> None:
-    """What a person wants to know at once."""
-    from tray.packed import SUFFIX
-    from tray.printable import printable
-    from tray.sizes import shown
-
-    gaps = f", {len(dump.gaps)} gaps" if len(dump.gaps) > 1 else ", 1 gap" if dump.gaps else ""
-    print(
-        f"Dumped {printable(dump.target.name)} ({dump.target.pid}): {shown(dump.allocated)}, {dump.mode}; "
-        f"it stood still for {dump.frozen:.3f} s{gaps}.",
-        file=sys.stderr,
-    )
-    for gap in dump.gaps[:5]:
-        print(f"  missing: {printable(gap.what)}: {gap.why}", file=sys.stderr)
-    if removed:
-        print(f"  {len(removed)} old dump(s) removed, as the settings say.", file=sys.stderr)
-    if output and dump.path.name == Path(output).name + SUFFIX:
-        print(f"  It is packed, so {SUFFIX} was added to its name.", file=sys.stderr)
-    if dump.verdict:
-        print(f"  {_sentence(dump)}", file=sys.stderr)
-
-
-def _sentence(dump: Dump) -> str:
-    """Why it hangs, as far as that is known at once."""
-    from tray.printable import printable
-
-    return printable(f"{dump.verdict.sentence}.") if dump.verdict else ""
-
-
-def _explain(dump: Dump, held: Held) -> None:
-    """Say in which functions it hangs, and where the report is; neither an error nor Ctrl+C costs more than that."""
-    from tray import flow
-    from tray.printable import printable
-
-    try:
-        with held.interruptible():
-            report, text = flow.explain(dump.path)
-        from tray.commands import explain
-
-        lines = [line for line in explain.told(report)[:1] if line != _sentence(dump)]
-        lines.append(f"Report: {text}")
-    except KeyboardInterrupt:
-        lines = ["There is no report, for you stopped it; 'hangshot explain' makes one."]
-    except (TrayError, OSError) as error:
-        hint = error.hint if isinstance(error, TrayError) else ""
-        lines = [f"There is no report: {error}", *([hint] if hint else [])]
-    with suppress(OSError):
-        for line in lines:
-            print(f"  {printable(line, bytes_too=True)}", file=sys.stderr)

@@ -9,7 +9,7 @@ from tray import reports
 from tray.errors import BadDump
 from tray.formats import core
 from tray.lean import TYPE_CHECKING, NamedTuple, logger
-from tray.reports import entered, verdict, waits
+from tray.reports import verdict, waits
 from tray.verdicts import Verdict, Wait, WaitKind
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def look(report: Report) -> tuple[Verdict, tuple[Wait, ...]] | None:
     """The verdict, from the sidecar if that has one, and the waits; None for a dump that does not tell."""
-    from tray.reports import own
+    from tray.reports import entered, own
 
     dump = report.dump
     told = {thread.tid: thread for thread in dump.threads} if dump else {}

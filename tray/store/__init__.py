@@ -10,8 +10,7 @@ from tray.lean import TYPE_CHECKING, UTC, datetime, logger, replace
 from tray.packed import base
 from tray.paths import Path
 from tray.store import folder as folders
-from tray.store import look, names, sidecar
-from tray.store.expiry import expired
+from tray.store import names, sidecar
 from tray.store.partial import Partial, allocated, claim
 from tray.store.sidecar import as_json, from_json
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from tray.model import Dump, Mode, Retention, Target
 
-__all__ = ["Partial", "Store", "as_json", "described", "expired", "from_json"]
+__all__ = ["Partial", "Store", "as_json", "described", "from_json"]
 
 log = logger(__name__)
 
@@ -46,6 +45,8 @@ class Store:
 
     def health(self) -> tuple[bool, str, str]:
         """Whether dumps can be written in private, in a sentence, and what to do if not; changes nothing."""
+        from tray.store import look
+
         return look.health(self.folder)
 
     def make(self) -> None:
@@ -126,9 +127,11 @@ class Store:
 
         A renamed dump is never one of them: whoever names a dump wants to keep it.
         """
+        from tray.store import expiry
+
         found = _files(self.folder)
         dumps = [_named(entry, found) for name, entry in found.items() if _suffix(name) in names.FORMATS]
-        return expired(_newest_first(dumps), self.retention, now or datetime.now(UTC))
+        return expiry.expired(_newest_first(dumps), self.retention, now or datetime.now(UTC))
 
     def prune(self, now: datetime | None = None) -> list[Path]:
         """Remove what has expired, with all that lies beside it; gives the dumps removed."""
