@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -266,6 +267,20 @@ def as_nobody(place, act):
         for path, mode in modes.items():
             path.chmod(stat.S_IMODE(mode))
     return None
+
+
+@as_root
+def test_a_folder_made_through_sudo_belongs_to_the_caller(monkeypatch):
+    """Else the dump in it would be his, and out of his reach; where he may not make one, root does."""
+    monkeypatch.setenv("SUDO_UID", str(NOBODY))
+    with tempfile.TemporaryDirectory() as outer:
+        for rights, output, owner in ((0o777, "a/b", NOBODY), (0o755, "c", 0)):
+            Path(outer).chmod(rights)
+            with Store(Path("/none"), Retention()).begin(*WHAT, need=0, output=f"{outer}/{output}/"):
+                pass
+            made = [folder for folder in Path(outer, output).parents if folder.is_relative_to(outer)][:-1]
+            assert {folder.stat().st_uid for folder in (*made, Path(outer, output))} == {owner}
+        assert os.geteuid() == os.getegid() == 0
 
 
 @as_root

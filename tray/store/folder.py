@@ -106,6 +106,36 @@ def owner(uid: int) -> str:
         return f"user {uid}"
 
 
+def caller() -> tuple[int, int] | None:
+    """User and group of whoever called us through sudo or pkexec: the dump is theirs, not root's."""
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return None
+    import pwd
+
+    number = os.environ.get("SUDO_UID") or os.environ.get("PKEXEC_UID") or ""
+    try:
+        return int(number), pwd.getpwuid(int(number)).pw_gid
+    except (ValueError, KeyError):
+        return None
+
+
+@contextmanager
+def _as_caller() -> Iterator[None]:
+    """Be whoever called us for a moment: what is made is his, and no link of his leads us where he may not go."""
+    who = caller()
+    if sys.platform == "win32" or who is None:
+        yield
+        return
+    user, group = who
+    os.setegid(group)
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
 def _only_dumps(folder: Path) -> bool:
     """Whether nothing lies in the folder but what we named."""
     with os.scandir(folder) as entries:
@@ -153,9 +183,13 @@ def chosen(output: str | Path, suffix: str) -> tuple[Path, Path | None]:
 
 
 def _make_chosen(folder: Path) -> None:
-    """Make the folder that ``--output`` names, private like ours, unless it is there."""
+    """Make the folder that ``--output`` names, private like ours, unless it is there; through sudo the caller's."""
     try:
-        _make(folder)
+        try:
+            with _as_caller():
+                _make(folder)
+        except PermissionError:  # where only root may
+            _make(folder)
     except FileExistsError:
         raise StoreUnusable(f"{folder} is a file, not a folder.", hint="Give another --output.") from None
     except OSError as error:

@@ -12,7 +12,7 @@ from tray.lean import TYPE_CHECKING
 from tray.packed import base
 from tray.patience import patiently
 from tray.store import names, sidecar
-from tray.store.folder import FULL, lock, sync, trouble
+from tray.store.folder import FULL, caller, lock, sync, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -301,22 +301,9 @@ def _create(path: Path) -> BinaryIO:
     descriptor = os.open(path, flags, 0o600)
     if sys.platform != "win32":
         os.fchmod(descriptor, 0o600)
-        if caller := _caller():
-            os.fchown(descriptor, *caller)
+        if who := caller():
+            os.fchown(descriptor, *who)
     return os.fdopen(descriptor, "w+b", buffering=0)
-
-
-def _caller() -> tuple[int, int] | None:
-    """User and group of whoever called us through sudo or pkexec: the dump is theirs, not root's."""
-    if sys.platform == "win32" or os.geteuid() != 0:
-        return None
-    import pwd
-
-    number = os.environ.get("SUDO_UID") or os.environ.get("PKEXEC_UID") or ""
-    try:
-        return int(number), pwd.getpwuid(int(number)).pw_gid
-    except (ValueError, KeyError):
-        return None
 
 
 def _hold(file: BinaryIO) -> bool:
