@@ -243,7 +243,9 @@ class FakeSystem(System):
             ask(d.ThreadCallback, ThreadId=tid)
         content = synth_minidump.build(
             synth_minidump.Process.usual(
-                pid=pid, threads=dict.fromkeys(self.listed[pid].threads, synth_minidump.context())
+                pid=pid,
+                threads=dict.fromkeys(self.listed[pid].threads, synth_minidump.context()),
+                pdb=r"C:\Users\zaphod\src\app.pdb",
             )
         )
         if own:

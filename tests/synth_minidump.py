@@ -82,6 +82,8 @@ class Process:
     """Of threads."""
     handles: dict[int, tuple[object, ...]] = field(default_factory=dict)
     """Handle → kind, name, then kind and content of each object information."""
+    pdb: str = "app.pdb"
+    """Of each module, as the linker wrote its path."""
     full: bool = False
     """Whether memory is in the 64-bit list, at the file's end."""
 
@@ -187,7 +189,7 @@ def _modules(writer: _Writer, process: Process) -> bytes:
     rows = b""
     for path, (base, size, *time) in process.modules.items():
         name = writer.text(path)
-        record = b"RSDS" + GUID + struct.pack("<I", 2) + b"app.pdb\0"
+        record = b"RSDS" + GUID + struct.pack("<I", 2) + process.pdb.encode() + b"\0"
         debug = len(record), writer.add(record)
         rows += struct.pack("<QIIII52xII24x", base, size, 0, *(time or [0]), name, *debug)
     return struct.pack("<I", len(process.modules)) + rows

@@ -194,6 +194,15 @@ def test_a_dump_for_strangers_has_no_title(system: FakeSystem, dump):
     assert "Report" not in system.comments[0]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_dump_for_strangers_does_not_say_who_built_it(dump, mode: str):
+    """The linker writes the whole path of its PDB, by whose name alone servers and debuggers find it."""
+    dump(mode)
+    assert (b"zaphod" in dump.path.read_bytes()) == (mode != "triage")
+    with minidump.read(dump.path) as found:
+        assert {path.rpartition("\\")[2] for _, path in found.pdbs()} == {"app.pdb"}
+
+
 def test_every_question_is_answered_with_true(system: FakeSystem, dump):
     """FALSE would leave threads and modules out."""
     dump("full")

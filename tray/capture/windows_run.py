@@ -163,6 +163,10 @@ class Run:
         self._asked = replace(asked, stopped=clone is None)
         self._states = windows_threads.states(self.system, self.target.pid)
         answers = self._written(process, clone, ladder, total)
+        if Include.STACKS not in self.mode.include:
+            from tray.formats import minidump
+
+            minidump.forget_folders(self.file)
         self._tell(answers, ladder, clone)
 
     def _without_handles(self, rights: int) -> str:

@@ -257,6 +257,18 @@ def verify(file: BinaryIO, threads: int) -> None:
         raise BadDump(f"{missing} bytes of memory are missing at its end.")
 
 
+def forget_folders(file: BinaryIO) -> None:
+    """Leave no more than the name of each module's PDB: the linker wrote the folder of whoever built it, too."""
+    streams = _Streams(file)
+    for row in _module_rows(streams):
+        record = streams.at(row[6], min(row[5], _DEBUG.size + _LONGEST_TEXT))
+        path = record[_DEBUG.size :].partition(b"\0")[0]
+        if record.startswith(b"RSDS") and path:
+            name = path.replace(b"\\", b"/").rpartition(b"/")[2]
+            file.seek(row[6] + _DEBUG.size)
+            file.write(name.ljust(len(path), b"\0"))
+
+
 def _architecture(streams: _Streams) -> int:
     """The processor of the dump, one of those that are read."""
     content = streams.stream(SYSTEM)
