@@ -29,6 +29,8 @@ NOTED = frozenset({DONT_DUMP, DEVICE, RAW_PAGES, NOT_INHERITED, WIPED, POOLED, "
 huge pages (hugetlbfs), and userfaultfd's three."""
 
 Words = frozenset[str]
+Row = tuple[int, int, int, int, int]
+"""Start, end, offset, and the numbers of kind and file."""
 _NONE: Words = frozenset()
 
 
@@ -228,8 +230,8 @@ class Mappings(Made[Mapping]):
                 seen[file] = True
                 yield self[place]
 
-    def rows(self, test: Callable[[Mapping], Any]) -> Iterator[tuple[int, int, int, int, int]]:
-        """Start, end, offset, and the numbers of kind and file, of each of those whose kinds pass a test."""
+    def rows(self, test: Callable[[Mapping], Any]) -> Iterator[Row]:
+        """As `where`, but their numbers, without an object for each."""
         passes = [bool(test(kind)) for kind in self.kinds]
         columns = zip(self.edges.pairs(), self._offsets, self.numbers, self._files, strict=True)
         return (
@@ -248,8 +250,7 @@ class Mappings(Made[Mapping]):
 
     def span(self, place: int) -> tuple[int, int]:
         """Start and end of the one at this place."""
-        start, end = self.edges[2 * place : 2 * place + 2]
-        return start, end
+        return self.edges.pair(place)
 
     def without(self, places: Container[int]) -> Mappings:
         """All but those at these places."""
@@ -274,21 +275,16 @@ class Mappings(Made[Mapping]):
 
     def made(self, index: int) -> Mapping:
         """One of them; see `Made`."""
-        kind, offset = self.kinds[self.numbers[index]], self._offsets[index]
-        start, end = self.span(range(len(self))[index])
-        device, inode, path = self._names.file(self._files[index])
-        return Mapping(
-            start,
-            end,
-            kind.access,
-            offset,
-            device,
-            inode,
-            path,
-            kind.deleted,
-            kind.flags,
-            kind.module,
-        )
+        index = range(len(self))[index]
+        row = *self.span(index), self._offsets[index], self.numbers[index], self._files[index]
+        return self.of(row)
+
+    def of(self, row: Row) -> Mapping:
+        """The one that a row of `rows` is about."""
+        start, end, offset, number, file = row
+        kind, (device, inode, path) = self.kinds[number], self._names.file(file)
+        more = kind.deleted, kind.flags, kind.module
+        return Mapping(start, end, kind.access, offset, device, inode, path, *more)
 
 
 def listed(

@@ -98,7 +98,7 @@ class Names:
         return frozenset(number for number, found in enumerate(self.hashes) if found == wanted)
 
     def _text(self, number: int) -> tuple[bytes, bytes, bytes]:
-        device, inode, path = self._spool.content(*self._places[2 * number : 2 * number + 2]).split(b" ", 2)
+        device, inode, path = self._spool.content(*self._places.pair(number)).split(b" ", 2)
         return device, inode, path.removesuffix(_DELETED)
 
     def __len__(self) -> int:

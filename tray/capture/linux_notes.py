@@ -13,7 +13,7 @@ from tray.model import Region
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tray.capture.linux_maps import Mapping, Mappings
+    from tray.capture.linux_maps import Mapping, Mappings, Row
     from tray.model import Snapshot, Thread
 
 _AT_ONCE = 64 << 10
@@ -52,7 +52,7 @@ class FileMappings(FileList):
         for file, alike in groupby(row[-1] for row in self._rows()):
             yield from repeat(self._mappings.path(file), sum(1 for _ in alike))
 
-    def _rows(self) -> Iterator[tuple[int, int, int, int, int]]:
+    def _rows(self) -> Iterator[Row]:
         for first in (True, False):
             yield from (row for row in self._mappings.rows(_of_file) if (row[-1] in self._firsts) is first)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import array
-from itertools import groupby
+from collections import deque
+from itertools import groupby, islice
 
 from tray.capture.gaps import Gaps
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
@@ -112,15 +113,20 @@ def large(
     ways = [_way(kind, include) if of(kind) else None for kind in mappings.kinds]
     if not any(ways):
         return plan
-    first = 0
+    first, rows = 0, mappings.rows(lambda kind: True)  # noqa: ARG005 - all
     for way, alike in groupby(map(ways.__getitem__, mappings.numbers)):
         last = first + sum(1 for _ in alike)
+        some = islice(rows, last - first)
         if way is _anonymous:
             for place in range(first, last, _AT_ONCE):
                 _anonymous(plan, mappings, place, min(place + _AT_ONCE, last), pages)
+        elif way is _said:
+            for start, end, _, number, _ in some:
+                plan.memory.add(start, end - start, 0, mappings.kinds[number].access[:3])
         elif way:
-            for place in range(first, last):
-                way(plan, mappings[place], pages, files)
+            for row in some:
+                way(plan, mappings.of(row), pages, files)
+        deque(some, 0)  # those that were passed over
         first = last
     return plan
 

@@ -156,6 +156,14 @@ class Runs(Numbers):
         if len(self.held) >= self._most:
             self.settle()
 
+    def pair(self, place: int) -> tuple[int, int]:
+        """Start and end of the one at a place, counted from 0."""
+        inside = 2 * place - self._aside
+        if inside >= 0:
+            return self.held[inside], self.held[inside + 1]
+        block, inside = self._block(2 * place // BLOCK), 2 * place % BLOCK
+        return block[inside], block[inside + 1]
+
     @property
     def size(self) -> int:
         """How many bytes they have together."""
