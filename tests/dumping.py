@@ -68,9 +68,9 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "tray", *map(str, words)]
 
 
-def dump_command(pid: int, mode: str, output: Path, how: str = "stop") -> list[str]:
-    """The command that dumps a process; ``how`` it reads memory."""
-    return command("dump", pid, "--mode", mode, "--capture", how, "--output", output, "--json")
+def dump_command(pid: int, mode: str, output: Path, how: str = "stop", *more: str) -> list[str]:
+    """The command that dumps a process; ``how`` it reads memory, and ``more`` words."""
+    return command("dump", pid, "--mode", mode, "--capture", how, "--output", output, "--json", *more)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -112,9 +112,9 @@ def dump(pid: int, mode: str, folder: Path, how: str = "stop") -> Outcome:
     return outcome(start(dump_command(pid, mode, output, how), folder))
 
 
-def dump_measured(pid: int, mode: str, folder: Path, how: str = "stop") -> tuple[Outcome, int]:
-    """Dump a process, and the peak of resident memory that took, in bytes."""
+def dump_measured(pid: int, mode: str, folder: Path, how: str = "stop", *more: str) -> tuple[Outcome, int]:
+    """Dump a process, and the peak of resident memory that took, in bytes; ``more`` words for the command."""
     peak = folder / "peak"
     words = [sys.executable, "-I", "-S", "-c", MEASURED, str(peak)]
-    result = outcome(start([*words, *dump_command(pid, mode, folder / f"{mode}.core", how)], folder))
+    result = outcome(start([*words, *dump_command(pid, mode, folder / f"{mode}.core", how, *more)], folder))
     return result, int(peak.read_text())
