@@ -34,6 +34,8 @@ FRESH = 12.0
 STARTS = 5
 BIG = ("--heavy", "2048", "--idlers", "9")
 WHAT = "2 GiB, 10 threads"
+MANY = ("--mappings", "60000")
+"""Nearly as many as a process may have on most systems (vm.max_map_count)."""
 
 
 @contextmanager
@@ -157,6 +159,20 @@ def table(rounds: int, quiet: float) -> Iterator[str]:
             yield f"| wake-ups of tray and waiting worker in {quiet:.0f} quiet seconds | {count} | 1 |"
             sizes = ", ".join(f"{cost(one).memory / 2**20:.1f}" for one in (pid, waiting))
             yield f"| memory of the tray, and of the waiting worker, MiB | {sizes} | 1 |"
+        yield from _mapped(screen, rounds)
+
+
+def _mapped(screen: Screen, rounds: int) -> Iterator[str]:
+    """The freeze of a program of which there is much to find out: a heap dump asks what each mapping is."""
+    settings = Path(os.environ["XDG_CONFIG_HOME"]) / "hangshot/settings.toml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('mode = "heap"\n')
+    with tray(screen) as (_, dumps, _):
+        window, keyboard = screen.show("--title", "Atlas", *MANY), Keyboard(screen)
+        for what in ("a window that answers", "one that hangs"):
+            stood, _ = presses(keyboard, window.pid, dumps, rounds // 2)
+            yield f"| 60,000 mappings, heap: key press → {what} frozen, ms | {_milliseconds(stood)} | {len(stood)} |"
+            os.kill(window.pid, signal.SIGSTOP)
 
 
 def _start(screen: Screen) -> float:

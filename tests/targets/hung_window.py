@@ -3,11 +3,14 @@
 Prints ``ready PID`` when the window is shown. Options: ``--title TEXT``,
 ``--mute`` to promise no answers to pings, ``--type dock|desktop``,
 ``--machine NAME`` for WM_CLIENT_MACHINE, ``--name NAME`` for the process,
-``--color NUMBER``, ``--heavy MIB`` of memory of its own, ``--idlers NUMBER`` of
-further threads. Closed politely, it ends.
+``--color NUMBER``, ``--heavy MIB`` of memory of its own, ``--mappings NUMBER`` of
+further mappings of a page each, ``--idlers NUMBER`` of further threads. Closed
+politely, it ends.
 """
 
 import argparse
+import ctypes
+import mmap
 import os
 import socket
 import threading
@@ -27,9 +30,23 @@ def options() -> argparse.Namespace:
     parser.add_argument("--machine", default=socket.gethostname())
     parser.add_argument("--name", default="hung_window")
     parser.add_argument("--heavy", type=int, default=0, metavar="MIB")
+    parser.add_argument("--mappings", type=int, default=0)
     parser.add_argument("--idlers", type=int, default=0)
     parser.add_argument("--color", type=int, default=0x336699)
     return parser.parse_args()
+
+
+def divided(count: int) -> mmap.mmap:
+    """Memory in so many mappings: pages that may be written, and pages that may not, in turn."""
+    memory = mmap.mmap(-1, max(count, 1) * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    start, system = ctypes.addressof(ctypes.c_char.from_buffer(memory)), ctypes.CDLL(None)
+    for page in range(0, count, 2):
+        memory[page * mmap.PAGESIZE] = 1
+        where = ctypes.c_void_p(start + page * mmap.PAGESIZE)
+        assert system.mprotect(where, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ) == 0, (
+            "vm.max_map_count?"
+        )
+    return memory
 
 
 def create(display: Display, wanted: argparse.Namespace):
@@ -67,6 +84,7 @@ def main() -> None:
     for _ in range(wanted.idlers):
         threading.Thread(target=threading.Event().wait, daemon=True).start()
     ballast = [os.urandom(1 << 20) * 16 for _ in range(wanted.heavy // 16)]
+    _pages = divided(wanted.mappings)
     Path("/proc/self/comm").write_text(wanted.name)
     display = Display()
     window = create(display, wanted)
