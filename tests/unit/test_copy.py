@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.capture import copy
-from tray.capture.copy import CHUNK, PAGE, Copy, jobs
+from tray.capture.copy import CACHED, CHUNK, PAGE, Copy, jobs
 from tray.errors import Cancelled, TargetGone
 from tray.formats.numbers import Runs
 from tray.model import Gap
@@ -178,6 +178,15 @@ def test_old_bytes_in_the_buffer_do_not_count():
     copied(Source(content), output, len(content))
     assert output.bytes == content
     assert max(end for _, end in output.written) == CHUNK
+
+
+@pytest.mark.parametrize(("size", "piece"), [(8 << 20, CACHED), (8 << 20 | PAGE, CHUNK)])
+def test_a_little_is_copied_by_small_pieces(size: int, piece: int):
+    """They are still in the processor's cache when they are written; of much, large ones are better for the disk."""
+    output = Output(size)
+    copied(Source(b"x" * size), output, size)
+    assert max(end - start for start, end in output.written) == piece
+    assert output.bytes == b"x" * size
 
 
 def test_short_reads_are_continued():
