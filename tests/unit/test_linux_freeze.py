@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -10,6 +11,7 @@ import synth
 from tray.capture import linux_freeze, linux_rewind
 from tray.capture.linux_freeze import Freeze
 from tray.capture.linux_vectors import Vectors
+from tray.errors import AccessDenied
 from tray.ffi import linux as ffi
 
 SIGUSR1, SIGSTOP = 10, 19
@@ -214,3 +216,31 @@ def test_threads_are_counted_and_told_by_the_kernel():
     kernel, own = ffi.Kernel(), os.getpid()
     assert kernel.thread_count(own) == len(kernel.threads(own))
     assert kernel.record(f"/proc/{own}/comm") == kernel.text(f"/proc/{own}/comm")
+
+
+class Traced(Threads):
+    """A process that another program has begun to trace since it was looked at; with it, it may have ended again."""
+
+    tracer = 4711
+
+    def seize(self, tid: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    def text(self, path: str) -> str:
+        return {
+            "/proc/70/stat": "70 (app) S 1",
+            "/proc/70/status": f"Name:\tapp\nTracerPid:\t{self.tracer}\n",
+            "/proc/4711/comm": "gdb\n",
+        }[path]
+
+
+@pytest.mark.parametrize(
+    ("tracer", "said"), [(4711, r"is being debugged by gdb \(4711\)"), (0, "not let this user stop")]
+)
+def test_one_that_is_traced_since_it_was_looked_at(tmp_path, monkeypatch, tracer: int, said: str):
+    """Two dumps of one app at a time: the second is told who is in its way, not that it lacks a right."""
+    monkeypatch.setattr(linux_freeze.linux_target, "_FAREWELL", 0.0)
+    kernel = Traced(t70="S 0 0")
+    kernel.tracer = tracer
+    with (tmp_path / "vectors").open("w+b") as file, pytest.raises(AccessDenied, match=said):
+        Freeze(kernel, 70, Vectors(file.fileno())).stop()

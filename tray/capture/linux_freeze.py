@@ -11,7 +11,7 @@ import time
 from operator import attrgetter
 
 from tray.capture import linux_rewind, linux_stuck, linux_target
-from tray.errors import AccessDenied, CaptureFailed, TargetGone
+from tray.errors import CaptureFailed, TargetGone
 from tray.ffi import linux as ffi
 from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Thread
@@ -311,9 +311,7 @@ class Freeze:
         if linux_target.ending(self.kernel, self.pid):
             raise TargetGone(f"Process {self.pid} ended before it could be dumped.")
         if refused and refused.errno in (errno.EPERM, errno.EACCES):
-            raise AccessDenied(
-                f"The system does not let this user stop process {self.pid}.", hint="See 'hangshot doctor'."
-            )
+            raise linux_target.unstoppable(self.kernel, self.pid)
         if refused:
             raise CaptureFailed(f"Process {self.pid} could not be stopped: {refused.strerror}.")
         raise CaptureFailed(f"No thread of process {self.pid} could be stopped.")

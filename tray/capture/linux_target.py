@@ -199,16 +199,33 @@ def _headless(who: str, pid: int) -> NoTarget:
 
 def _check_traced(kernel: Kernel, found: Target, status: dict[str, str]) -> None:
     """Only one program can trace another."""
-    tracer = int(status.get("TracerPid", "0"))
+    if tracer := int(status.get("TracerPid", "0")):
+        raise _traced(kernel, f"{found.name} ({found.pid})", tracer)
+
+
+def _traced(kernel: Kernel, who: str, tracer: int) -> AccessDenied:
+    try:
+        name = kernel.text(f"/proc/{tracer}/comm").rstrip("\n")
+    except OSError:
+        name = "a program"
+    return AccessDenied(
+        f"{who} is being debugged by {name} ({tracer}) already.",
+        hint="Detach that debugger, or have it write the dump: 'generate-core-file' in gdb.",
+    )
+
+
+def unstoppable(kernel: Kernel, pid: int) -> AccessDenied:
+    """The error for a process that may not be stopped, though it could be looked into a moment ago."""
+    try:
+        tracer = int(_status(kernel, pid).get("TracerPid", "0"))
+    except TargetGone:
+        tracer = 0
     if tracer:
-        try:
-            name = kernel.text(f"/proc/{tracer}/comm").rstrip("\n")
-        except OSError:
-            name = "a program"
-        raise AccessDenied(
-            f"{found.name} ({found.pid}) is being debugged by {name} ({tracer}) already.",
-            hint="Detach that debugger, or have it write the dump: 'generate-core-file' in gdb.",
-        )
+        return _traced(kernel, f"Process {pid}", tracer)
+    return AccessDenied(
+        f"The system does not let this user stop process {pid}.",
+        hint="If another program has just dumped or debugged it, try again; else see 'hangshot doctor'.",
+    )
 
 
 def _check_access(found: Target, status: dict[str, str]) -> None:
