@@ -13,7 +13,7 @@ from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
     import array
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings
@@ -52,7 +52,7 @@ def find(kernel: Kernel, mappings: Mappings, files: Files, pages: Pages) -> Foun
         if descriptor is None or left < 0:
             continue
         changed = pages.own(mapping)  # pages of the program's own, as where a debugger has set a breakpoint
-        for piece, address in _places(kernel, mapping, descriptor):
+        for piece, address in _places(kernel, mapping, descriptor, found):
             if piece not in found and not _overlaps(changed, address, address + len(piece)):
                 found[piece] = address, mapping
                 if len(found) == len(_PIECES):
@@ -76,18 +76,19 @@ def _overlaps(runs: array.array[int], start: int, end: int) -> bool:
     return any(first < end and start < last for first, last in zip(runs[::2], runs[1::2], strict=True))
 
 
-def _places(kernel: Kernel, mapping: Mapping, descriptor: int) -> Iterator[tuple[bytes, int]]:
-    """Each piece that is in a mapping's file, and its address."""
-    longest = max(map(len, _PIECES)) - 1
-    before, buffer = b"", bytearray(_CHUNK)
+def _places(
+    kernel: Kernel, mapping: Mapping, descriptor: int, found: Container[bytes]
+) -> Iterator[tuple[bytes, int]]:
+    """Each piece that is in a mapping's file, and its address; none that has been ``found`` by then."""
+    before = max(map(len, _PIECES)) - 1  # bytes that stay from one chunk to the next, in front of it
+    buffer, begin = bytearray(before + _CHUNK), before
     size = min(mapping.size, os.fstat(descriptor).st_size - mapping.offset)
     for start in range(0, size, _CHUNK):
-        view = memoryview(buffer)[: min(_CHUNK, size - start)]
-        count = kernel.read_file(descriptor, view, mapping.offset + start)
-        content = before + buffer[:count]
-        for piece in _PIECES:
-            at = content.find(piece)
+        view = memoryview(buffer)[before : before + min(_CHUNK, size - start)]
+        end = before + kernel.read_file(descriptor, view, mapping.offset + start)
+        for piece in (one for one in _PIECES if one not in found):
+            at = buffer.find(piece, begin, end)
             while at >= 0:
-                yield piece, mapping.start + start - len(before) + at
-                at = content.find(piece, at + 1)
-        before = bytes(content[-longest:])
+                yield piece, mapping.start + start - before + at
+                at = buffer.find(piece, at + 1, end) if piece not in found else -1
+        buffer[:before], begin = buffer[end - before : end], 0
