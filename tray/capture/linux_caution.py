@@ -115,12 +115,14 @@ def _processes(kernel: Kernel, pid: int) -> str:
 def _groups(kernel: Kernel, pid: int, need: int) -> str:
     """Whether its control groups have room for two more processes and for this much memory."""
     for folder in _folders(kernel.text(f"/proc/{pid}/cgroup")):
-        most, now = _figure(kernel, folder, "pids.max"), _figure(kernel, folder, "pids.current")
-        if most < _UNLIMITED and most < now + _SPARE_PROCESSES:
+        most = _figure(kernel, folder, "pids.max")
+        if most < _UNLIMITED and most < _figure(kernel, folder, "pids.current") + _SPARE_PROCESSES:
             return "the limit of processes in its control group is near"
         limit = min(_figure(kernel, folder, name) for name in _MEMORY_LIMITS)
-        used = min(_figure(kernel, folder, name) for name in _MEMORY_IN_USE)
-        if limit < _UNLIMITED and limit < used + need:
+        if (
+            limit < _UNLIMITED
+            and limit < min(_figure(kernel, folder, name) for name in _MEMORY_IN_USE) + need
+        ):
             return "the memory limit of its control group is near"
     return ""
 
