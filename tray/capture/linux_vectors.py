@@ -25,8 +25,8 @@ class Vectors:
 
     def __init__(self, beside: int) -> None:
         self._spool = Spool(beside, held=0)
-        self._held = bytearray(_HELD)  # of which only what is used takes room
-        self._used = self._written = 0
+        self._held = bytearray()
+        self._written = 0
 
     def keep(self, content: bytes) -> Piece:
         """Keep these; what this gives finds them again.
@@ -37,11 +37,10 @@ class Vectors:
         kept = size = len(content)
         while content.endswith(_ZEROS, 0, kept):  # by blocks: every thread stands still meanwhile
             kept -= len(_ZEROS)
-        if self._used + kept > _HELD:
+        if len(self._held) + kept > _HELD:
             self._flush()
-        begin = self._used
-        self._used = end = begin + kept
-        self._held[begin:end] = content[:kept]
+        begin = len(self._held)
+        self._held += content[:kept]
         return self._written + begin, kept, size
 
     def content(self, piece: Piece) -> bytes:
@@ -58,5 +57,6 @@ class Vectors:
 
     def _flush(self) -> None:
         with memoryview(self._held) as held:
-            self._spool.keep(held[: self._used])
-        self._written, self._used = self._spool.size, 0
+            self._spool.keep(held)
+        self._held.clear()
+        self._written = self._spool.size
