@@ -8,6 +8,7 @@ import json
 import random
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,11 @@ import judges
 import pytest
 from programs import status
 
+from tray.capture.linux import LinuxCapture
+from tray.ffi.linux import Kernel
 from tray.formats import core as reader
+from tray.modes import MODES as KINDS
+from tray.modes import How
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,6 +274,37 @@ def test_a_crowd_in_little_memory(target, tmp_path: Path, how: str) -> None:
         assert {thread.floating[24:28] for thread in file.snapshot.threads} == {b"\x80\x1f\0\0"}
     ends = [header.offset + header.stored for header in judges.headers(outcome.core)]
     assert outcome.core.stat().st_size == max(ends)  # nothing is left of where they were laid aside
+
+
+class Noting(Kernel):
+    """Takes note of when the memory map is read and threads are stopped; may tell half of the map at first."""
+
+    def __init__(self, *, stale: bool) -> None:
+        super().__init__()
+        self.stale = stale
+        self.asked: list[str] = []
+
+    def blocks(self, path):
+        self.asked.append(path.rpartition("/")[2])
+        for block in super().blocks(path):
+            yield block[: block.rindex(b"\n", 0, len(block) // 2) + 1] if self.stale else block
+        self.stale = False
+
+    def interrupt(self, tid: int) -> None:
+        self.asked += ["stop"] * (self.asked[-1:] != ["stop"])
+        super().interrupt(tid)
+
+
+@pytest.mark.parametrize("stale", [False, True])
+@pytest.mark.parametrize("mode", ["mini", "heap"])
+def test_the_map_is_read_before_the_stop(target, mode: str, *, stale: bool) -> None:
+    """While the app stands still it is only seen to be the same, or read anew if it is not."""
+    kernel, found = Noting(stale=stale), "smaps" if mode == "heap" else "maps"
+    capture = LinuxCapture(How.STOP, kernel)
+    with tempfile.TemporaryFile() as file:
+        capture.write(capture.target(target("threads").pid), KINDS[mode], file, lambda done, total: False)
+    anew = ["maps"] * stale + ["smaps"] * (stale and mode == "heap")
+    assert kernel.asked == [found, "stop", "maps", *anew]
 
 
 def test_mini_is_small(target, tmp_path: Path) -> None:

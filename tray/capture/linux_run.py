@@ -172,7 +172,7 @@ class Run:
         for start, end, offset in self._places():
             content = bytearray(end - start)
             self.kernel.read_file(self.file.fileno(), memoryview(content), offset)
-            self._write(memoryview(triage.strip(start, bytes(content))), offset)
+            self.output.write(memoryview(triage.strip(start, bytes(content))), offset)
 
     def _copy_target(self, memory: int, pages: Pages, files: Files) -> None:
         """Copy the memory of the target, which stands still, behind the room for the head, which can wait."""
@@ -225,7 +225,9 @@ class Run:
             files.open(self._mapped.each(lambda kind: kind.inode and self._from_file(kind) and kind.module))
             files.open(self._mapped.each(lambda kind: kind.fileless))
             files.open(self._mapped.each(lambda kind: kind.inode and self._from_file(kind)))
-        elif Include.STACKS in self.mode.include:
+            return
+        self._mapped = linux_maps.listed(self._meanwhile(self._maps()), self.spool)
+        if Include.STACKS in self.mode.include:
             from tray.capture import linux_mini  # noqa: F401 - not when the target stands still
         else:
             from tray.capture import linux_triage  # noqa: F401 - as above
@@ -294,15 +296,15 @@ class Run:
 
     def _mappings(self) -> linux_maps.Mappings:
         """The memory map of the stopped target; it is read anew only if it has changed since."""
-        maps = f"/proc/{self.target.pid}/maps"
-        if Include.HEAP not in self.mode.include:
-            return linux_maps.listed(self.kernel.blocks(maps), self.spool)
-        if linux_maps.fingerprint(self.kernel.blocks(maps)) == self._mapped.fingerprint:
+        if linux_maps.fingerprint(self._maps()) == self._mapped.fingerprint:
             return self._mapped
-        now = linux_maps.listed(self.kernel.blocks(maps), self.spool, self._mapped.flags_at)
-        if now.edges == self._mapped.edges:
+        now = linux_maps.listed(self._maps(), self.spool, self._mapped.flags_at)
+        if Include.HEAP not in self.mode.include or now.edges == self._mapped.edges:
             return now
         return linux_maps.flagged(self.kernel.blocks(f"/proc/{self.target.pid}/smaps"), self.spool)
+
+    def _maps(self) -> Iterator[bytes]:
+        return self.kernel.blocks(f"/proc/{self.target.pid}/maps")
 
     def _snapshot(self) -> Snapshot:
         """Everything about the target but its memory."""
@@ -336,14 +338,14 @@ class Run:
     def _write_head(self, snapshot: Snapshot) -> None:
         """Write notes and headers."""
         snapshot = self._triage.told(snapshot) if self._triage else snapshot
-        notes = linux_notes.write(snapshot, self._vectors, self._write)
+        notes = linux_notes.write(snapshot, self._vectors, self.output.write)
         self.freeze.vectors.forget()
         if not self._layout.size:
             self._lay_out(notes)
         for position, content in core_write.headers(self.plan.memory, replace(self._layout, notes=notes)):
             view, at = memoryview(content), position
             while view:
-                count = self._write(view, at)
+                count = self.output.write(view, at)
                 view, at = view[count:], at + count
 
     def _vectors(self, thread: Thread) -> tuple[bytes, bytes]:
@@ -358,14 +360,11 @@ class Run:
             return floating, b""
         return floating, extended
 
-    def _write(self, view: memoryview, place: int) -> int:
-        return self.output.write(view, place)
-
     def _copy(self, runs: Runs, read: Callable[[memoryview, int], int]) -> None:
         """Copy runs of the target's address space to their places in the file."""
         if not runs:
             return
-        copy = Copy(read, self._write, self._told, self.plan.size, done=self.moved, name=self._name)
+        copy = Copy(read, self.output.write, self._told, self.plan.size, done=self.moved, name=self._name)
         try:
             copy.run(runs, self._places())
         finally:
