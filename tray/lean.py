@@ -60,12 +60,14 @@ def unswept() -> Iterator[None]:
 @contextmanager
 def loading() -> Iterator[None]:
     """Load modules within this: they stay, so nobody looks through them for garbage, neither now nor later."""
+    collects = gc.isenabled()
+    gc.disable()
     try:
-        with unswept():
-            yield
+        yield
     finally:
-        if gc.isenabled():
-            gc.freeze()
+        if collects:
+            gc.freeze()  # first: else all of it would be looked through as soon as that is turned on again
+            gc.enable()
 
 
 def logger(name: str) -> Logger:

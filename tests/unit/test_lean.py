@@ -132,6 +132,23 @@ def test_the_real_library_knows_our_dataclasses():
     assert lean.replace(value, two="y").more == [2]
 
 
+def test_nobody_looks_for_garbage_at_the_end_of_loading():
+    """Not even as the search for garbage is turned on again, for which there is more than reason enough."""
+    searches = []
+    gc.callbacks.append(note := lambda phase, _: searches.append(phase))
+    try:
+        gc.collect(0)
+        assert searches
+        searches.clear()
+        with lean.loading():
+            loaded = [[] for _ in range(5000)]
+        assert searches == []
+    finally:
+        gc.callbacks.remove(note)
+        gc.unfreeze()
+    assert len(loaded) == 5000
+
+
 def test_a_named_tuple_is_as_the_real_one():
     """Fields, defaults, methods and text are the same."""
 
