@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from tray.errors import BadDump
-from tray.formats.file_note import FileNote, Stored
+from tray.formats.file_note import FileList, FileNote, Places, Stored
 from tray.model import Region
 
 MANY = 10_000
@@ -42,6 +42,35 @@ def test_many_files_take_little_room():
         assert tracemalloc.get_traced_memory()[1] < SMALL
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("many", [1, 5, 700], ids=["all held", "some held", "one held"])
+def test_the_file_at_an_address(monkeypatch, many: int):
+    """Is found in each sorted part of the list, however few beginnings are held; between files there is none."""
+    rows = [
+        (7000, 7010, 0, b"/app"),
+        *((10 * n, 10 * n + 8, n, b"/file %d" % (n // 4)) for n in range(1, 600)),
+    ]
+    monkeypatch.setattr("tray.formats.file_note._SAMPLED", len(rows) // many + 1)
+    for files in (FileNote(note(*rows)), FileList([*FileNote(note(*rows))])):
+        places = Places(files)
+        for row in rows:
+            for address in row[0], row[1] - 1:
+                assert places.at(address) == Region(row[0], row[1], "", 16 * row[2], row[3].decode())
+            assert places.at(row[1]) is None
+        assert places.at(5) is None
+        assert [one.start for one in places.down(35)] == [30, 20, 10]
+        assert [one.path for one in places.down(7005)] == ["/app"]
+    assert Places(FileNote()).at(5) is None
+
+
+def test_names_of_any_length():
+    """Also such as begin in one step of what is read and end in another; the last may have no end."""
+    rows = [(n, n + 1, 0, b"/" + b"x" * (n * 37 % 5000)) for n in range(200)]
+    files = FileNote(note(*rows)[:-1])
+    assert [one.path.encode() for one in files] == [row[3] for row in rows]
+    assert files[150].path.encode() == rows[150][3]
+    assert FileNote(note(*rows)[:-6000])[-1].end < 200
 
 
 def test_holes_are_no_list_of_files():

@@ -23,6 +23,12 @@ _MOST = 4_000_000
 """Mapped files that are read; a file of holes may promise ten times as many at no cost of its own."""
 _STEP = 16 << 10
 """Bytes that are read at a time."""
+_AT_ONCE = 512
+"""Files of which it is read together where they begin."""
+_SAMPLED = 8192
+"""Files of which it is held where they begin."""
+_PARTS = 64
+"""The executable's files stand before all others; further parts are of a list that nobody has sorted."""
 
 
 class FileList(Made[Region]):
@@ -41,6 +47,10 @@ class FileList(Made[Region]):
     def made(self, index: int) -> Region:
         """One of them; see `Made`."""
         return self._regions[index]
+
+    def starts(self, first: int, last: int) -> array.array[int]:
+        """Where those from a place up to another begin."""
+        return array.array("Q", (self.made(place).start for place in range(first, last)))
 
     def spans(self) -> Iterator[tuple[int, int, int]]:
         """Start, end and offset in bytes of each."""
@@ -130,6 +140,11 @@ class FileNote(FileList):
             end = block.find(b"\0", end + 1)
         return found
 
+    def starts(self, first: int, last: int) -> array.array[int]:
+        """See `FileList`; without the names."""
+        rows = self._note.part(_HEAD.size + _SPAN.size * first, _SPAN.size * (last - first))
+        return array.array("Q", rows)[::3]
+
     def __len__(self) -> int:
         return min(self._most, self._before[-1] + 1) if self._most else 0
 
@@ -150,3 +165,46 @@ class FileNote(FileList):
 
     def __repr__(self) -> str:
         return f"FileNote({list(self)!r})"
+
+
+class Places:
+    """Which mapped file is at an address.
+
+    Where a few thousand of them begin is held, and of what lies between those the list itself is asked.
+    """
+
+    def __init__(self, files: FileList) -> None:
+        self._files = files
+        self._step = len(files) // _SAMPLED + 1
+        self._parts: list[tuple[int, int, array.array[int]]] = []
+        """Of each part of the list that is sorted, its first place, its last, and where some of it begin."""
+        first, before, sample = 0, 0, array.array("Q")
+        for place, start in enumerate(self._starts()):
+            if start < before and len(self._parts) < _PARTS:
+                self._parts.append((first, place, sample))
+                first, sample = place, array.array("Q")
+            if not (place - first) % self._step:
+                sample.append(start)
+            before = start
+        self._parts.append((first, len(files), sample))
+
+    def at(self, address: int) -> Region | None:
+        """The one at an address."""
+        return next(self.down(address), None)
+
+    def down(self, address: int) -> Iterator[Region]:
+        """The one at an address, and those that stand before it in the list, the nearest first."""
+        for first, last, sample in self._parts:
+            if index := bisect.bisect_right(sample, address):
+                place = first + (index - 1) * self._step
+                if self._step > 1:
+                    starts = self._files.starts(place, min(place + self._step, last))
+                    place += bisect.bisect_right(starts, address) - 1
+                if address < self._files[place].end:
+                    yield from map(self._files.made, range(place, first - 1, -1))
+                    return
+
+    def _starts(self) -> Iterator[int]:
+        count = len(self._files)
+        for first in range(0, count, _AT_ONCE):
+            yield from self._files.starts(first, min(first + _AT_ONCE, count))

@@ -8,12 +8,12 @@ Source: x86-64 psABI; glibc ``sysdeps/unix/sysv/linux/x86_64/syscall.S``; musl `
 
 from __future__ import annotations
 
-import array
-import bisect
 import struct
+from itertools import islice
 
 from tray.ffi import linux as ffi
 from tray.formats import elf
+from tray.formats.file_note import FileList, Places
 from tray.lean import TYPE_CHECKING, pattern
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Reader = Callable[[int, int], bytes]
 
+_NEAR = 64
+"""Mappings within which a file begins that one of them is of."""
 _LIBRARY = pattern(r"(libc|libpthread|ld|ld-musl)[-.].*")
 
 
@@ -36,11 +38,10 @@ class Code:
 
     def __init__(self, mappings: Sequence[Region], memory: Reader) -> None:
         self._read = memory
-        self._files = mappings
-        starts = array.array("Q", (one.start for one in mappings))
-        self._order = array.array("I", sorted(range(len(starts)), key=starts.__getitem__))
-        self._starts = array.array("Q", (starts[index] for index in self._order))
-        self._linked = any(_is_library(one.path) for one in mappings)
+        files = mappings if isinstance(mappings, FileList) else FileList(mappings)
+        self._places = Places(files)
+        # The libraries were there before all else, and so stand behind it.
+        self._linked = any(_is_library(one.path) for one in reversed(files))
         self._heads: dict[str, bytes] = {}
 
     def is_foreign(self, registers: Sequence[int]) -> bool:
@@ -68,33 +69,28 @@ class Code:
 
     def file(self, address: int) -> str | None:
         """The file mapped there."""
-        found = self._mapping(address)
+        found = self._places.at(address)
         return found.path if found else None
-
-    def _mapping(self, address: int) -> Region | None:
-        place = bisect.bisect_right(self._starts, address) - 1
-        found = self._files[self._order[place]] if place >= 0 else None
-        return found if found and address < found.end else None
 
     def _is_code_of_another(self, address: int, file: str) -> bool:
         """Whether a file other than this one has code there; also where the dump lacks that file's head."""
-        found = self._mapping(address)
+        found = self._places.at(address)
         if found is None or found.path == file:
             return False
-        programs = list(elf.own_programs(self._head(found.path)))
+        programs = list(elf.own_programs(self._head(found)))
         return not programs or any(
             one.offset - ffi.PAGE < found.offset < one.offset + one.filesz
             for one in programs
             if one.type == elf.PT_LOAD and one.flags & elf.PF_X
         )
 
-    def _head(self, path: str) -> bytes:
+    def _head(self, file: Region) -> bytes:
         """The first page of a file, as it is mapped."""
-        if path not in self._heads:
-            files = map(self._files.__getitem__, self._order)
-            first = next((one.start for one in files if one.path == path and not one.offset), 0)
-            self._heads[path] = self._read(first, ffi.PAGE) if first else b""
-        return self._heads[path]
+        if file.path not in self._heads:
+            near = islice(self._places.down(file.start), _NEAR)
+            first = next((one.start for one in near if one.path == file.path and not one.offset), 0)
+            self._heads[file.path] = self._read(first, ffi.PAGE) if first else b""
+        return self._heads[file.path]
 
     def _is_c(self, block: int) -> bool:
         """Whether a thread block points at itself, as glibc's and musl's do; also where the dump lacks it."""
