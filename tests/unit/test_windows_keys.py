@@ -46,6 +46,13 @@ def test_every_named_key_has_a_number():
     assert set(KEYS) == set(hotkey.KEYS)
 
 
+@pytest.mark.parametrize("text", ["del+alt+ctrl", "win+L"])
+def test_what_windows_keeps_for_itself(text: str):
+    """It would be taken without complaint, and never come."""
+    with pytest.raises(BadHotkey, match="for itself"):
+        on(text)
+
+
 def test_reserved():
     """F12 alone belongs to debuggers."""
     assert on("f12").reserved

@@ -63,6 +63,12 @@ DEAF = 60_000
 _NO_KEY = 0xFF
 _TICKS = 1 << 32
 
+_KEPT = ("ctrl+alt+delete", "windows+l")
+"""What no program is told of: the secure attention sequence, and what locks the screen.
+
+Source: learn.microsoft.com, "Initializing Winlogon".
+"""
+
 _SHIFTS = {1: user32.MOD_SHIFT, 2: user32.MOD_CONTROL, 4: user32.MOD_ALT}
 _HELD = ((user32.VK_CONTROL, "ctrl"), (user32.VK_MENU, "alt"), (user32.VK_SHIFT, "shift"))
 _WINDOWS = (user32.VK_LWIN, user32.VK_RWIN)
@@ -92,8 +98,10 @@ def chord(hotkey: Hotkey, typed_by: Callable[[str], int]) -> Chord:
         typed_by: ``VkKeyScanW``: which key types a character, and what is held with it.
 
     Raises:
-        BadHotkey: No key types that character.
+        BadHotkey: No key types that character, or Windows tells nobody of it.
     """
+    if str(hotkey) in _KEPT:
+        raise BadHotkey(f"Windows keeps {hotkey.label} for itself: no program hears it.")
     held = sum(MODIFIERS[name] for name in hotkey.modifiers)
     if hotkey.key in KEYS:
         return Chord(KEYS[hotkey.key], held)
