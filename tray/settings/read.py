@@ -59,7 +59,7 @@ def text(path: Path) -> str:
         return content.decode("utf-8-sig")  # Notepad puts a mark in front
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _mistake(path, line, "this is not UTF-8 text") from error
+        raise _mistake(path, line, "this is not UTF-8 text; save it with that encoding") from error
 
 
 def parse(toml: str, path: Path) -> Settings:
