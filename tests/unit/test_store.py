@@ -521,6 +521,14 @@ def test_output_that_cannot_be_is_said(store, tmp_path, output, cause):
     assert caught.value.hint
 
 
+@pytest.mark.linux  # Windows says of such a path that it is not there
+@pytest.mark.parametrize("output", ["a" * 5000, "a" * 5000 + "/b.core"])
+def test_output_that_nobody_may_look_at_is_said(store, tmp_path, output):
+    """As of another user's folder; here the name is too long."""
+    with pytest.raises(StoreUnusable, match="cannot be written: File name too long"):
+        begin(store, output=tmp_path / output)
+
+
 def test_output_that_names_nothing_is_said(store):
     """As of a variable that a script forgot to set: not every folder wants a dump."""
     with pytest.raises(StoreUnusable, match="names nothing") as caught:

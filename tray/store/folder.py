@@ -165,11 +165,20 @@ def chosen(output: str | Path, suffix: str) -> tuple[Path, Path | None]:
     if not text:  # as of a variable that nobody set
         raise StoreUnusable("--output names nothing.", hint="Give a folder or a file; '.' is where you are.")
     path = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links
-    if text.endswith(("/", os.sep)) or path.is_dir():
-        _make_chosen(path)
-        return path, None
-    if not path.parent.is_dir():
-        raise StoreUnusable(f"There is no folder {path.parent}.", hint="Make it, or give another --output.")
+    try:
+        if text.endswith(("/", os.sep)) or path.is_dir():
+            _make_chosen(path)
+            return path, None
+        if not path.parent.is_dir():
+            raise StoreUnusable(
+                f"There is no folder {path.parent}.", hint="Make it, or give another --output."
+            )
+    except OSError as error:  # a folder above it lets nobody look
+        raise trouble(path, error) from error
+    if unfit := names.unfit(path.name):
+        raise StoreUnusable(
+            f"Windows has no files with {unfit} in their names.", hint="Give another --output."
+        )
     packs = suffix.endswith(names.PACKED)
     if path.suffix == names.PACKED and not packs:
         raise StoreUnusable(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from tray import packed
 from tray.lean import TYPE_CHECKING, UTC, dataclass, datetime, pattern
 
@@ -31,6 +33,15 @@ _SAFE = _LOWER | _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ._-")
 _UNSAFE = pattern(r"[^A-Za-z0-9._-]+")
 _TIME = "%Y%m%d-%H%M%S"
 _LONGEST_PID, _LONGEST_COPY = 20, 6
+
+
+_UNFIT = frozenset('<>:"|?*')
+"""What no file's name has on Windows; with a colon the file would be hidden within another one."""
+
+
+def unfit(name: str, system: str = sys.platform) -> str:
+    """The first sign of a file's name that this system cannot have; empty if there is none."""
+    return next((sign for sign in name if sign in _UNFIT), "") if system == "win32" else ""
 
 
 @dataclass(frozen=True, slots=True)
