@@ -2,13 +2,16 @@
 
 import sys
 
-from tray import cli
+from tray import compiled
 
 __all__ = ["main"]
 
 
 def main() -> int:
     """Run the tray or a command; gives the exit code if the process has not ended with it."""
+    compiled.prefer()
+    from tray import cli
+
     code = cli.main()
     if len(sys.argv) > 1 and sys.platform != "win32":
         cli.leave(code)

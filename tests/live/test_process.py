@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
 
@@ -115,6 +117,32 @@ print([code, *sys.modules])
     assert code == 0
     assert not UNUSED & set(loaded)
     assert {"tray.flow", "tray.capture.linux_run"} <= set(loaded)
+
+
+@pytest.mark.linux
+def test_our_modules_are_found_with_few_questions(tmp_path) -> None:
+    """In a program as users have it; what is edited there counts all the same."""
+    shutil.copytree(ROOT / "tray", tmp_path / "tray", ignore=shutil.ignore_patterns("__pycache__"))
+    ours = ("PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE")
+    clean = {key: value for key, value in os.environ.items() if key not in ours}
+    script = (
+        "import atexit, os, sys; sys.argv[1:] = ['--version']; from tray.__main__ import main; "
+        "atexit.register(lambda: print(*(type(sys.modules[f'tray.{name}'].__loader__).__name__ "
+        "for name in ('cli', 'printable')), flush=True)); main()"
+    )
+
+    def loaders() -> list[str]:
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout.split()[-2:]
+
+    assert loaders() == ["SourceFileLoader", "SourceFileLoader"]  # which compiles them
+    assert loaders() == ["_Loader", "_Loader"]
+    with (tmp_path / "tray/printable.py").open("a") as file:
+        file.write("\n")
+    assert loaders() == ["_Loader", "SourceFileLoader"]
 
 
 def test_what_toasts_need_comes_with_the_first_toast() -> None:

@@ -21,7 +21,7 @@ RANKS = (
     {"formats", "ffi", "modes", "interrupts", "packed", "patience", "program"},
     {"model", "errors"},
     {"frames", "printable", "sizes", "verdicts"},
-    {"paths"},
+    {"paths", "compiled"},
     {"lean"},
 )
 """Entry, middle, parts, tools, nouns, what those and what all build on: each may import from those after it."""
