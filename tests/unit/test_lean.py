@@ -134,8 +134,9 @@ def test_the_real_library_knows_our_dataclasses():
 
 def test_nobody_looks_for_garbage_at_the_end_of_loading():
     """Not even as the search for garbage is turned on again, for which there is more than reason enough."""
-    searches = []
+    searches, before = [], gc.get_threshold()
     gc.callbacks.append(note := lambda phase, _: searches.append(phase))
+    gc.set_threshold(700)
     try:
         gc.collect(0)
         assert searches
@@ -144,6 +145,7 @@ def test_nobody_looks_for_garbage_at_the_end_of_loading():
             loaded = [[] for _ in range(5000)]
         assert searches == []
     finally:
+        gc.set_threshold(*before)
         gc.callbacks.remove(note)
         gc.unfreeze()
     assert len(loaded) == 5000
