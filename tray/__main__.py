@@ -3,6 +3,7 @@
 import sys
 
 from tray import compiled
+from tray.lean import loading
 
 __all__ = ["main"]
 
@@ -10,8 +11,8 @@ __all__ = ["main"]
 def main() -> int:
     """Run the tray or a command; gives the exit code if the process has not ended with it."""
     compiled.prefer()
-    from tray import cli
-
+    with loading():
+        from tray import cli
     code = cli.main()
     if len(sys.argv) > 1 and sys.platform != "win32":
         cli.leave(code)

@@ -92,6 +92,20 @@ print(sorted({name.split(".")[0] for name in set(sys.modules) - before}))
     assert {"tray", "_datetime"} <= loaded
 
 
+def test_nobody_looks_for_garbage_as_the_program_is_loaded() -> None:
+    """There is none, and whoever waits for a dump waits for it."""
+    script = """
+import gc, sys
+import tray.compiled, tray.lean
+gc.collect()
+gc.callbacks.append(lambda phase, _: print("looked"))
+from tray.__main__ import main
+sys.argv = ["hangshot", "--version"]
+main()
+"""
+    assert run(script).startswith("hangshot ")
+
+
 UNUSED = {
     "heapq", "tray.capture.linux_mini", "tray.capture.linux_triage", "tray.commands.orders", "tray.commands.parser",
     "tray.formats.linkmap", "tray.reports.alike", "tray.reports.entered", "tray.reports.names", "tray.reports.own",
