@@ -216,6 +216,14 @@ def test_stopped() -> None:
     assert said.sentence == (
         "Stopped: main was stopped by a signal, as Ctrl+Z sends one (for 70 s); 'kill -CONT 70' lets it go on"
     )
+    for place in ("do_freezer_trap", "get_signal"):
+        frozen = judged(in_call(MAIN, 34), told=(Thread(MAIN, state="S", waits_in=place),))
+        assert (frozen.kind, frozen.sentence[:38]) == (
+            VerdictKind.STOPPED,
+            "Stopped: main was frozen with its cont",
+        )
+    frozen = judged(in_call(MAIN, 34), stuck=(Thread(MAIN, "main", "D", "__refrigerator"),))
+    assert frozen.kind is VerdictKind.STOPPED
     ring = wants(MAIN, 0), wants(A, 1)
     assert judged(*ring, owners=(A, MAIN), told=(still,)).kind is VerdictKind.DEADLOCK
     assert judged(in_call(MAIN, 34), told=(replace(still, state="t"),)).kind is VerdictKind.IDLE

@@ -22,6 +22,11 @@ _WORTH_TELLING = 3.0
 _LASTING = (VerdictKind.DEADLOCK, VerdictKind.BLOCKED, VerdictKind.OUTSIDE, VerdictKind.WAITING)
 _STOPPED = "T"
 """State of a thread whose process was stopped by a signal, not by a tracer. Source: proc_pid_status(5)."""
+_FROZEN = ("do_freezer_trap", "get_signal", "__refrigerator")
+"""Where threads of a frozen control group sleep; the first is often part of the second.
+
+Source: Linux ``kernel/signal.c``, ``kernel/freezer.c``.
+"""
 _OUTSIDE = (WaitKind.FILE, WaitKind.PROCESS, WaitKind.KERNEL)
 _LOCKS = (WaitKind.MUTEX, WaitKind.RWLOCK, WaitKind.STREAM, WaitKind.MESSAGE)
 _INSIDE = (*_LOCKS, WaitKind.CONDITION, WaitKind.SEMAPHORE, WaitKind.FUTEX)
@@ -210,14 +215,16 @@ def _at_each(case: _Case, cycle: Sequence[Wait]) -> str:
 
 def _stopped(case: _Case) -> Verdict | None:
     """All of it was stopped from outside: what its threads waited for does not matter until it goes on."""
-    main = case.told.get(case.threads[0].tid) if case.threads else None
-    if main is None or main.state != _STOPPED:
+    tid = case.threads[0].tid if case.threads else 0
+    main = next((thread for thread in case.stuck if thread.tid == tid), case.told.get(tid))
+    if main and main.state == _STOPPED:
+        does, advice = "was stopped by a signal, as Ctrl+Z sends one", f"; 'kill -CONT {tid}' lets it go on"
+    elif main and main.waits_in in _FROZEN:
+        does, advice = "was frozen with its control group, as 'docker pause' and 'systemctl freeze' do", ""
+    else:
         return None
-    does = "was stopped by a signal, as Ctrl+Z sends one"
-    wait = Wait(main.tid, case.name(main.tid), WaitKind.KERNEL, does)
-    sentence = (
-        f"Stopped: {wait.name} {does}{_lasted([main.tid], case.told)}; 'kill -CONT {main.tid}' lets it go on"
-    )
+    wait = Wait(tid, case.name(tid), WaitKind.KERNEL, does)
+    sentence = f"Stopped: {wait.name} {does}{_lasted([tid], case.told)}{advice}"
     return Verdict(VerdictKind.STOPPED, sentence, True, (wait,))
 
 
