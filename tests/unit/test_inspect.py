@@ -43,6 +43,17 @@ def test_a_page_in_a_file(core: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert place.read_bytes().startswith(page.MARK)
 
 
+def test_a_mistake_in_the_settings_keeps_nobody_from_a_report(
+    core: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told, and the dump that was named is read."""
+    (tmp_path / "settings.toml").write_text("mode = 7\n")
+    assert inspect(core, "--text") == 0
+    said = capsys.readouterr()
+    assert "settings.toml, line 1" in said.err
+    assert said.out
+
+
 def test_a_page_beside_the_dump(
     core: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

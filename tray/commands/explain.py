@@ -34,11 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
         BadDump: It cannot be read.
         StoreUnusable: The report cannot be written.
     """
-    from tray import flow, settings
+    from tray import flow
+    from tray.commands import dump
     from tray.commands.inspect import whole
     from tray.store import Store
 
-    wanted = settings.load(settings.path())
+    wanted = dump.wanted()
     path = Store(wanted.folder, wanted.retention).find(arguments.dump)
     report, text = flow.explain(path)
     if arguments.json:

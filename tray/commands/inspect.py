@@ -49,13 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
         BadDump: It cannot be read.
         NotWritten: The page cannot be written.
     """
-    from tray import reports, settings
+    from tray import reports
+    from tray.commands import dump
     from tray.reports import reader, redact
     from tray.store import Store, described
 
     if arguments.text and arguments.html is not None:
         raise BadUsage("--text and --html are two different reports; ask for one of them.")
-    wanted = settings.load(settings.path())
+    wanted = dump.wanted()
     path = Store(wanted.folder, wanted.retention).find(arguments.dump)
     report = reports.make(path, described(path), reader.READERS)
     hide = redact.words(report, _user(report.snapshot.uid)) if arguments.redact else None

@@ -35,10 +35,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show it; where there is no display, print where it is."""
-    from tray import settings
+    from tray.commands import dump
     from tray.store import Store
 
-    wanted = settings.load(settings.path())
+    wanted = dump.wanted()
     store = Store(wanted.folder, wanted.retention)
     if arguments.debugger:
         from tray.commands import debugger
