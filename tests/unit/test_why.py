@@ -80,6 +80,12 @@ def reading(contents: list[bytes]):
     return memory
 
 
+def judge(snapshot, memory, threads, stuck=()) -> Verdict:
+    """Why this process hangs: its waits, and what they come to."""
+    told = {thread.tid: thread for thread in threads}
+    return verdict.verdict(waits.find(snapshot, memory, told), snapshot.threads, told, stuck)
+
+
 def judged(
     *threads: Thread,
     owners: tuple[int, ...] = (),
@@ -92,7 +98,7 @@ def judged(
     called = dict(zip((MAIN, A, B, C), ("main", "a", "b", "c"), strict=True))
     facts = {one.tid: Thread(one.tid, called[one.tid]) for one in threads}
     facts.update({one.tid: replace(one, name=called[one.tid]) for one in told})
-    return verdict.judge(snapshot, reading(contents), tuple(facts.values()), stuck)
+    return judge(snapshot, reading(contents), tuple(facts.values()), stuck)
 
 
 def paused(tid: int = MAIN) -> Thread:
@@ -233,7 +239,7 @@ def test_a_path_from_memory() -> None:
     """A thread that opens a file has its path in memory."""
     snapshot, contents = process(in_call(MAIN, 257, RSI=LOCKS))
     contents[0] = b"/mnt/share/file\0".ljust(PAGE, b"x")
-    said = verdict.judge(snapshot, reading(contents), ())
+    said = judge(snapshot, reading(contents), ())
     assert said.sentence == "Waiting outside: thread 70 opens /mnt/share/file"
 
 
@@ -300,7 +306,7 @@ def test_another_c_library() -> None:
     """Where blocks are none of glibc's, numbers are taken as they are."""
     snapshot, contents = process(paused(), wants(A, 1), wants(B, 0), owners=(A, B), ids=(1, 2, 3))
     contents[1] = b"m" * len(contents[1])
-    assert verdict.judge(snapshot, reading(contents), ()).sentence == "Deadlock: thread 71 ↔ thread 72"
+    assert judge(snapshot, reading(contents), ()).sentence == "Deadlock: thread 71 ↔ thread 72"
 
 
 def test_names() -> None:

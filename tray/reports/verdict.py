@@ -11,9 +11,9 @@ from tray.reports import waits as finding
 from tray.verdicts import Verdict, VerdictKind, Wait, WaitChain, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tray.model import Snapshot, Thread
+    from tray.model import Thread
 
 BUSY = 0.6
 """Share of a CPU from which on a thread counts as busy; a tick of the scheduler's clock may be missing."""
@@ -32,30 +32,6 @@ _LOCKS = (WaitKind.MUTEX, WaitKind.RWLOCK, WaitKind.STREAM, WaitKind.MESSAGE)
 _INSIDE = (*_LOCKS, WaitKind.CONDITION, WaitKind.SEMAPHORE, WaitKind.FUTEX)
 
 
-def judge(
-    snapshot: Snapshot,
-    memory: Callable[[int, int], bytes],
-    threads: Sequence[Thread],
-    stuck: Sequence[Thread] = (),
-    limit: float = float("inf"),
-) -> Verdict:
-    """Why this process hangs.
-
-    Args:
-        snapshot: The process; its first thread is the one that people wait for.
-        memory: Gives up to that many bytes of it.
-        threads: What was told of them when they were captured.
-        stuck: Threads that could not be stopped.
-        limit: Monotonic time at which to give up.
-
-    Raises:
-        TimeoutError: ``limit`` was reached.
-    """
-    told = {thread.tid: thread for thread in threads}
-    found = finding.find(snapshot, memory, told, limit)
-    return verdict(found, snapshot.threads, told, stuck)
-
-
 def verdict(
     waits: Sequence[Wait],
     threads: Sequence[Thread],
@@ -63,7 +39,15 @@ def verdict(
     stuck: Sequence[Thread] = (),
     places: Mapping[int, str] = MappingProxyType({}),
 ) -> Verdict:
-    """What these waits come to; see `judge`. ``places`` are functions that threads are in, as `own.places` gives."""
+    """Why a process hangs.
+
+    Args:
+        waits: Of its threads, as `waits.find` gives them.
+        threads: Its own; the first is the one that people wait for.
+        told: What was told of them when they were captured, by id.
+        stuck: Threads that could not be stopped.
+        places: Functions that threads are in, as `own.places` gives.
+    """
     case = _Case(waits, threads, told, stuck, places)
     looks = (
         _deadlock,
