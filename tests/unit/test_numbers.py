@@ -112,3 +112,21 @@ def test_runs(spool: Spool):
     runs.held[-1] += 5
     assert runs.size == 5 + sum(end - start for start, end in spans)
     assert Runs(spool, spans) != runs
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("held", [True, False])
+def test_what_an_address_lies_in(spool: Spool, *, held: bool):
+    """Its start, its end and its place; nothing between two of them, before the first or from the last end on."""
+    spans = [
+        (100 * n, 100 * n + 60 + 40 * (n % 2)) for n in range(1, MANY)
+    ]  # each second one ends where one begins
+    runs = Runs(None if held else spool, spans)
+    assert (len(runs.held) == len(runs)) is held
+    for place in (0, 1, 2, 511, 512, 513, 20 * BLOCK, len(spans) - 1):
+        start, end = spans[place]
+        for address in (start, start + 1, end - 1):
+            assert runs.around(address) == (start, end, place)
+    assert [runs.around(address) for address in (0, 99, 260, 299, 100 * 20 * BLOCK + 60, spans[-1][1])] == [
+        None
+    ] * 6

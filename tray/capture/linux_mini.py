@@ -97,10 +97,10 @@ def pages(
         registers = struct.unpack("<27Q", thread.registers)
         blocks.append(registers[ffi.FS_BASE])
         _add_thread(wanted, registers, mappings)
-    met: set[int] = set()
+    met, known = set[int](), frozenset(blocks)
     for block in blocks:
         if block not in met:  # a list is walked once, not once a thread: the target stands still meanwhile
-            _add_neighbours(wanted, block, read, met)
+            met |= _add_neighbours(wanted, block, read, known)
     for library in linkmap.linked(auxv, wanted.reading(read)):
         wanted.add(library.dynamic, library.dynamic + 1)
     vdso = linkmap.auxiliary(auxv).get(linkmap.AT_SYSINFO_EHDR, 0)
@@ -115,10 +115,10 @@ def _open(mappings: Mappings, pages: Iterable[int]) -> Iterator[int]:
     limit, fits = 0, False
     for page in pages:
         if page >= limit:
-            place = mappings.place(page)
-            if place is None:
+            found = mappings.edges.around(page)
+            if found is None:
                 continue
-            limit, fits = mappings.span(place)[1], is_open[mappings.numbers[place]]
+            limit, fits = found[1], is_open[mappings.numbers[found[2]]]
         if fits:
             yield page
 
@@ -126,9 +126,10 @@ def _open(mappings: Mappings, pages: Iterable[int]) -> Iterator[int]:
 def _add_thread(wanted: Wanted, registers: Sequence[int], mappings: Mappings) -> None:
     """The thread's stack, its thread block, and the lock it waits for."""
     block = registers[ffi.FS_BASE]
-    wanted.add(*stack(registers, mappings))
-    if (place := mappings.place(block)) is not None:
-        wanted.add(block, min(block + _THREAD_BLOCK, mappings.span(place)[1]))  # a guard page may follow
+    start, end = stack(registers, mappings)
+    wanted.add(start, end)
+    if not start <= block <= end - _THREAD_BLOCK and (place := mappings.edges.around(block)):
+        wanted.add(block, min(block + _THREAD_BLOCK, place[1]))  # a guard page may follow
     waits = registers[ffi.ORIG_RAX] in (ffi.FUTEX, ffi.RESTART_SYSCALL)
     if waits and mappings.place(registers[ffi.RDI]) is not None:
         wanted.add(registers[ffi.RDI] - _LOCK_BEFORE, registers[ffi.RDI] + _LOCK_AFTER)
@@ -141,9 +142,9 @@ def _add_thread(wanted: Wanted, registers: Sequence[int], mappings: Mappings) ->
 def stack(registers: Sequence[int], mappings: Mappings) -> tuple[int, int]:
     """Where a thread's stack begins and ends; the same twice if it has none."""
     stack_pointer, block = registers[ffi.RSP], registers[ffi.FS_BASE]
-    if (place := mappings.place(stack_pointer)) is None:
+    if (place := mappings.edges.around(stack_pointer)) is None:
         return 0, 0
-    first, last = mappings.span(place)
+    first, last, _ = place
     start = max(first, stack_pointer - RED_ZONE)
     return start, min(_stack_end(stack_pointer, block, last), start + LARGEST_STACK)
 
@@ -159,26 +160,31 @@ def _stack_end(stack_pointer: int, block: int, last: int) -> int:
     return last
 
 
-def _add_neighbours(wanted: Wanted, block: int, read: Callable[[int, int], bytes], met: set[int]) -> None:
-    """The thread blocks that glibc has linked to this one; ``met`` takes note of them.
+def _add_neighbours(
+    wanted: Wanted, block: int, read: Callable[[int, int], bytes], known: frozenset[int]
+) -> set[int]:
+    """The thread blocks that glibc has linked to this one, which it gives; those that are ``known`` are wanted already.
 
     Also those of threads that have ended and were not joined: where one is
     missing, libthread_db gives up and gdb warns. The links stand at a place that
     differs between versions of glibc, so they are known by pointing at each other.
     """
+    met: set[int] = set()
     fields = read(block + _LINKS_AT[0], _LINKS_AT[1] - _LINKS_AT[0] + 8)
     for offset in range(0, len(fields) - 15, 8):
         node = block + _LINKS_AT[0] + offset
         following, before = struct.unpack_from("<QQ", fields, offset)
         if following % 8 or read(before, 8) != struct.pack("<Q", node):
             continue
-        noted = wanted.reading(read)
         for _ in range(_MOST_THREADS):
-            if following == node or len(link := noted(following, 16)) < 16:  # noqa: PLR2004 - two pointers
-                return
-            met.add(following - _LINKS_AT[0] - offset)
+            if following == node or len(link := read(following, 16)) < 16:  # noqa: PLR2004 - two pointers
+                break
+            met.add(other := following - _LINKS_AT[0] - offset)
+            if other not in known:
+                wanted.add(following, following + len(link))
             following = struct.unpack_from("<Q", link)[0]
-        return
+        break
+    return met
 
 
 def _modules(mappings: Mappings, own: Callable[[Mapping], array.array[int]]) -> Iterator[int]:

@@ -91,10 +91,10 @@ def small(mappings: Mappings, wanted: Iterable[int]) -> Plan:
     for page in wanted:
         if page < limit and edges[-1] == page:
             edges[-1] = page + PAGE
-        elif (place := mappings.place(page)) is not None:
+        elif found := mappings.edges.around(page):
             if edges:
                 plan.memory.add(begin, edges[-1] - begin, edges[-1] - begin, access)
-            limit, begin, access = mappings.span(place)[1], page, mappings.kind(place).access[:3]
+            limit, begin, access = found[1], page, mappings.kind(found[2]).access[:3]
             plan.runs.add(page, page + PAGE)
     if edges:
         plan.memory.add(begin, edges[-1] - begin, edges[-1] - begin, access)

@@ -124,9 +124,8 @@ def reading(kernel: Kernel, memory: int) -> Read:
     """Small reads of a process's memory; nothing where it cannot be read."""
 
     def read(address: int, size: int) -> bytes:
-        buffer = bytearray(size)
         try:
-            return bytes(buffer[: kernel.read_memory(memory, memoryview(buffer), address)])
+            return kernel.peek(memory, size, address)
         except (OSError, OverflowError):
             return b""
 

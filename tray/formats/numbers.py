@@ -164,6 +164,16 @@ class Runs(Numbers):
         block, inside = self._block(2 * place // BLOCK), 2 * place % BLOCK
         return block[inside], block[inside + 1]
 
+    def around(self, address: int) -> tuple[int, int, int] | None:
+        """Start and end of the one that holds an address, and its place; None where none does."""
+        if self._aside and address < self.held[0]:
+            place, inside = divmod(self.rank(address), 2)
+            return (*self.pair(place), place) if inside else None
+        after = bisect.bisect_right(self.held, address)
+        if after % 2 == 0:
+            return None
+        return self.held[after - 1], self.held[after], (self._aside + after) // 2
+
     @property
     def size(self) -> int:
         """How many bytes they have together."""
