@@ -25,8 +25,8 @@ class Vectors:
 
     def __init__(self, beside: int) -> None:
         self._spool = Spool(beside, held=0)
-        self._held = bytearray()
-        self._written = 0
+        self._held = bytearray(_HELD)  # at once: room that is made later is made while all stand still
+        self._used = self._written = 0
 
     def keep(self, content: bytes) -> Piece:
         """Keep these; what this gives finds them again.
@@ -37,10 +37,11 @@ class Vectors:
         kept = size = len(content)
         while content.endswith(_ZEROS, 0, kept):  # by blocks: every thread stands still meanwhile
             kept -= len(_ZEROS)
-        if len(self._held) + kept > _HELD:
+        if self._used + kept > _HELD:
             self._flush()
-        begin = len(self._held)
-        self._held += content[:kept]
+        begin = self._used
+        self._used = end = begin + kept
+        self._held[begin:end] = content[:kept]
         return self._written + begin, kept, size
 
     def content(self, piece: Piece) -> bytes:
@@ -57,6 +58,5 @@ class Vectors:
 
     def _flush(self) -> None:
         with memoryview(self._held) as held:
-            self._spool.keep(held)
-        self._held.clear()
-        self._written = self._spool.size
+            self._spool.keep(held[: self._used])
+        self._written, self._used = self._spool.size, 0
