@@ -425,11 +425,11 @@ def test_a_partial_swept_while_it_was_made_is_made_again(store, monkeypatch):
     """Between making and locking a sweep may come first; the dump takes another file."""
     real, calls = folder.lock, []
 
-    def slow(descriptor):
+    def slow(descriptor, *, wait):
         calls.append(descriptor)
         if len(calls) == 1:
             assert len(store.sweep()) == 1
-        return real(descriptor)
+        return real(descriptor, wait=wait)
 
     monkeypatch.setattr("tray.store.partial.lock", slow)
     assert take(store).path.exists()
@@ -437,18 +437,42 @@ def test_a_partial_swept_while_it_was_made_is_made_again(store, monkeypatch):
 
 
 @posix
-def test_a_lock_that_a_sweep_holds_makes_the_writer_take_another_name(store, monkeypatch):
-    """A sweep that has the lock is about to remove the file."""
-    answers = iter([False])
-    monkeypatch.setattr("tray.store.partial.lock", lambda descriptor: next(answers, True))
-    assert take(store).id.endswith("-2")
+def test_a_sweep_that_came_late_leaves_the_next_writers_file(store, monkeypatch):
+    """The writer that it saw has finished, and another one has its unfinished name, before it has the lock."""
+    store.make()
+    partial = store.folder / "a_1_20261122-195605_mini.core.partial"
+    partial.write_text("the one that it saw")
+    real = folder.lock
+
+    def late(descriptor):
+        partial.rename(partial.with_suffix(""))
+        partial.write_text("the next")
+        return real(descriptor)
+
+    monkeypatch.setattr("tray.store.folder.lock", late)
+    assert store.sweep() == []
+    assert partial.read_text() == "the next"
+
+
+@posix
+def test_a_writer_waits_for_a_sweep_that_has_its_lock(store, monkeypatch):
+    """Were it to take its file away by its name, and make another, the sweep would remove that."""
+    asked, real = [], folder.lock
+
+    def seen(descriptor, *, wait):
+        asked.append(wait)
+        return real(descriptor, wait=wait)
+
+    monkeypatch.setattr("tray.store.partial.lock", seen)
+    take(store)
+    assert asked == [True, True]
 
 
 @posix
 def test_a_file_system_without_locks_still_takes_dumps(store, monkeypatch):
     """And is not swept: nobody can tell which writers live."""
 
-    def refuse(descriptor):
+    def refuse(descriptor, *, wait=False):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr("tray.store.folder.lock", refuse)

@@ -278,14 +278,15 @@ def remove_unwritten(path: Path) -> bool:
     """Remove a partial unless its writer lives.
 
     The lock is held across the removal, so that a writer which has just made the
-    file finds either its lock taken or its file gone, and makes another.
+    file waits for it, finds its file gone, and makes another. One that let go of it
+    meanwhile may have given it a name, and somebody else's file have this one.
     """
     try:
         if sys.platform == "win32":
             path.unlink()  # a live writer's handle forbids it
             return True
         with _opened(path) as descriptor:
-            if lock(descriptor):
+            if lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.lstat()):
                 path.unlink()
                 return True
     except OSError as error:
@@ -315,8 +316,8 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def lock(descriptor: int) -> bool:
-    """Take the writer's lock, held until the file is closed; False where another has it.
+def lock(descriptor: int, *, wait: bool = False) -> bool:
+    """Take the writer's lock, held until the file is closed; False where another has it, unless we ``wait`` for it.
 
     Raises:
         OSError: This file system has no locks.
@@ -326,7 +327,7 @@ def lock(descriptor: int) -> bool:
     import fcntl
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True

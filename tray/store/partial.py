@@ -284,9 +284,9 @@ def _claimed(path: Path, chosen: Path | None) -> Partial | None:
 def create_locked(path: Path) -> BinaryIO | None:
     """A new file that no sweep will remove while it is open; None if one was faster."""
     file = _create(path)
-    if _hold(file) and os.fstat(file.fileno()).st_nlink > 0:
+    _hold(file)
+    if os.fstat(file.fileno()).st_nlink > 0:
         return file
-    _remove(path, _identity(file))
     file.close()
     return None
 
@@ -306,15 +306,15 @@ def _create(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "w+b", buffering=0)
 
 
-def _hold(file: BinaryIO) -> bool:
-    """Lock an unfinished file for as long as it is open; False if a sweep has it.
+def _hold(file: BinaryIO) -> None:
+    """Lock an unfinished file for as long as it is open; a sweep that looks at it just now is waited for.
 
     Where the file system has no locks, its files are not swept either.
     """
     try:
-        return lock(file.fileno())
+        lock(file.fileno(), wait=True)
     except OSError:
-        return True
+        pass
 
 
 def _identity(file: BinaryIO) -> Identity:
