@@ -7,8 +7,8 @@ gdb names 6 of 37 frames, without the modules' first pages eu-stack none.
 from __future__ import annotations
 
 import array
+import bisect
 import struct
-from heapq import merge
 
 from tray.capture.linux_names import C_LIBRARY
 from tray.ffi import linux as ffi
@@ -45,6 +45,17 @@ def _span(start: int, end: int) -> int:
     return first << _COUNT | -(-end // PAGE) - first
 
 
+def _merged(some: list[int], others: Iterable[int]) -> Iterator[int]:
+    """Both, sorted as each of them is, without a list of the others."""
+    place = 0
+    for other in others:
+        end = bisect.bisect_right(some, other, place)
+        yield from some[place:end]
+        yield other
+        place = end
+    yield from some[place:]
+
+
 class Wanted:
     """A growing list of spans of pages; some stand in it more than once."""
 
@@ -59,7 +70,7 @@ class Wanted:
     def pages(self, others: Iterable[int]) -> Iterator[int]:
         """The address of each page once, in order, with those of other spans, which are sorted."""
         limit = 0
-        for span in merge(sorted(self._spans), others):
+        for span in _merged(sorted(self._spans), others):
             first = span >> _COUNT
             end = first + (span & (1 << _COUNT) - 1)
             yield from range(max(first, limit) * PAGE, end * PAGE, PAGE)

@@ -16,7 +16,7 @@ from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Include
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings
@@ -202,17 +202,18 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
     """Shared memory: all its data, also what this process has not touched itself."""
     descriptor = files.descriptor(mapping)
     if descriptor is not None:
-        runs = _runs(files.written(mapping, descriptor))
+        runs = files.written(mapping, descriptor)
         own = array.array("Q") if mapping.shared else pages.own(mapping)  # these differ from the file's
-        plan.live.add(mapping, descriptor, runs.pairs(), own)
+        plan.live.add(mapping, descriptor, _pairs(runs), own)
         plan.runs.extend(own)
-        runs = united(runs, _runs(own))
+        spans = united(Runs(spans=_pairs(runs)), Runs(spans=_pairs(own))).pairs() if own else _pairs(runs)
     else:
-        runs = _runs(pages.present(mapping))
+        runs = pages.present(mapping)
         plan.runs.extend(runs)
-        if (rest := mapping.size - runs.size) and mapping.shared:
+        spans = _pairs(runs)
+        if (rest := mapping.size - sum(runs[1::2]) + sum(runs[::2])) and mapping.shared:
             plan.gaps.append(Gap(str(mapping), "shared memory that the app had not touched itself", rest))
-    _add(plan, mapping.start, mapping.end, mapping.access[:3], _bridged(runs, BRIDGE_HOLES))
+    _add(plan, mapping.start, mapping.end, mapping.access[:3], _bridged(spans, BRIDGE_HOLES))
 
 
 def _whole_file(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
@@ -240,7 +241,7 @@ def _written(plan: Plan, mapping: Mapping, pages: Pages, files: Files, *, module
     """A private file mapping: what was written, and more of a module."""
     own = pages.own(mapping)
     descriptor = files.descriptor(mapping)
-    keep = _bridged(_runs(own), BRIDGE_FILE if descriptor is not None else 0)
+    keep = _bridged(_pairs(own), BRIDGE_FILE if descriptor is not None else 0)
     if module and descriptor is not None:
         if ("w" in mapping.access and mapping.size <= WHOLE_DATA) or (
             mapping.deleted and mapping.size <= WHOLE_DATA
@@ -267,17 +268,16 @@ def united(first: Runs, second: Runs, spool: Spool | None = None) -> Runs:
     return Runs(spool, touching(merge(first.pairs(), second.pairs())))
 
 
-def _runs(edges: array.array[int]) -> Runs:
-    """These edges as runs."""
-    found = Runs()
-    found.held = edges
-    return found
+def _pairs(edges: array.array[int]) -> Iterator[tuple[int, int]]:
+    """Start and end of each."""
+    numbers = iter(edges)
+    return zip(numbers, numbers, strict=True)
 
 
-def _bridged(runs: Runs, gap: int) -> list[tuple[int, int]]:
+def _bridged(spans: Iterable[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
     """Runs as pairs, those that are at most ``gap`` bytes apart made one."""
     found: list[tuple[int, int]] = []
-    for start, end in runs.pairs():
+    for start, end in spans:
         if found and start - found[-1][1] <= gap:
             found[-1] = (found[-1][0], end)
         else:
