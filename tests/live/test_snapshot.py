@@ -24,7 +24,7 @@ from programs import Program, read_line, state, status, wait_until
 
 from tray.capture.linux import LinuxCapture
 from tray.model import Window
-from tray.modes import MODES
+from tray.modes import MODES, How
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -348,6 +348,25 @@ def test_auto_does_not_clone_what_hangs(target, tmp_path: Path) -> None:
         found = capture.target(program.pid, window=window)
         captured = capture.write(found, MODES["heap"], file, lambda done, total: False)
     assert captured.method == "stop and copy"
+
+
+@pytest.mark.parametrize(("mebibytes", "nice"), [(4, 0), (256, 10)])
+def test_much_is_copied_behind_all_others(target, tmp_path: Path, mebibytes: int, nice: int) -> None:
+    """A little is done before anyone minds."""
+    seen: set[int] = set()
+
+    def progress(done: int, total: int) -> bool:
+        tasks = Path("/proc/self/task").iterdir()
+        seen.update(os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in tasks)
+        return False
+
+    with (tmp_path / "core").open("w+b") as file:
+        capture = LinuxCapture(How.SNAPSHOT)
+        captured = capture.write(
+            capture.target(target("big_heap", mebibytes).pid), MODES["heap"], file, progress
+        )
+    assert captured.method == "snapshot"
+    assert max(seen) == nice
 
 
 def smaps(pid: int, field: str) -> int:

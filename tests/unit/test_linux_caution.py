@@ -196,6 +196,14 @@ def test_small(kernel: FakeKernel, memory: str, threads: str, small: bool):  # n
     assert not linux_caution.small(kernel, PID)
 
 
+def test_brief(kernel: FakeKernel):
+    """Memory of the pool counts too."""
+    kernel.status |= {"RssAnon": "32000 kB", "Threads": "2000"}
+    assert linux_caution.brief(kernel, PID)
+    kernel.status["HugetlbPages"] = "2048 kB"
+    assert not linux_caution.brief(kernel, PID)
+
+
 def test_this_very_system():
     """The release is this system's own."""
     if sys.platform == "linux":

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SMALL, FEW = 16 << 20, 200
 """With less memory of its own, and fewer threads, a process is copied within 10 ms, about as fast as it is cloned."""
+BRIEF = 32 << 20
+"""Bytes of its own with which a clone is copied within some 20 ms."""
 _KERNEL = (6, 5)
 """From this release on a clone cannot divert a direct read that is under way, and odd callers can be told."""
 _RELEASE = ""
@@ -52,9 +54,13 @@ def against(kernel: Kernel, pid: int, kinds: Sequence[Mapping]) -> str:
 
 def small(kernel: Kernel, pid: int) -> bool:
     """Whether it is hardly worth a clone."""
-    status = _fields(kernel.text(f"/proc/{pid}/status"))
-    memory = _kilobytes(status, "RssAnon") + _kilobytes(status, "HugetlbPages")
-    return memory < SMALL and int(status["Threads"]) < FEW
+    status = _status(kernel, pid)
+    return _memory(status) < SMALL and int(status["Threads"]) < FEW
+
+
+def brief(kernel: Kernel, pid: int) -> bool:
+    """Whether a clone is copied before anyone could mind, and so need not be copied behind all others' backs."""
+    return _memory(_status(kernel, pid)) < BRIEF
 
 
 def _reasons(kernel: Kernel, pid: int, kinds: Sequence[Mapping]) -> Iterator[str]:
@@ -150,6 +156,15 @@ def _figure(kernel: Kernel, folder: str, name: str) -> int:
         return _UNLIMITED
     text = kernel.text(path).strip()
     return _UNLIMITED if text == "max" else int(text)
+
+
+def _status(kernel: Kernel, pid: int) -> dict[str, str]:
+    return _fields(kernel.text(f"/proc/{pid}/status"))
+
+
+def _memory(status: dict[str, str]) -> int:
+    """Bytes of its own that are in memory."""
+    return _kilobytes(status, "RssAnon") + _kilobytes(status, "HugetlbPages")
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ import time
 from contextlib import ExitStack
 
 from tray.capture import (
+    linux_caution,
     linux_ends,
     linux_facts,
     linux_files,
@@ -197,11 +198,11 @@ class Run:
 
     def _copy_clone(self, snapshot: Snapshot, files: Files) -> None:
         """The same from the clone, while the target runs: it goes first, for what it writes now costs it more."""
-        if self.low_impact:
-            self.kernel.give_way()
-        else:
-            _step_back()
         try:
+            if self.low_impact:
+                self.kernel.give_way()
+            elif not linux_caution.brief(self.kernel, self.shot.pid):
+                _step_back()
             with self.shot.opened() as (memory, pages):
                 self.plan = self.shot.plan(self._mapped, self.mode.include, pages, files)
                 self._write_head(snapshot)
