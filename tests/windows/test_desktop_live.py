@@ -394,9 +394,10 @@ def test_reveal(desktop, tmp_path):
 
 
 RECORD = """
-from tray.desktop.record import recorded
+from tray.desktop.record import reader, recorded
+read = reader()
 print("press", flush=True)
-print(recorded().label, flush=True)
+print(recorded(read).label, flush=True)
 """
 
 
