@@ -82,7 +82,9 @@ def test_a_dataclass_is_as_the_real_one(number):
         lambda kind: kind(1) == kind(1),
         lambda kind: kind(1) == kind(2),
         lambda kind: kind(1) == 1,
-        lambda kind: hash(kind(1)) == hash(kind(1)),
+        lambda kind: len(
+            {kind(1), kind(1)}
+        ),  # both at a time: one might get the place of another that is gone
         lambda kind: kind(),
         lambda kind: kind(1, other=2),
         lambda kind: kind(1, 2, 3, 4),
