@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pytest
 from tray.capture import linux_code
 from tray.capture.linux_maps import Mapping, Mappings
 from tray.capture.linux_net import CALL_AND_RETURN, RETURN_FROM_SIGNAL, Code
+from tray.formats.numbers import Runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,9 @@ class FakeSystem:
     def descriptor(self, mapping: Mapping) -> int | None:
         return self.opened[mapping].fileno() if mapping in self.opened else None
 
-    def own(self, mapping: Mapping) -> array.array[int]:
-        return array.array("Q", self.changed.get(mapping, ()))
+    def own(self, mapping: Mapping) -> Runs:
+        edges = iter(self.changed.get(mapping, ()))
+        return Runs(spans=zip(edges, edges, strict=True))
 
     def read_file(self, descriptor: int, view: memoryview, offset: int) -> int:
         file = next(one for one in self.opened.values() if one.fileno() == descriptor)

@@ -103,12 +103,12 @@ def test_data_and_holes(files):
         os.pwrite(descriptor, b"b" * 5000, 6 * PAGE)
         whole = synth.mapping(f"100000-{0x100000 + 32 * PAGE:x} rw-s /memfd:sparse")
         at = [0x100000 + number * PAGE for number in range(32)]
-        assert list(files.written(whole, descriptor)) == [at[2], at[3], at[6], at[8]]
+        assert list(files.written(whole, descriptor)) == [(at[2], at[3]), (at[6], at[8])]
         later = replace(whole, offset=7 * PAGE)
-        assert list(files.written(later, descriptor)) == [at[0], at[1]]
+        assert list(files.written(later, descriptor)) == [(at[0], at[1])]
         behind = replace(whole, offset=20 * PAGE)
         assert list(files.written(behind, descriptor)) == []
         short = synth.mapping(f"100000-{0x100000 + 7 * PAGE:x} rw-s /memfd:sparse")
-        assert list(files.written(short, descriptor)) == [at[2], at[3], at[6], at[7]]
+        assert list(files.written(short, descriptor)) == [(at[2], at[3]), (at[6], at[7])]
     finally:
         os.close(descriptor)

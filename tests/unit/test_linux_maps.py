@@ -5,13 +5,23 @@ from __future__ import annotations
 import array
 import errno
 import os
+import tracemalloc
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
+import synth
 
-from tray.capture import linux_maps, linux_pages
+from tray.capture import linux_maps, linux_pages, linux_plan
+from tray.capture.linux_files import Files
 from tray.capture.linux_maps import Mapping
 from tray.ffi import linux as ffi
+from tray.formats.spool import Spool
+from tray.modes import MODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 PAGE = 4096
 
@@ -173,15 +183,15 @@ class FakeKernel:
         assert path == "/proc/70/pagemap"
         return os.open(os.devnull, os.O_RDONLY)
 
-    def scan_pages(self, descriptor: int, start: int, end: int, *, skip: int, want: int) -> array.array[int]:
+    def scan_pages(
+        self, descriptor: int, start: int, end: int, *, skip: int, want: int
+    ) -> Iterator[array.array[int]]:
         self.scans += 1
         if self.error:
             raise OSError(self.error, "cannot")
-        found = array.array("Q")
-        for number in range(start // PAGE, end // PAGE):
-            if self.pages[number] & want and not self.pages[number] & skip:
-                found.extend((number * PAGE, number * PAGE + PAGE))
-        return linux_pages._joined(found[::2])
+        pages = range(start // PAGE, end // PAGE)
+        wanted = [page for page in pages if self.pages[page] & want and not self.pages[page] & skip]
+        yield from linux_pages._joined(PAGE * page for page in wanted)
 
     def pagemap(self, descriptor: int, start: int, count: int) -> array.array[int]:
         bits = {ffi.PAGE_IS_PRESENT: 63, ffi.PAGE_IS_SWAPPED: 62, ffi.PAGE_IS_FILE: 61}
@@ -259,7 +269,45 @@ def test_pages_of_neighbours():
         kernel = FakeKernel(NONE, OWN, NONE, NONE, SWAPPED, ZERO, error=error)
         pages = linux_pages.Pages(kernel, 70)
         for _ in range(2):
-            found = pages.own_among(mapped)
-            assert list(found)[:4] == [PAGE, 2 * PAGE, 4 * PAGE, 5 * PAGE] or error
+            found = [number for some in pages.own_among(mapped) for number in some]
+            assert found[:4] == [PAGE, 2 * PAGE, 4 * PAGE, 5 * PAGE] or error
         assert kernel.scans == scans
         pages.close()
+
+
+class Scattered(FakeKernel):
+    """Every other page of all memory is there."""
+
+    def scan_pages(
+        self, descriptor: int, start: int, end: int, *, skip: int, want: int
+    ) -> Iterator[array.array[int]]:
+        for first in range(start, end, 8192 * 2 * PAGE):
+            runs = array.array("Q", bytes(16 * min(8192, (end - first) // (2 * PAGE))))
+            runs[::2] = array.array("Q", range(first, first + len(runs) * PAGE, 2 * PAGE))
+            runs[1::2] = array.array("Q", range(first + PAGE, first + PAGE + len(runs) * PAGE, 2 * PAGE))
+            yield runs
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("line", ["rw-p", "rw-p /data", "rw-s /memfd:x"])
+def test_every_other_page_in_little_memory(tmp_path: Path, line: str):
+    """Hundreds of thousands of stretches are planned without holding them."""
+    access, _, path = line.partition(" ")
+    end = 0x100000000 + 120_000 * PAGE
+    mapping = synth.mapping(f"100000000-{end:x} {access} {path}")
+    disk = os.open(tmp_path, os.O_TMPFILE | os.O_RDWR)
+    spool = Spool(disk)
+    pages = linux_pages.Pages(Scattered(), 70, spool)
+    tracemalloc.start()
+    try:
+        made = linux_plan.large(
+            linux_maps.Mappings([mapping], spool), MODES["heap"].include, pages, Files(Scattered(), 70)
+        )
+        assert tracemalloc.get_traced_memory()[1] < 800_000
+    finally:
+        tracemalloc.stop()
+        pages.close()
+    assert len(made.runs) == 120_000
+    assert made.runs.pair(59_999)[1] == mapping.end - PAGE
+    spool.close()
+    os.close(disk)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import struct
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ import synth
 
 from tray.capture import linux_maps, linux_mini
 from tray.ffi import linux as ffi
+from tray.formats.numbers import Runs
 
 PAGE = 4096
 MIB = 1 << 20
@@ -44,12 +44,9 @@ class Process:
                 struct.pack_into("<Q", found, at - address, word)
         return bytes(found[:size])
 
-    def own(self, mapping) -> array.array[int]:
-        found = array.array("Q")
-        for page in self.written:
-            if mapping.start <= page < mapping.end:
-                found.extend((page, page + PAGE))
-        return found
+    def own(self, mapping) -> Runs:
+        inside = [page for page in self.written if mapping.start <= page < mapping.end]
+        return Runs(spans=((page, page + PAGE) for page in inside))
 
     def pages(self, *threads, auxv: bytes = b"") -> set[int]:
         mappings = linux_maps.Mappings(self.mappings)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import array
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 import synth
@@ -14,44 +14,46 @@ from hypothesis import strategies as st
 from tray.capture import linux_plan
 from tray.capture.copy import jobs
 from tray.capture.linux_maps import Mapping, Mappings
+from tray.formats.numbers import Runs, touching
 from tray.model import Gap, Memory
 from tray.modes import MODES
+
+if TYPE_CHECKING:
+    import array
+    from collections.abc import Iterator, Sequence
 
 PAGE = 4096
 MIB = 1 << 20
 HEAP, FULL = (MODES[name].include for name in ("heap", "full"))
 
 
-def pages_of(runs: array.array[int]) -> set[int]:
+def pages_of(runs: Sequence[int]) -> set[int]:
     """Addresses of the pages in runs."""
     return {page for i in range(0, len(runs), 2) for page in range(runs[i], runs[i + 1], PAGE)}
 
 
-def runs_of(pages) -> array.array[int]:
+def runs_of(pages) -> Runs:
     """Pages as runs."""
-    found = array.array("Q")
-    for page in sorted(pages):
-        if found and found[-1] == page:
-            found[-1] = page + PAGE
-        else:
-            found.extend((page, page + PAGE))
-    return found
+    return Runs(spans=touching((page, page + PAGE) for page in sorted(pages)))
 
 
 class FakePages:
-    """Knows which pages are written, and which are there."""
+    """Knows which pages are written, and which are there; tells of so many numbers at a time."""
+
+    at_once = 1 << 14
 
     def __init__(self, own=(), present=()) -> None:
         self.written = set(own)
         self.there = set(present) | self.written
 
-    def own(self, mapping: Mapping) -> array.array[int]:
+    def own(self, mapping: Mapping) -> Runs:
         return runs_of(page for page in self.written if mapping.start <= page < mapping.end)
 
-    def own_among(self, edges: array.array[int]) -> array.array[int]:
-        return runs_of(page for page in self.written if edges[0] <= page < edges[-1])
+    def own_among(self, edges: array.array[int]) -> Iterator[array.array[int]]:
+        numbers = runs_of(page for page in self.written if edges[0] <= page < edges[-1]).held
+        yield from (numbers[at : at + self.at_once] for at in range(0, len(numbers), self.at_once))
 
-    def present(self, mapping: Mapping) -> array.array[int]:
+    def present(self, mapping: Mapping) -> Runs:
         return runs_of(page for page in self.there if mapping.start <= page < mapping.end)
 
 
@@ -65,9 +67,9 @@ class FakeFiles:
     def descriptor(self, mapping: Mapping) -> int | None:
         return self.paths.index(mapping.path) + 10 if mapping.path in self.paths else None
 
-    def written(self, mapping: Mapping, descriptor: int) -> array.array[int]:
+    def written(self, mapping: Mapping, descriptor: int) -> Iterator[tuple[int, int]]:
         assert descriptor == self.descriptor(mapping)
-        return runs_of(page for page in self.data if mapping.start <= page < mapping.end)
+        return runs_of(page for page in self.data if mapping.start <= page < mapping.end).pairs()
 
 
 def plan(*lines: str, include=HEAP, own=(), present=(), files=None):
@@ -299,7 +301,9 @@ def processes(draw):
         address += size * PAGE
     own, present, data = chosen
     files = FakeFiles(*draw(st.lists(st.sampled_from(["/lib", "/memfd:x", "/data"]), unique=True)), data=data)
-    return mappings, FakePages(own, present), files
+    pages = FakePages(own, present)
+    pages.at_once = draw(st.sampled_from([2, 6, 1 << 14]))
+    return mappings, pages, files
 
 
 @given(processes(), st.sampled_from([HEAP, FULL]))

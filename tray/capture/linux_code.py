@@ -12,13 +12,13 @@ from tray.capture.linux_net import CALL_AND_RETURN, RETURN_FROM_SIGNAL, Code
 from tray.lean import TYPE_CHECKING, dataclass
 
 if TYPE_CHECKING:
-    import array
     from collections.abc import Container, Iterator
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings
     from tray.capture.linux_pages import Pages
     from tray.ffi.linux import Kernel
+    from tray.formats.numbers import Runs
 
 _PIECES = (CALL_AND_RETURN, RETURN_FROM_SIGNAL)
 _CHUNK = 64 << 10
@@ -71,9 +71,9 @@ def _is_code(kind: Mapping) -> bool:
     return kind.access == "r-xp" and bool(kind.inode)
 
 
-def _overlaps(runs: array.array[int], start: int, end: int) -> bool:
+def _overlaps(runs: Runs, start: int, end: int) -> bool:
     """Whether any of the runs has an address of this stretch."""
-    return any(first < end and start < last for first, last in zip(runs[::2], runs[1::2], strict=True))
+    return any(first < end and start < last for first, last in runs.pairs())
 
 
 def _places(

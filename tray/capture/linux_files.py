@@ -12,8 +12,7 @@ import sys
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import array
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tray.capture.linux_maps import Mapping
     from tray.ffi.linux import Kernel
@@ -59,13 +58,10 @@ class Files:
                 os.close(descriptor)
         self._open.clear()
 
-    def written(self, mapping: Mapping, descriptor: int) -> array.array[int]:
-        """Start and end, in turn, of the addresses at which the file holds data; the rest are holes."""
-        import array
-
+    def written(self, mapping: Mapping, descriptor: int) -> Iterator[tuple[int, int]]:
+        """Start and end of each stretch of addresses at which the file holds data; the rest are holes."""
         from tray.ffi.linux import PAGE, SEEK_DATA, SEEK_HOLE
 
-        runs = array.array("Q")
         position, last = mapping.offset, mapping.offset + mapping.size
         while position < last:
             try:
@@ -76,10 +72,7 @@ class Files:
             # Whole pages: files end anywhere, and some file systems have smaller blocks.
             start, position = written - written % PAGE, min(hole + -hole % PAGE, last)
             if start < last:
-                runs.extend(
-                    (mapping.start + start - mapping.offset, mapping.start + position - mapping.offset)
-                )
-        return runs
+                yield mapping.start + start - mapping.offset, mapping.start + position - mapping.offset
 
     def _find(self, mapping: Mapping) -> None:
         key = _key(mapping)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import bisect
 import struct
+from itertools import starmap
 
 from tray.capture.linux_names import C_LIBRARY
 from tray.ffi import linux as ffi
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tray.capture.linux_freeze import Held
     from tray.capture.linux_maps import Mapping, Mappings
+    from tray.formats.numbers import Runs
     from tray.model import Thread
 
 PAGE = ffi.PAGE
@@ -92,7 +94,7 @@ def pages(
     mappings: Mappings,
     auxv: bytes,
     read: Callable[[int, int], bytes],
-    own: Callable[[Mapping], array.array[int]],
+    own: Callable[[Mapping], Runs],
 ) -> Iterator[int]:
     """Addresses of the pages of a mini dump, sorted; some are found out while they are looked at.
 
@@ -198,7 +200,7 @@ def _add_neighbours(
     return met
 
 
-def _modules(mappings: Mappings, own: Callable[[Mapping], array.array[int]]) -> Iterator[int]:
+def _modules(mappings: Mappings, own: Callable[[Mapping], Runs]) -> Iterator[int]:
     """Every module's first page, the C library's data, and the whole of a module that no debugger could find.
 
     As sorted spans: of modules there may be as many as mappings.
@@ -210,5 +212,4 @@ def _modules(mappings: Mappings, own: Callable[[Mapping], array.array[int]]) -> 
         if kind.deleted and end - start <= _DELETED_LIMIT and "r" in kind.access:
             yield _span(start, end)
         if kind.path == C_LIBRARY and (mapping := mappings.at(start)):
-            runs = own(mapping)
-            yield from map(_span, runs[::2], runs[1::2])
+            yield from starmap(_span, own(mapping).pairs())

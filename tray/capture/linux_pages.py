@@ -8,23 +8,33 @@ from __future__ import annotations
 import array
 
 from tray.ffi import linux as ffi
+from tray.formats.numbers import Runs
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tray.capture.linux_maps import Mapping
     from tray.ffi.linux import Kernel
+    from tray.formats.spool import Spool
 
 _PAGEMAP_STEP = 1 << 16
+_MOST = 1 << 14
+"""Starts and ends of runs that are given at a time."""
 _THERE = ffi.PAGE_IS_PRESENT | ffi.PAGE_IS_SWAPPED
 
 
 class Pages:
-    """Which pages of a stopped process are there; closes its descriptor at the end of a ``with``."""
+    """Which pages of a stopped process are there; `close` it.
 
-    def __init__(self, kernel: Kernel, pid: int) -> None:
-        self._kernel = kernel
+    Args:
+        kernel: Reads the page map.
+        pid: The process.
+        spool: Where runs go that are too many to be held: every other page of much memory may be there.
+    """
+
+    def __init__(self, kernel: Kernel, pid: int, spool: Spool | None = None) -> None:
+        self._kernel, self._spool = kernel, spool
         self._descriptor = kernel.open(f"/proc/{pid}/pagemap")
         self._scan = True
 
@@ -34,26 +44,23 @@ class Pages:
 
         os.close(self._descriptor)
 
-    def own(self, mapping: Mapping) -> array.array[int]:
-        """Start and end, in turn, of the runs of pages that are the process's own: written, and not the zero page.
+    def own(self, mapping: Mapping) -> Runs:
+        """The runs of pages that are the process's own: written, and not the zero page.
 
         Shared file pages and pages that were never touched are not among them.
         """
         skip = ffi.PAGE_IS_PFNZERO if not mapping.inode else ffi.PAGE_IS_PFNZERO | ffi.PAGE_IS_FILE
         return self._runs(mapping, skip, file_counts=not mapping.inode)
 
-    def own_among(self, edges: array.array[int]) -> array.array[int]:
-        """As `own`, of neighbouring mappings without a file, by their starts and ends in turn."""
-        if self._scan:
-            skip = ffi.PAGE_IS_PFNZERO
-            try:
-                return self._kernel.scan_pages(self._descriptor, edges[0], edges[-1], skip=skip, want=_THERE)
-            except OSError:
-                self._scan = False
-        spans = zip(edges[::2], edges[1::2], strict=True)
-        return _joined(page for start, end in spans for page in self._entries(start, end, file_counts=True))
+    def own_among(self, edges: array.array[int]) -> Iterator[array.array[int]]:
+        """As `own`, of neighbouring mappings without a file, by their starts and ends in turn.
 
-    def present(self, mapping: Mapping) -> array.array[int]:
+        Gives starts and ends of runs in turn too, so many at a time; none is empty, and the
+        first run of one may touch the last of the one before.
+        """
+        return self._found(edges, ffi.PAGE_IS_PFNZERO, file_counts=True)
+
+    def present(self, mapping: Mapping) -> Runs:
         """As `own`, but pages of files count as well if this process has them in its page tables."""
         return self._runs(mapping, 0, file_counts=True)
 
@@ -62,14 +69,27 @@ class Pages:
         entries = self._kernel.pagemap(self._descriptor, start, (end - start) // ffi.PAGE)
         return len(entries) == (end - start) // ffi.PAGE and all(entry >> ffi.PM_PRESENT for entry in entries)
 
-    def _runs(self, mapping: Mapping, skip: int, *, file_counts: bool) -> array.array[int]:
+    def _runs(self, mapping: Mapping, skip: int, *, file_counts: bool) -> Runs:
+        found = Runs(self._spool)
+        for some in self._found((mapping.start, mapping.end), skip, file_counts=file_counts):
+            found.extend(some)
+        return found
+
+    def _found(self, edges: Sequence[int], skip: int, *, file_counts: bool) -> Iterator[array.array[int]]:
+        begin = edges[0]
         if self._scan:
-            start, end = mapping.start, mapping.end
             try:
-                return self._kernel.scan_pages(self._descriptor, start, end, skip=skip, want=_THERE)
+                for some in self._kernel.scan_pages(
+                    self._descriptor, begin, edges[-1], skip=skip, want=_THERE
+                ):
+                    yield some
+                    begin = some[-1]
             except OSError:  # ENOTTY before Linux 6.7; whatever else it is, the older way may still do
                 self._scan = False
-        return _joined(self._entries(mapping.start, mapping.end, file_counts=file_counts))
+            else:
+                return
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            yield from _joined(self._entries(max(start, begin), end, file_counts=file_counts))
 
     def _entries(self, first: int, last: int, *, file_counts: bool) -> Iterator[int]:
         """Addresses of the pages that count, from the page map itself."""
@@ -84,12 +104,16 @@ class Pages:
                         yield start + index * ffi.PAGE
 
 
-def _joined(pages: Iterable[int]) -> array.array[int]:
-    """Runs of neighbouring pages: start and end in turn."""
+def _joined(pages: Iterable[int]) -> Iterator[array.array[int]]:
+    """Runs of neighbouring pages: start and end in turn, so many at a time."""
     runs = array.array("Q")
     for address in pages:
         if runs and runs[-1] == address:
             runs[-1] = address + ffi.PAGE
-        else:
-            runs.extend((address, address + ffi.PAGE))
-    return runs
+            continue
+        if len(runs) >= _MOST:
+            yield runs
+            runs = array.array("Q")
+        runs.extend((address, address + ffi.PAGE))
+    if runs:
+        yield runs

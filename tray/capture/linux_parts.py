@@ -6,7 +6,6 @@ from tray.formats.numbers import Numbers, Runs
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import array
     from collections.abc import Callable, Iterable, Iterator
 
     from tray.capture.linux_maps import Mapping
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
 
     Part = tuple[int, int, int, int]
     """Start, end, offset of address 0, descriptor."""
+
+_NONE = (1 << 64, 1 << 64)
+"""A run behind all addresses."""
 
 
 class Parts:
@@ -42,18 +44,25 @@ class Parts:
         return self.runs.size
 
     def add(
-        self, mapping: Mapping, descriptor: int, spans: Iterable[tuple[int, int]], own: array.array[int]
+        self,
+        mapping: Mapping,
+        descriptor: int,
+        spans: Iterable[tuple[int, int]],
+        own: Iterable[tuple[int, int]],
     ) -> None:
-        """Stretches of a mapping, less the runs that the process wrote itself."""
+        """Stretches of a mapping, less the runs that the process wrote itself; both are sorted."""
         at_zero = mapping.offset - mapping.start
+        written = iter(own)
+        first, last = next(written, _NONE)
         for start, end in spans:
             position = start
-            for index in range(0, len(own), 2):
-                first, last = max(own[index], start), min(own[index + 1], end)
-                if first < last:
-                    if position < first:
-                        self._append(position, first, at_zero, descriptor)
-                    position = last
+            while first < end:
+                if position < first:
+                    self._append(position, first, at_zero, descriptor)
+                position = max(position, last)
+                if last > end:
+                    break  # it goes on in the next stretch
+                first, last = next(written, _NONE)
             if position < end:
                 self._append(position, end, at_zero, descriptor)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 from collections import deque
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
 from tray.capture.gaps import Gaps
 from tray.capture.linux_maps import DEVICE, DONT_DUMP, RAW_PAGES
@@ -41,6 +41,7 @@ _EXCLUDED = {
     RAW_PAGES: "device memory (VM_PFNMAP)",
     DONT_DUMP: "excluded by the app itself (MADV_DONTDUMP)",
 }
+_NONE = array.array("Q")
 _SECRET = "secret memory, which the system shows to nobody (memfd_secret)"  # noqa: S105 - a reason
 
 
@@ -166,25 +167,28 @@ def _kernels(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None: 
 def _anonymous(plan: Plan, mappings: Mappings, first: int, last: int, pages: Pages) -> None:
     """Private memory without a file, neighbouring mappings at a time: what was touched; the rest is zero."""
     edges = mappings.edges[2 * first : 2 * last]
-    runs = pages.own_among(edges)
-    plan.runs.extend(runs)
     kinds = [kind.access[:3] for kind in mappings.kinds]
-    add, at, count = plan.memory.add, 0, len(runs)
+    found = pages.own_among(edges)
+    add, at, runs = plan.memory.add, 0, _NONE
     for number, start, end in zip(mappings.numbers[first:last], edges[::2], edges[1::2], strict=True):
         position = start
-        while at < count and runs[at + 1] <= position:
-            at += 2
-        while at < count and runs[at] < end:
+        while position < end:
+            while at < len(runs) and runs[at + 1] <= position:
+                at += 2
+            if at == len(runs):
+                at, runs = 0, next(found, _NONE)
+                plan.runs.extend(runs)
+                if runs:
+                    continue
+            if not runs or runs[at] >= end:
+                add(position, end - position, 0, kinds[number])
+                break
             if position < runs[at]:
                 add(position, runs[at] - position, 0, kinds[number])
                 position = runs[at]
             kept, at = _bridge(runs, at, end)
             add(position, kept - position, kept - position, kinds[number])
             position = kept
-            if position == end:
-                break
-        else:
-            add(position, end - position, 0, kinds[number])
 
 
 def _bridge(runs: array.array[int], at: int, end: int) -> tuple[int, int]:
@@ -202,18 +206,17 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
     """Shared memory: all its data, also what this process has not touched itself."""
     descriptor = files.descriptor(mapping)
     if descriptor is not None:
-        runs = files.written(mapping, descriptor)
-        own = array.array("Q") if mapping.shared else pages.own(mapping)  # these differ from the file's
-        plan.live.add(mapping, descriptor, _pairs(runs), own)
+        runs = Runs(plan.runs.spool, files.written(mapping, descriptor))
+        own = Runs() if mapping.shared else pages.own(mapping)  # these differ from the file's
+        plan.live.add(mapping, descriptor, runs.pairs(), own.pairs())
         plan.runs.extend(own)
-        spans = united(Runs(spans=_pairs(runs)), Runs(spans=_pairs(own))).pairs() if own else _pairs(runs)
+        runs = united(runs, own, plan.runs.spool)
     else:
         runs = pages.present(mapping)
         plan.runs.extend(runs)
-        spans = _pairs(runs)
-        if (rest := mapping.size - sum(runs[1::2]) + sum(runs[::2])) and mapping.shared:
+        if (rest := mapping.size - runs.size) and mapping.shared:
             plan.gaps.append(Gap(str(mapping), "shared memory that the app had not touched itself", rest))
-    _add(plan, mapping.start, mapping.end, mapping.access[:3], _bridged(spans, BRIDGE_HOLES))
+    _add(plan, mapping.start, mapping.end, mapping.access[:3], _bridged(runs, BRIDGE_HOLES))
 
 
 def _whole_file(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
@@ -226,8 +229,8 @@ def _whole_file(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> Non
         plan.runs.add(mapping.start, mapping.end)
     else:
         parts = plan.live if mapping.shared and "w" in mapping.access else plan.parts
-        own = array.array("Q") if mapping.shared else pages.own(mapping)
-        parts.add(mapping, descriptor, [(mapping.start, mapping.end)], own)
+        own = Runs() if mapping.shared else pages.own(mapping)
+        parts.add(mapping, descriptor, [(mapping.start, mapping.end)], own.pairs())
         plan.runs.extend(own)
     plan.memory.add(mapping.start, mapping.size, mapping.size, mapping.access[:3])
 
@@ -241,22 +244,21 @@ def _written(plan: Plan, mapping: Mapping, pages: Pages, files: Files, *, module
     """A private file mapping: what was written, and more of a module."""
     own = pages.own(mapping)
     descriptor = files.descriptor(mapping)
-    keep = _bridged(_pairs(own), BRIDGE_FILE if descriptor is not None else 0)
+    keep = Runs(plan.runs.spool, _bridged(own, BRIDGE_FILE if descriptor is not None else 0))
     if module and descriptor is not None:
         if ("w" in mapping.access and mapping.size <= WHOLE_DATA) or (
             mapping.deleted and mapping.size <= WHOLE_DATA
         ):
-            keep = [(mapping.start, mapping.end)]
-        elif mapping.offset == 0 and (not keep or keep[0][0] > mapping.start):
-            keep.insert(0, (mapping.start, mapping.start + PAGE))
+            keep = Runs(spans=[(mapping.start, mapping.end)])
+        elif mapping.offset == 0 and (not keep or keep[0] > mapping.start):
+            keep = Runs(plan.runs.spool, chain([(mapping.start, mapping.start + PAGE)], keep.pairs()))
     elif module and (mapping.offset == 0 or mapping.deleted) and not own:
         end = mapping.end if mapping.deleted else mapping.start + PAGE
-        own = array.array("Q", (mapping.start, end))
-        keep = [(mapping.start, end)]
+        own = keep = Runs(spans=[(mapping.start, end)])
     plan.runs.extend(own)
     if descriptor is not None:
-        plan.parts.add(mapping, descriptor, keep, own)
-    _add(plan, mapping.start, mapping.end, mapping.access[:3], keep)
+        plan.parts.add(mapping, descriptor, keep.pairs(), own.pairs())
+    _add(plan, mapping.start, mapping.end, mapping.access[:3], keep.pairs())
 
 
 def united(first: Runs, second: Runs, spool: Spool | None = None) -> Runs:
@@ -268,21 +270,18 @@ def united(first: Runs, second: Runs, spool: Spool | None = None) -> Runs:
     return Runs(spool, touching(merge(first.pairs(), second.pairs())))
 
 
-def _pairs(edges: array.array[int]) -> Iterator[tuple[int, int]]:
-    """Start and end of each."""
-    numbers = iter(edges)
-    return zip(numbers, numbers, strict=True)
-
-
-def _bridged(spans: Iterable[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
-    """Runs as pairs, those that are at most ``gap`` bytes apart made one."""
-    found: list[tuple[int, int]] = []
-    for start, end in spans:
-        if found and start - found[-1][1] <= gap:
-            found[-1] = (found[-1][0], end)
-        else:
-            found.append((start, end))
-    return found
+def _bridged(runs: Runs, gap: int) -> Iterator[tuple[int, int]]:
+    """Start and end of each, those that are at most ``gap`` bytes apart made one."""
+    begin = limit = 0
+    for start, end in runs.pairs():
+        if limit and start - limit <= gap:
+            limit = end
+            continue
+        if limit:
+            yield begin, limit
+        begin, limit = start, end
+    if limit:
+        yield begin, limit
 
 
 def _add(plan: Plan, start: int, end: int, access: str, keep: Iterable[tuple[int, int]]) -> None:

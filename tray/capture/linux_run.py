@@ -138,7 +138,7 @@ class Run:
         pid = self.target.pid
         memory = self.kernel.open(f"/proc/{pid}/mem")
         open_files.callback(os.close, memory)
-        pages = Pages(self.kernel, pid)
+        pages = Pages(self.kernel, pid, self.spool)
         open_files.callback(pages.close)
         files = Files(self.kernel, pid)
         open_files.callback(files.close)

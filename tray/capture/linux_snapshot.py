@@ -154,7 +154,7 @@ class Shot:
             memory = self._kernel.open_memory(self.pid)
             stack.callback(os.close, memory)
             self._clone.mend(memory)
-            pages = Pages(self._kernel, self.pid)
+            pages = Pages(self._kernel, self.pid, self._spool)
             stack.callback(pages.close)
             yield memory, pages
 

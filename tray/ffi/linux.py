@@ -500,11 +500,14 @@ class Kernel:
             raise OSError(errno.EIO, "behind the end of the file")
         return count
 
-    def scan_pages(self, descriptor: int, start: int, end: int, *, skip: int, want: int) -> array.array[int]:
+    def scan_pages(
+        self, descriptor: int, start: int, end: int, *, skip: int, want: int
+    ) -> Iterator[array.array[int]]:
         """Runs of pages with one of the ``want`` and none of the ``skip`` categories (``PAGE_IS_*``).
 
-        Gives start and end addresses in turn. Raises ``OSError`` with ENOTTY
-        before Linux 6.7: see `pagemap`.
+        Gives start and end addresses in turn, so many at a time; the first of a time may
+        touch the last of the one before. Raises ``OSError`` with ENOTTY before Linux 6.7:
+        see `pagemap`.
 
         Source: Linux ``Documentation/admin-guide/mm/pagemap.rst``, "Pagemap Scan IOCTL".
         """
@@ -512,21 +515,21 @@ class Kernel:
             raise OSError(errno.ENOSYS, "no pagemap")
         import fcntl
 
-        found = array.array("Q")
         vector, length = self._scan_vector.buffer_info()
         while start < end:
             request = bytearray(
                 struct.pack("12Q", 96, 0, start, end, 0, vector, length // 3, 0, skip, skip, want, 0)
             )
             count = fcntl.ioctl(descriptor, PAGEMAP_SCAN, request, True)
-            found += _pairs(self._scan_vector[: 3 * count], found)
             walked: int = struct.unpack_from("Q", request, 32)[0]
-            # Where it says that it stopped may lie before the last runs that it gave (Linux 6.18): a step of 512 back.
-            walked = max(walked, found[-1] if count else 0)
+            if count:
+                runs = _pairs(self._scan_vector[: 3 * count])
+                # Where it says that it stopped may lie before the last runs that it gave (Linux 6.18): 512 back.
+                walked = max(walked, runs[-1])
+                yield runs
             if walked <= start:
                 break
             start = walked
-        return found
 
     def pagemap(self, descriptor: int, start: int, count: int) -> array.array[int]:
         """Entries of ``count`` pages from ``start`` on; fewer at the end of the address space.
@@ -538,13 +541,10 @@ class Kernel:
         raise OSError(errno.ENOSYS, "no pread")
 
 
-def _pairs(triples: array.array[int], before: array.array[int]) -> array.array[int]:
-    """Starts and ends in turn; a first one that goes on where ``before`` ends is added to its last one."""
+def _pairs(triples: array.array[int]) -> array.array[int]:
+    """Starts and ends in turn."""
     pairs = array.array("Q", bytes(len(triples) // 3 * 16))
     pairs[::2], pairs[1::2] = triples[::3], triples[1::3]
-    if before and pairs and before[-1] == pairs[0]:
-        del before[-1]
-        del pairs[0]
     return pairs
 
 

@@ -26,6 +26,7 @@ class Numbers(Sequence[int]):
     """Numbers as in an array, of which all but the last ones lie in a spool when they are many.
 
     Attributes:
+        spool: Where those go that are not held.
         held: The last ones, or all. Whoever adds many may add them here, and calls `settle` now and then.
 
     Args:
@@ -36,7 +37,8 @@ class Numbers(Sequence[int]):
 
     def __init__(self, kind: str, spool: Spool | None = None, numbers: Iterable[int] = ()) -> None:
         self.held = array.array(kind)
-        self._kind, self._spool, self._most = kind, spool, _MOST
+        self.spool = spool
+        self._kind, self._most = kind, _MOST
         self._aside = 0
         self._places, self._firsts = array.array("Q"), array.array(kind)
         self._windows: dict[int, array.array[int]] = {}
@@ -54,6 +56,10 @@ class Numbers(Sequence[int]):
             self.held.extend(numbers)
             self.settle()
             return
+        if isinstance(numbers, Numbers):
+            for block in numbers.blocks():
+                self.extend(block)
+            return
         rest = iter(numbers)
         while some := array.array(self._kind, islice(rest, BLOCK)):
             self.held.extend(some)
@@ -61,14 +67,14 @@ class Numbers(Sequence[int]):
 
     def settle(self) -> None:
         """Lay aside what are too many to be held."""
-        if self._spool is None or len(self.held) < self._most:
+        if self.spool is None or len(self.held) < self._most:
             return
         self._most = 2 * BLOCK
         count = (len(self.held) - 1) // BLOCK * BLOCK
         for first in range(0, count, BLOCK):
             block = self.held[first : first + BLOCK]
             self._firsts.append(block[0])
-            self._places.append(self._spool.keep(memoryview(block).cast("B")))
+            self._places.append(self.spool.keep(memoryview(block).cast("B")))
         del self.held[:count]
         self._aside += count
 
@@ -133,10 +139,10 @@ class Numbers(Sequence[int]):
         return block
 
     def _read(self, number: int) -> array.array[int]:
-        if self._spool is None:
+        if self.spool is None:
             return self.held
         place = self._places[number]
-        return array.array(self._kind, self._spool.read(place, place + BLOCK * self.held.itemsize))
+        return array.array(self._kind, self.spool.read(place, place + BLOCK * self.held.itemsize))
 
 
 class Runs(Numbers):
