@@ -16,7 +16,7 @@ from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap, Include
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from tray.capture.linux_files import Files
     from tray.capture.linux_maps import Mapping, Mappings
@@ -216,7 +216,7 @@ def _fileless(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
         plan.runs.extend(runs)
         if (rest := mapping.size - runs.size) and mapping.shared:
             plan.gaps.append(Gap(str(mapping), "shared memory that the app had not touched itself", rest))
-    _add(plan, mapping.start, mapping.end, mapping.access[:3], _bridged(runs, BRIDGE_HOLES))
+    _add(plan, mapping.start, mapping.end, mapping.access[:3], touching(runs.pairs(), BRIDGE_HOLES))
 
 
 def _whole_file(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
@@ -244,7 +244,7 @@ def _written(plan: Plan, mapping: Mapping, pages: Pages, files: Files, *, module
     """A private file mapping: what was written, and more of a module."""
     own = pages.own(mapping)
     descriptor = files.descriptor(mapping)
-    keep = Runs(plan.runs.spool, _bridged(own, BRIDGE_FILE if descriptor is not None else 0))
+    keep = Runs(plan.runs.spool, touching(own.pairs(), BRIDGE_FILE if descriptor is not None else 0))
     if module and descriptor is not None:
         if ("w" in mapping.access and mapping.size <= WHOLE_DATA) or (
             mapping.deleted and mapping.size <= WHOLE_DATA
@@ -268,20 +268,6 @@ def united(first: Runs, second: Runs, spool: Spool | None = None) -> Runs:
     from heapq import merge
 
     return Runs(spool, touching(merge(first.pairs(), second.pairs())))
-
-
-def _bridged(runs: Runs, gap: int) -> Iterator[tuple[int, int]]:
-    """Start and end of each, those that are at most ``gap`` bytes apart made one."""
-    begin = limit = 0
-    for start, end in runs.pairs():
-        if limit and start - limit <= gap:
-            limit = end
-            continue
-        if limit:
-            yield begin, limit
-        begin, limit = start, end
-    if limit:
-        yield begin, limit
 
 
 def _add(plan: Plan, start: int, end: int, access: str, keep: Iterable[tuple[int, int]]) -> None:

@@ -191,11 +191,11 @@ class Runs(Numbers):
         return zip(numbers, numbers, strict=True)
 
 
-def touching(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Sorted spans, those that touch made one."""
+def touching(spans: Iterable[tuple[int, int]], gap: int = 0) -> Iterator[tuple[int, int]]:
+    """Sorted spans, those that touch made one, and those that are at most ``gap`` apart."""
     begin = limit = 0
     for start, end in spans:
-        if start <= limit:
+        if limit and start - limit <= gap:
             limit = max(limit, end)
             continue
         if limit:
