@@ -69,7 +69,16 @@ def test_paths_on_windows(path: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("duration", "said"),
-    [(0.004, "0.00 s"), (0.184, "0.18 s"), (0.999, "1.0 s"), (3.21, "3.2 s"), (42.4, "42 s"), (200, "3 min")],
+    [
+        (0.004, "0.004 s"),
+        (0.0, "0.00 s"),
+        (0.0098, "0.010 s"),
+        (0.184, "0.18 s"),
+        (0.999, "1.0 s"),
+        (3.21, "3.2 s"),
+        (42.4, "42 s"),
+        (200, "3 min"),
+    ],
 )
 def test_seconds(duration: float, said: str) -> None:
     """Durations have as many digits as mean something."""

@@ -27,7 +27,9 @@ def clipped(text: str, most: int = CLIP) -> str:
 
 
 def seconds(duration: float) -> str:
-    """A duration as people say it: ``0.18 s``, ``3 s``, ``2 min``."""
+    """A duration as people say it: ``0.004 s``, ``0.18 s``, ``3 s``, ``2 min``."""
+    if 0.0005 <= duration < 0.00995:  # noqa: PLR2004
+        return f"{duration:.3f} s"
     if duration < 0.995:  # noqa: PLR2004
         return f"{duration:.2f} s"
     if duration < 9.95:  # noqa: PLR2004
