@@ -123,7 +123,7 @@ def large(
                 _anonymous(plan, mappings, place, min(place + _AT_ONCE, last), pages)
         elif way is _said:
             for start, end, _, number, _ in some:
-                plan.memory.add(start, end - start, 0, mappings.kinds[number].access[:3])
+                _said(plan, start, end, mappings.kinds[number].access)
         elif way:
             for row in some:
                 way(plan, mappings.of(row), pages, files)
@@ -145,17 +145,17 @@ def _way(kind: Mapping, include: Include) -> Callable[..., None] | None:
     return _said if kind.shared else _written_module if kind.module else _written
 
 
-def _left_out(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:
+def _left_out(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:  # noqa: ARG001 - as the other ways
     """Memory that must not be read."""
     why = next(text for flag, text in _EXCLUDED.items() if flag in mapping.flags)
     why = _SECRET if mapping.path == "/secretmem" else why
     plan.gaps.append(Gap(str(mapping), why, mapping.size))
-    _said(plan, mapping, pages, files)
+    _said(plan, mapping.start, mapping.end, mapping.access)
 
 
-def _said(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:  # noqa: ARG001 - as the other ways
-    """Memory of which is only said that it is there."""
-    plan.memory.add(mapping.start, mapping.size, 0, mapping.access[:3])
+def _said(plan: Plan, start: int, end: int, access: str) -> None:
+    """Memory of which is only said that it is there; there may be a million such mappings, so no object is made."""
+    plan.memory.add(start, end - start, 0, access[:3])
 
 
 def _kernels(plan: Plan, mapping: Mapping, pages: Pages, files: Files) -> None:  # noqa: ARG001 - as above
