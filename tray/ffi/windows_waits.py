@@ -38,7 +38,7 @@ WCT_THREAD = "Thread"
 _OUT_OF_PROCESS = 0x1 | 0x2 | 0x4
 _MOST_NODES = 16
 _SAME_ACCESS = 2
-_MESSAGE_ONLY = c_void_p(-3)
+_MESSAGE_ONLY, _PARENT = c_void_p(-3), 1
 _PROCESSES, _ALL_HANDLES, _HANDLES_OF = 5, 64, 51
 _TYPE, _NAME = 2, 1
 _OWNER = 1
@@ -130,7 +130,13 @@ PROTOTYPES = {
         EnumChildWindows=(c_void_p, _CALLBACK, c_void_p),
         GetWindowThreadProcessId=(c_void_p, POINTER(DWORD)),
     ),
-    **table("user32", Check.NONE, c_void_p, FindWindowExW=(c_void_p, c_void_p, c_void_p, c_void_p)),
+    **table(
+        "user32",
+        Check.NONE,
+        c_void_p,
+        FindWindowExW=(c_void_p, c_void_p, c_void_p, c_void_p),
+        GetAncestor=(c_void_p, DWORD),
+    ),
     **table("advapi32", Check.TRUE, HANDLE, OpenThreadWaitChainSession=(DWORD, c_void_p)),
     **table(
         "advapi32",
@@ -244,10 +250,10 @@ class Waits:
 
         callback = _CALLBACK(note)
         self._call("EnumWindows", callback, None)
-        window = None
-        while window := self._call("FindWindowExW", _MESSAGE_ONLY, window, None, None):
-            found.append(window)
-        for parent in tuple(found):
+        # Never from one window to the next: one that is just destroyed leads in circles.
+        first = self._call("FindWindowExW", _MESSAGE_ONLY, None, None, None)
+        roots = [self._call("GetAncestor", first, _PARENT)] if first else []
+        for parent in (*found, *roots):
             self._call("EnumChildWindows", parent, callback, None)
         return found
 
