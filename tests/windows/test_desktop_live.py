@@ -19,6 +19,7 @@ from tray.desktop import Toast, windows_icon, windows_registry
 from tray.desktop.menu import Menu, MenuItem
 from tray.desktop.windows import WindowsDesktop
 from tray.desktop.windows_instance import Instance
+from tray.desktop.windows_screen import WindowsScreen
 from tray.errors import CaptureFailed
 from tray.ffi import user32
 
@@ -364,13 +365,15 @@ def test_tray_that_goes_away(desktop):
 
 
 def explorers() -> set[int]:
-    """Explorer's windows that show folders."""
-    found = set()
-    for kind in ("CabinetWClass", "ExplorerWClass"):
-        window = 0
-        while window := windows_keys.user32.FindWindowExW(None, window, kind, None):
-            found.add(window)
-    return found
+    """Explorer's windows that show folders.
+
+    Not by FindWindowExW from one to the next: from one that is just being
+    destroyed, Wine's server looks for the next in circles, for ever.
+    """
+    screen = WindowsScreen()
+    return {
+        window for window in screen.stacked() if screen.kind(window) in {"CabinetWClass", "ExplorerWClass"}
+    }
 
 
 def test_reveal(desktop, tmp_path):
