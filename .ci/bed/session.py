@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bed.places import COMPILERS, HOME, PREFIXES, REPOSITORY, TEMPLATE, Trouble, call, locked, made
+from bed.places import COMPILERS, HOME, PREFIXES, REPOSITORY, TEMPLATE, Trouble, call, locked, made, say
 from bed.wine import begin, stop
 
 if TYPE_CHECKING:
@@ -104,7 +104,23 @@ def _compile() -> None:
                 call(f"{compiler}-gcc", *options, source, "-o", place, *libraries)
 
 
-def pumped(command: Sequence[str]) -> int:
+def waited(program: subprocess.Popen[bytes], limit: float | None) -> int:
+    """The exit code of a program, which is ended where we are interrupted or it goes on for too long.
+
+    From out here, for a Wine whose server hangs stops every program in it, with all their own watches.
+    """
+    try:
+        return program.wait(limit)
+    except subprocess.TimeoutExpired:
+        say(f"it hangs: ended after {limit:.0f} s")
+        return 124
+    finally:
+        if program.poll() is None:
+            program.terminate()
+            program.wait()
+
+
+def pumped(command: Sequence[str], limit: float | None) -> int:
     """Run a program with our standard input, if that is a pipe, and its output copied to ours.
 
     A Windows CPython started by Wine takes neither a terminal nor a plain file for its streams.
@@ -116,12 +132,7 @@ def pumped(command: Sequence[str]) -> int:
     # A program left running inside holds the pipe open; the one we started has ended, so what it wrote is enough.
     copier = threading.Thread(target=_copy, args=(reader,), daemon=True)
     copier.start()
-    try:
-        code = program.wait()
-    except BaseException:
-        program.terminate()
-        program.wait()
-        raise
+    code = waited(program, limit)
     copier.join(1)
     return code
 
