@@ -16,7 +16,7 @@ from tray import cli, settings
 from tray.commands import doctor
 from tray.commands import list as listing
 from tray.desktop import Health
-from tray.errors import Unsupported
+from tray.errors import BadSettings, Unsupported
 from tray.model import Retention, Target, Trigger
 from tray.modes import MODES
 from tray.store import Store
@@ -183,6 +183,24 @@ def test_prune_removes_what_the_settings_say(store, capsys):
     assert len(store.dumps()) == 2
     assert cli.main(["prune"]) == 0
     assert capsys.readouterr().err == "Nothing to remove.\n"
+
+
+def test_prune_waits_until_a_misspelled_setting_is_mended(store, capsys, expected_warnings):
+    """It may be the limit itself: nothing goes, the mistake is named, and a new dump removes nothing either."""
+    from tray.commands import dump
+
+    for age in (3, 2, 1):
+        take(store, "old", age)
+    path = settings.path()
+    path.write_text(path.read_text().replace("[retention]", "[retension]"))
+    assert cli.main(["prune"]) == BadSettings.exit_code
+    told = capsys.readouterr().err
+    assert "no dump is removed" in told
+    assert str(path) in told
+    assert "did you mean 'retention'" in expected_warnings.messages[0]
+    assert len(store.dumps()) == 3
+    assert dump.wanted().retention == Retention()
+    assert "No old dump is removed until that is mended" in capsys.readouterr().err
 
 
 def test_prune_in_json(store, capsys):

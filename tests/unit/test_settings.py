@@ -164,6 +164,27 @@ def test_what_is_unknown_is_a_warning(tmp_path, expected_warnings):
     assert tuple(expected_warnings.messages) == found.warnings == tuple(read.problems(path))
 
 
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "[retention]\ncuont = 50",
+        "[retention]\ncount = 5\nsise = '100 GB'",
+        "[retentoin]\ncount = 50",
+        "retention.dayz = 365",
+        "retention = {cnt = 50}",
+        "count = 50",
+        "[Retention]\ncount = 50",
+        "mode = 'heap'\n[limits]\nmax = 50",
+        "foldr = '/srv/dumps'\n[retention]\ncount = 2",
+    ],
+)
+def test_what_nobody_understands_may_be_a_limit(toml):
+    """As long as any key is misspelled no dump is removed, neither by the defaults nor in another folder."""
+    found = parse(toml)
+    assert found.warnings
+    assert found.retention == Retention()
+
+
 def test_a_mistake_is_a_problem_too(tmp_path):
     """For doctor: one list, whatever is wrong."""
     path = tmp_path / "settings.toml"

@@ -10,6 +10,8 @@ from tray.shot.words import clipped, shortened
 if TYPE_CHECKING:
     from pathlib import Path
 
+REST_IN_FORCE = "The rest is in force; no old dump is removed until this is mended."
+
 _STEPS = ((5, 1, "now"), (60, 1, "s ago"), (3600, 60, "min ago"), (86400, 3600, "h ago"))
 
 

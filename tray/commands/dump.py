@@ -98,11 +98,14 @@ def wanted() -> Settings:
     from tray import settings
 
     try:
-        return settings.load(settings.path())
+        found = settings.load(settings.path())
     except BadSettings as error:
         advice = "The defaults are used instead, and no old dump is removed."
         print(f"hangshot: {error}\n  {advice}", file=sys.stderr)
         return settings.Settings(retention=Retention())
+    if found.warnings:
+        print("  No old dump is removed until that is mended.", file=sys.stderr)
+    return found
 
 
 def _chosen(process: str, started: int | None) -> tuple[int, int | None]:

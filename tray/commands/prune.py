@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from tray.errors import BadSettings
 from tray.sizes import shown
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remove them, and what dumps that were cut off have left."""
+    """Remove them, and what dumps that were cut off have left.
+
+    Raises:
+        BadSettings: The settings do not say, or not for certain, what there is room for.
+    """
     import tempfile
 
     from tray import packed, settings
@@ -31,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tray.store import Store
 
     wanted = settings.load(settings.path())
+    if wanted.warnings:
+        raise BadSettings("no dump is removed until it is mended.", hint=f"Mend {settings.path()}.")
     store = Store(wanted.folder, wanted.retention)
     gone = store.expired()
     if not arguments.dry_run:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tray import packed, sizes
 from tray.errors import BadSettings
-from tray.lean import TYPE_CHECKING, logger, pattern
+from tray.lean import TYPE_CHECKING, logger, pattern, replace
 from tray.model import Retention
 from tray.modes import MODES, How
 from tray.paths import Path
-from tray.settings.values import Settings
+from tray.settings.values import KEPT, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,7 @@ def load(path: Path) -> Settings:
     """The settings in this file; the defaults if there is none. The file stays untouched.
 
     What it says that nobody understands is logged as a warning, and is in
-    `Settings.warnings`.
+    `Settings.warnings`; it may be a limit that is misspelled, so nothing is removed then.
 
     Raises:
         BadSettings: It cannot be read, is no TOML, or a value makes no sense.
@@ -82,15 +82,9 @@ def parse(toml: str, path: Path) -> Settings:
     reader = _Reader(toml, path)
     inner = reader.inner(table, "retention")
     values = reader.values(table, VALUES)
-    kept = reader.values(inner, RETENTION, "retention")
-    defaults = Settings()
-    retention = Retention(
-        kept.get("count", defaults.retention.count),
-        kept.get("days", defaults.retention.days),
-        kept.get("size", defaults.retention.size),
-    )
+    retention = replace(KEPT, **reader.values(inner, RETENTION, "retention"))
     unknown = [*reader.unknown(table, (*VALUES, "retention")), *reader.unknown(inner, RETENTION, "retention")]
-    return Settings(**values, retention=retention, warnings=tuple(unknown))
+    return Settings(**values, retention=Retention() if unknown else retention, warnings=tuple(unknown))
 
 
 def _table(toml: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Settings:
         compress: Whether dumps are packed once the app runs again, and how; one of `packed.KINDS`.
         folder: Where dumps go.
         notify_after: Seconds before a progress toast comes.
-        retention: What the folder may keep.
+        retention: What the folder may keep; all, as long as there are warnings.
         low_impact: Whether a dump gives way to whatever else the machine does.
         warnings: What the file says that nobody understands, one sentence each.
     """
