@@ -728,6 +728,29 @@ def test_settings_that_were_never_read_remove_nothing(tray: Tray, expected_warni
     wait_until(lambda: tray.app.settings.retention == Settings().retention, "the settings")
 
 
+@pytest.mark.parametrize(
+    ("toml", "title"),
+    [
+        ('mode = "huge"\n', "The settings have a mistake"),
+        ('hotky = "ctrl+f9"\n', "The settings have a mistake"),
+        ('hotkey = "ctrl+t"\n', "The hotkey is taken"),
+    ],
+)
+def test_a_mended_mistake_is_no_longer_told(tray: Tray, expected_warnings, toml: str, title: str) -> None:
+    """Its toast stays while anything is wrong, whatever else is changed, and goes when all is well."""
+    tray.desktop.taken.add("ctrl+t")
+    tray.start()
+    before = tray.places.settings.read_text(encoding="utf-8")
+    tray.write(toml)
+    tray.toast(title)
+    tray.write(f"notify_after = 7\n{toml}")
+    wait_until(lambda: "huge" in toml or tray.app.settings.notify_after == 7, "the rest")
+    tray.settle()
+    assert tray.desktop.showing["settings"].title == title
+    tray.write(before)
+    wait_until(lambda: "settings" not in tray.desktop.showing, "the toast to go")
+
+
 def test_unknown_setting(tray: Tray, expected_warnings) -> None:
     """A setting that nobody knows is told; the rest is in force."""
     tray.start()

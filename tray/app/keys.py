@@ -48,6 +48,10 @@ class Keys:
         self.trouble = problem
         return problem
 
+    def obey(self, text: str) -> bool:
+        """Whether this hotkey is the one in force, or would be but for a pause."""
+        return not self.trouble and self._text == text
+
     def pause(self, *, wanted: bool) -> None:
         """Give the hotkey back for a while, or take it again."""
         self._desktop.unbind()

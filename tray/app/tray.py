@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 PANEL = 10.0
 """Seconds that a panel may start after us, as at login, before it is missed."""
+ABOUT_SETTINGS = "settings"
+"""Topic of what the settings file can mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ class App:
         except Unsupported:
             return True
         except TrayError:
-            pass
+            self._desktop.dismiss(ABOUT_SETTINGS)
         return False
 
     # ---- what the user is told
@@ -210,7 +212,7 @@ class App:
         """A toast about something that the settings file can mend."""
         body = "\n".join(line for line in (str(error), error.hint) if line)
         return Toast(
-            error.title, body, (("Edit settings…", self._rows.edit),), self._rows.edit, topic="settings"
+            error.title, body, (("Edit settings…", self._rows.edit),), self._rows.edit, topic=ABOUT_SETTINGS
         )
 
     def _failed(self, error: Exception) -> None:
@@ -370,22 +372,24 @@ class App:
                 self.say(self.about_settings(error))
             return False
         if fresh.warnings and fresh.warnings != self.settings.warnings:
-            self.say(
-                self.about_settings(BadSettings("\n".join(fresh.warnings), hint="The rest is in force."))
-            )
+            mistakes = BadSettings("\n".join(fresh.warnings), hint=words.REST_IN_FORCE)
+            self.say(self.about_settings(mistakes))
         self.settings, self._mistake = fresh, ""
         return True
 
     def reload(self) -> None:
         """Read the settings again and follow them; a mistake leaves the old ones in force."""
         before = self.settings
-        if not self._read_settings() or self.settings == before:
+        if not self._read_settings():
             return
-        log.info("settings read anew")
-        if self.settings.hotkey != before.hotkey:
-            self._use_hotkey()
-        self.show()
-        self.look()
+        if self.settings != before:
+            log.info("settings read anew")
+            if self.settings.hotkey != before.hotkey:
+                self._use_hotkey()
+            self.show()
+            self.look()
+        if not self.settings.warnings and self.keys.obey(self.settings.hotkey):
+            self._desktop.dismiss(ABOUT_SETTINGS)
 
     def _use_hotkey(self) -> None:
         """Bind the hotkey of the settings; if it cannot be, the one before stays."""
