@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from stored import TAKEN, describe
 
 from tray import cli, settings
@@ -62,6 +63,12 @@ def test_list_in_columns(store, capsys):
     assert "250 ms  hotkey" in rows[0]
 
 
+def test_wide_letters_stand_below_each_other():
+    """A Chinese letter is as wide as two others."""
+    rows = [("APP", "SIZE"), ("漢字", "1 B"), ("gimp", "20 kB")]
+    assert listing.columns(rows, cell_len) == ["APP    SIZE", "漢字    1 B", "gimp  20 kB"]
+
+
 def test_list_in_json(store, capsys):
     """One object a line, with its schema."""
     dump = take(store, "gimp")
@@ -83,10 +90,18 @@ def test_list_in_json(store, capsys):
 
 
 @pytest.mark.parametrize(
-    ("width", "head"), [(60, "ID SIZE PAUSE WHY"), (160, "WHEN APP PID MODE SIZE PAUSE WHY ID")]
+    ("width", "head"),
+    [
+        (20, "ID"),
+        (36, "ID"),
+        (45, "ID SIZE"),
+        (52, "ID SIZE PAUSE"),
+        (60, "ID SIZE PAUSE WHY"),
+        (160, "WHEN APP PID MODE SIZE PAUSE WHY ID"),
+    ],
 )
 def test_list_on_a_terminal(store, capsys, monkeypatch, width, head):
-    """A table that fits, with the id to copy and the folder below; brackets in names are no markup."""
+    """A table that fits, with the whole id to copy and the folder below; brackets in names are no markup."""
     dump = take(store, "[bold]gimp")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")  # a dumb one is always 80 columns wide
@@ -96,7 +111,7 @@ def test_list_on_a_terminal(store, capsys, monkeypatch, width, head):
     assert first.split() == head.split()
     assert dump.id in row
     assert ("[bold]gimp" in row) == (width == 160)
-    assert max(len(first.rstrip()), len(row.rstrip())) <= width
+    assert max(len(first), len(row)) <= max(width, len(dump.id))
     assert last == f"in {store.folder}"
 
 

@@ -77,7 +77,9 @@ def _settings() -> tuple[Settings, Health]:
     except BadSettings as error:
         return settings.Settings(), Health("settings", False, str(error), error.hint)
     if wanted.warnings:
-        return wanted, Health("settings", False, " ".join(wanted.warnings), f"Mend {path}; no old dump is removed until then.")
+        return wanted, Health(
+            "settings", False, " ".join(wanted.warnings), f"Mend {path}; no old dump is removed until then."
+        )
     found = f"{path} is well" if path.exists() else f"there is no {path}; the defaults are in force"
     return wanted, Health("settings", True, found)
 

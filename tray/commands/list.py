@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tray.printable import printable
 from tray.sizes import shown
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tray.model import Dump
 
@@ -80,36 +80,49 @@ def _row(dump: Dump) -> tuple[str, ...]:
     )
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows, the first one the head, as lines with their columns below each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(_padded, row, rows[0], widths)).rstrip() for row in rows]
+def columns(rows: Sequence[Sequence[str]], wide: Callable[[str], int] = len) -> list[str]:
+    """Rows, the first one the head, as lines with their columns below each other.
+
+    Args:
+        rows: Words.
+        wide: Tells how much room one takes.
+    """
+    widths = [max(map(wide, column)) for column in zip(*rows, strict=True)]
+    return [
+        _line(row, rows[0], [all_of - wide(word) for word, all_of in zip(row, widths, strict=True)])
+        for row in rows
+    ]
 
 
-def _padded(word: str, head: str, width: int) -> str:
-    """A word as wide as its column."""
-    return word.rjust(width) if head in RIGHT else word.ljust(width)
+def _line(row: Sequence[str], heads: Sequence[str], spaces: Sequence[int]) -> str:
+    """Words, each with so many spaces as it needs to be as wide as its column."""
+    padded = (
+        f"{' ' * space}{word}" if head in RIGHT else f"{word}{' ' * space}"
+        for word, head, space in zip(row, heads, spaces, strict=True)
+    )
+    return "  ".join(padded).rstrip()
 
 
 def _print_table(dumps: Sequence[Dump]) -> None:
     """A table that fits the terminal; the folder stands below, once.
 
-    The last column is the id, to be copied. It tells app, pid, mode and time by
-    itself, so a narrow terminal goes without those columns.
+    The last column is the id, to be copied, and so never broken over two lines. It tells
+    app, pid, mode and time by itself, so a narrow terminal goes without those columns.
     """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False)
     rows = [(*HEAD[:-1], "ID"), *((*_row(dump)[:-1], printable(dump.id, bytes_too=True)) for dump in dumps)]
-    if max(map(len, columns(rows))) > console.width:
-        rows = [(row[-1], *row[FACTS:-1]) for row in rows]
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for head in rows[0]:
-        side: Literal["left", "right"] = "right" if head in RIGHT else "left"
-        table.add_column(head, justify=side, overflow="fold", no_wrap=head != "ID")
-    for row in rows[1:]:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    for number, text in enumerate(_fitting(rows, console.width)):
+        console.print(Text(text, style="" if number else "bold"), soft_wrap=True)
     console.print(Text(f"in {printable(str(dumps[0].path.parent), bytes_too=True)}"), soft_wrap=True)
+
+
+def _fitting(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
+    """The rows with as many columns as so wide a terminal has room for; the ids alone, if need be wider than that."""
+    from rich.cells import cell_len
+
+    fewer = [[(row[-1], *row[FACTS:last]) for row in rows] for last in range(len(HEAD) - 1, FACTS - 1, -1)]
+    tables = [columns(some, cell_len) for some in (rows, *fewer)]
+    return next((lines for lines in tables if max(map(cell_len, lines)) <= width), tables[-1])
