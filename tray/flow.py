@@ -174,7 +174,7 @@ def explain(path: Path) -> tuple[Report, Path]:
     Raises:
         NoDump: There is no such dump.
         BadDump: It cannot be read.
-        StoreUnusable: The report could not be written.
+        NotWritten: The report could not be written.
     """
     from tray.reports import reader
 

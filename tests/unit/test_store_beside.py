@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import replace
@@ -99,6 +100,19 @@ def test_nothing_outlives_the_dump(dump: Dump) -> None:
     dump.path.unlink()
     beside.update(dump.path, dump, "x")
     assert [path.name for path in dump.path.parent.iterdir()] == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_report_that_cannot_be_written(dump: Dump, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The hint is one that whoever asked for a report can follow: there is neither --output nor a smaller mode."""
+
+    def refuse(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(beside, "create_locked", refuse)
+    with pytest.raises(NotWritten, match=r"could not be written|cannot be written") as caught:
+        beside.update(dump.path, dump, "x")
+    assert caught.value.hint == "'hangshot inspect' reads it too, and writes nothing."
 
 
 @pytest.mark.parametrize("ending", [".core", ".json", ".txt", ".html"])

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         NoDump: There is no such dump.
         BadDump: It cannot be read.
-        StoreUnusable: The report cannot be written.
+        NotWritten: The report cannot be written.
     """
     from tray import flow
     from tray.commands import dump

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from tray.errors import NotWritten, StoreUnusable
+from tray.errors import NotWritten
 from tray.lean import TYPE_CHECKING
 from tray.packed import base
 from tray.patience import patiently
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HEAD = "Hangshot report\n"
 """How each of our reports begins. A file that does not is somebody else's, and is never overwritten."""
 _OTHER_NAME = "Give another name ('hangshot inspect --html FILE'), or remove that file."
+_WITHOUT = "'hangshot inspect' reads it too, and writes nothing."
 
 
 def update(path: Path, dump: Dump | None, report: str) -> Path:
@@ -35,19 +36,17 @@ def update(path: Path, dump: Dump | None, report: str) -> Path:
         report: A text for people, without `HEAD`.
 
     Raises:
-        StoreUnusable: One of them cannot be written; the one before it stays as it was.
+        NotWritten: One of them cannot be written; the one before it stays as it was.
     """
     place = base(path).with_suffix(names.REPORT)
     try:
         if place == path or not _ours(place, HEAD.encode()):
-            raise StoreUnusable(
-                f"{place} is not a report of ours, and stays.", hint="Rename it, or the dump."
-            )
+            raise NotWritten(f"{place} is not a report of ours, and stays.", hint="Rename it, or the dump.")
         _put(place, f"{HEAD}\n{report}\n".encode("utf-8", "replace"), path)
         if dump:
             _put(dump.sidecar, sidecar.text(dump).encode(), path)
     except OSError as error:
-        raise folders.trouble(place, error) from error
+        raise NotWritten(str(folders.trouble(place, error)), hint=_WITHOUT) from error
     return place
 
 
