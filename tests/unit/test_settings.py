@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from pathlib import Path
 
 import platformdirs
@@ -16,9 +17,10 @@ from tray import settings
 from tray.errors import BadSettings
 from tray.model import Retention
 from tray.modes import How
-from tray.settings import Settings, edit, read
+from tray.settings import Settings, content, edit, read, watch
 from tray.settings.edit import default
 from tray.settings.read import line_of
+from tray.settings.watch import Watch
 
 FILE = Path("/home/me/.config/hangshot/settings.toml")
 FOLDER = Path.home() / "dumps"
@@ -335,3 +337,56 @@ def test_what_cannot_be_looked_for_is_no_missing_file(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(BadSettings, match="cannot be read"):
         settings.load(tmp_path / "file" / "settings.toml")
+
+
+@pytest.mark.linux  # nowhere else do pipes and devices lie among files
+@pytest.mark.parametrize("device", [None, "/dev/zero"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, device: str | None):
+    """A pipe that nobody writes to and a device without end are a mistake, not a hang."""
+    path = tmp_path / "settings.toml"
+    if device:
+        path.symlink_to(device)
+    else:
+        os.mkfifo(path)
+    with pytest.raises(BadSettings, match="it is no plain file") as caught:
+        settings.load(path)
+    assert "Mend or remove it" in caught.value.hint
+    Watch(path, lambda: None).close()
+
+
+def test_a_file_far_too_large_is_not_read(tmp_path: Path):
+    """No memory is filled with it."""
+    path = tmp_path / "settings.toml"
+    with path.open("wb") as file:
+        file.truncate(content.LARGEST + 1)
+    with pytest.raises(BadSettings, match="larger than 1 MB"):
+        settings.load(path)
+
+
+def test_a_folder_where_something_always_changes_starves_no_settings(tmp_path: Path, monkeypatch):
+    """They are looked at in the end."""
+    path = tmp_path / "settings.toml"
+    restless, told = Restless(path), threading.Event()
+    monkeypatch.setattr(watch, "_events", lambda _: restless)
+    watching = Watch(path, told.set)
+    assert told.wait(5)
+    watching.close()
+
+
+class Restless:
+    """Events without end (`tray.settings.watch.Events`): the file is new after the first one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.open = path, True
+
+    def wait(self, _seconds: float | None) -> bool:
+        """Always one more."""
+        self.path.touch()
+        return self.open
+
+    def stop(self) -> None:
+        """From another thread."""
+        self.open = False
+
+    def close(self) -> None:
+        """Nothing to give back."""

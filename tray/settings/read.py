@@ -8,6 +8,7 @@ from tray.lean import TYPE_CHECKING, logger, pattern, replace
 from tray.model import Retention
 from tray.modes import MODES, How
 from tray.paths import Path
+from tray.settings.content import content
 from tray.settings.values import KEPT, Settings
 
 if TYPE_CHECKING:
@@ -49,16 +50,16 @@ def text(path: Path) -> str:
         BadSettings: It cannot be read, or is not UTF-8.
     """
     try:
-        content = path.read_bytes()
+        found = content(path)
     except FileNotFoundError:
         return ""
     except OSError as error:
         hint = "Mend or remove it; 'Edit settings…' in the menu makes a new one."
         raise BadSettings(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
     try:
-        return content.decode("utf-8-sig")  # Notepad puts a mark in front
+        return found.decode("utf-8-sig")  # Notepad puts a mark in front
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = found.count(b"\n", 0, error.start) + 1
         raise _mistake(path, line, "this is not UTF-8 text; save it with that encoding") from error
 
 

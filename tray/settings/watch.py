@@ -6,6 +6,7 @@ import sys
 import threading
 
 from tray.lean import TYPE_CHECKING, Protocol, logger
+from tray.settings.content import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,8 @@ QUIET = 0.05
 
 Some truncate and write, some write beside and rename twice.
 """
+_LONGEST = 20
+"""Events after which we look all the same: a link may lead to a folder where something always changes."""
 
 
 class Events(Protocol):
@@ -69,16 +72,17 @@ class Watch:
         """Wait for events until we are closed."""
         while self._open:
             if events.wait(None):
-                while events.wait(QUIET):
-                    pass
+                for _ in range(_LONGEST):
+                    if not events.wait(QUIET):
+                        break
                 self._look()
         events.close()
 
     def _look(self) -> None:
         """Tell of the change, if the content is another; a mere touch is none."""
-        content = _content(self._path)
-        if content != self._content:
-            self._content = content
+        found = _content(self._path)
+        if found != self._content:
+            self._content = found
             self._changed()
 
 
@@ -100,6 +104,6 @@ def _events(path: Path) -> Events | None:
 def _content(path: Path) -> bytes | None:
     """What the file holds; None if there is none to read."""
     try:
-        return path.read_bytes()
+        return content(path)
     except OSError:
         return None
