@@ -22,6 +22,7 @@ from tray.errors import BadDump, CaptureFailed, Unsupported
 from tray.model import Retention, Target
 from tray.settings import Settings
 from tray.shot import aim, words
+from tray.shot.loop import APART
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,8 +76,14 @@ class Tray:
         self.places.settings.write_text(toml, encoding="utf-8")
 
     def settle(self) -> None:
-        """Wait until the loop has done all that was posted, also by a look that runs."""
+        """Wait until the loop has done all that was posted, also by a look that runs, or what is shown just now."""
         wait_until(lambda: not self.app._looking, "the look")
+        self._turn()
+        wait_until(lambda: all(one.name != APART for one in threading.enumerate()), "what takes its time")
+        self._turn()
+
+    def _turn(self) -> None:
+        """Wait until the loop has done all that was posted."""
         done = threading.Event()
         self.app.loop.post(done.set)
         assert done.wait(10)
@@ -668,7 +675,8 @@ def test_rows(tray: Tray, tmp_path: Path) -> None:
     tray.desktop.click("Start at login")
     tray.desktop.click("Help")
     page = tray.places.state / "help.txt"
-    wait_until(lambda: ("open", page) in tray.desktop.did, "the help page")
+    tray.settle()
+    assert ("open", page) in tray.desktop.did
     assert ("open", tmp_path / "dumps") in tray.desktop.did
     assert os.name == "nt" or (tmp_path / "dumps").stat().st_mode & 0o777 == 0o700
     assert tray.desktop.at_login
@@ -811,3 +819,26 @@ def test_asked_whether_it_runs(tray: Tray) -> None:
     tray.start()
     assert ask(tray, ask="hello")()["hotkey"] == "Ctrl+Alt+Shift+D"
     assert json.loads(tray.desktop.asked("what?"))["message"] == "The request is not JSON."
+
+
+def test_a_file_manager_that_hangs_holds_up_nobody(tray: Tray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the very app that the key is pressed for; and where nothing opens a file, that is said."""
+    tray.start()
+    answers = threading.Event()
+    rows, path = tray.app._rows, Path(TOAST)
+    monkeypatch.setattr(tray.desktop, "reveal", lambda _: answers.wait(30))
+    monkeypatch.setattr(tray.desktop, "open", lambda _: answers.wait(30))
+    rows.reveal(path)
+    rows.open_folder()
+    rows.edit()
+    rows.report(path)
+    wait_until(lambda: tray.pages, "the report")[0][1]({"event": "page", "page": "x.html"})
+    tray.press()
+    answers.set()
+
+    def refuse(_: Path) -> None:
+        raise Unsupported("No program is set up to open it.")
+
+    monkeypatch.setattr(tray.desktop, "open", refuse)
+    rows.open_folder()
+    assert "No program is set up" in tray.toast(Unsupported.title).body

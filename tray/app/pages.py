@@ -54,4 +54,4 @@ class Pages:
             log.info("no report: %s", event.get("message"))
             self._say(toasts.failure(event))
             return
-        self._desktop.open(Path(event["page"]))
+        self._loop.apart(lambda: self._desktop.open(Path(event["page"])))

@@ -1,8 +1,11 @@
-"""What the menu's rows do. They are clicked on the desktop's threads and act on the loop's."""
+"""What the menu's rows do. They are clicked on the desktop's threads and act on the loop's.
+
+What opens a window acts on a thread of its own: the file manager may be the very app that hangs,
+and whoever presses the key meanwhile does not wait for it.
+"""
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from tray.app import help as help_page
@@ -22,7 +25,7 @@ class Rows:
 
     def __init__(self, app: App, desktop: Desktop) -> None:
         self._app, self._desktop = app, desktop
-        self._post = app.loop.post
+        self._post, self._apart = app.loop.post, app.loop.apart
 
     def dump(self, target: Target) -> None:
         """Dump this process."""
@@ -46,7 +49,7 @@ class Rows:
 
     def reveal(self, path: Path) -> None:
         """Show a dump in its folder."""
-        self._post(lambda: self._desktop.reveal(path))
+        self._apart(lambda: self._desktop.reveal(path))
 
     def copy(self, path: Path) -> None:
         """Copy a dump's path."""
@@ -54,7 +57,7 @@ class Rows:
 
     def open_folder(self) -> None:
         """Open the dump folder; make it first, so that there is one to open."""
-        self._post(self._open_folder)
+        self._apart(self._open_folder)
 
     def _open_folder(self) -> None:
         folder = self._app.settings.folder
@@ -82,7 +85,7 @@ class Rows:
 
     def edit(self) -> None:
         """Open the settings file; make it first."""
-        self._post(self._edit)
+        self._apart(self._edit)
 
     def _edit(self) -> None:
         edit.create(self._app.places.settings)
@@ -90,7 +93,7 @@ class Rows:
 
     def help(self) -> None:
         """Open the help page, when the doctor has told what works here."""
-        threading.Thread(target=self._help, name="help", daemon=True).start()
+        self._apart(self._help)
 
     def _help(self) -> None:
         app = self._app
@@ -99,7 +102,7 @@ class Rows:
             path,
             help_page.Facts(app.keys.label, app.settings.folder, app.places.settings, app.places.log),
         )
-        self._post(lambda: self._desktop.open(path))
+        self._desktop.open(path)
 
     def quit(self) -> None:
         """End the tray."""

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Act = Callable[[], None]
+APART = "apart"
+"""Name of the threads for what may take its time."""
 
 
 class Loop:
@@ -34,6 +36,21 @@ class Loop:
     def post(self, act: Act) -> None:
         """Have ``act`` run soon; may be called from any thread and from signal handlers."""
         self._acts.put(act)
+
+    def apart(self, act: Act) -> None:
+        """Run ``act`` on a thread of its own, since it may wait for another program; what it raises is told here.
+
+        May be called from any thread.
+        """
+
+        def work() -> None:
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - handed to the barrier
+                problem = error
+                self.post(lambda: self._failed(problem))
+
+        threading.Thread(target=work, name=APART, daemon=True).start()
 
     def after(self, seconds: float, act: Act) -> int:
         """Have ``act`` run once, later; on the loop's own thread. Gives a number for `forget`."""
