@@ -15,12 +15,12 @@ import pytest
 import windows_keys
 from windows_keys import ALT, CTRL, ESCAPE, F9, F10, SHIFT, hold, release, until
 
-from tray.desktop import Toast, windows_icon, windows_registry
+from tray.desktop import Toast, windows_icon, windows_pump, windows_registry, windows_shell
 from tray.desktop.menu import Menu, MenuItem
 from tray.desktop.windows import WindowsDesktop
 from tray.desktop.windows_instance import Instance
 from tray.desktop.windows_screen import WindowsScreen
-from tray.errors import CaptureFailed
+from tray.errors import CaptureFailed, Unsupported
 from tray.ffi import user32
 
 if TYPE_CHECKING:
@@ -312,6 +312,49 @@ def test_copy(desktop, text):
     assert desktop.copy(text)
     desktop.close()
     assert windows_keys.clipboard() == text
+
+
+@pytest.fixture
+def hung_owner() -> Iterator[None]:
+    """The clipboard was filled by a window that takes no message any more."""
+    owns, released = threading.Event(), threading.Event()
+
+    def own() -> None:
+        window = user32.call(
+            "CreateWindowExW", 0, "STATIC", "", 0, 0, 0, 0, 0, user32.HWND_MESSAGE, None, None, None
+        )
+        with windows_shell._clipboard(window):
+            user32.call("EmptyClipboard")
+        owns.set()
+        released.wait(60)
+        user32.call("DestroyWindow", window)
+
+    thread = threading.Thread(target=own)
+    thread.start()
+    assert owns.wait(20)
+    yield
+    released.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("hung_owner")
+def test_copy_over_an_app_that_hangs(desktop, monkeypatch):
+    """Windows asks the one who filled the clipboard, whoever copies; our keys are heard all the while."""
+    monkeypatch.setattr(windows_shell, "OPENING", 0.2)
+    monkeypatch.setattr(windows_pump, "PATIENCE", 1.0)
+    assert not desktop.copy("path")
+    desktop.bind(HOTKEY, lambda: None)
+
+
+def test_explorer_that_hangs(desktop, tmp_path, monkeypatch):
+    """Nobody waits for it for ever; where the file is, is said."""
+    answers = threading.Event()
+    monkeypatch.setattr(windows_shell, "OPENING", 0.2)
+    monkeypatch.setattr(windows_shell.os, "startfile", lambda *_, **__: answers.wait(60))
+    with pytest.raises(Unsupported, match="Explorer may hang") as caught:
+        desktop.open(tmp_path)
+    assert str(tmp_path) in caught.value.hint
+    answers.set()
 
 
 def test_login(desktop):

@@ -1,7 +1,7 @@
 """What the menu's rows do. They are clicked on the desktop's threads and act on the loop's.
 
-What opens a window acts on a thread of its own: the file manager may be the very app that hangs,
-and whoever presses the key meanwhile does not wait for it.
+What opens a window or fills the clipboard acts on a thread of its own: the file manager may be the
+very app that hangs, or whose clipboard it is, and whoever presses the key meanwhile does not wait for it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Rows:
 
     def copy(self, path: Path) -> None:
         """Copy a dump's path."""
-        self._post(lambda: toasts.copy(path, self._desktop))
+        self._apart(lambda: toasts.copy(path, self._desktop))
 
     def open_folder(self) -> None:
         """Open the dump folder; make it first, so that there is one to open."""

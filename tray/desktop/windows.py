@@ -105,11 +105,7 @@ class WindowsDesktop:
 
     def copy(self, text: str) -> bool:
         """As the port says."""
-        try:
-            pump = self._pumping()
-            return pump.call(lambda: windows_shell.copy(text, pump.window))
-        except Unsupported:
-            return False
+        return windows_shell.copy(text)
 
     def starts_at_login(self) -> bool:
         """As the port says."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import queue
 import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tray.errors import Unsupported
 from tray.ffi import user32
 from tray.ffi.user32 import call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -24,21 +25,27 @@ log = logging.getLogger(__name__)
 TRIES, PAUSE = 10, 0.02
 """Another program may hold the clipboard for a moment; nothing tells when it is free."""
 OPENING = 10.0
+"""Seconds that the shell may take."""
+
+Result = TypeVar("Result")
 
 
 def reveal(path: Path) -> None:
-    """Show the file in Explorer, selected; else the folder it is in."""
+    """Show the file in Explorer, selected; else the folder it is in.
+
+    Raises:
+        Unsupported: Windows does not.
+    """
     path = path.absolute()
     if not path.exists():
         open_path(path.parent)
         return
-    shown: list[bool] = []
-    # On a thread of its own: the shell wants an apartment, and keeps what it loads there.
-    thread = threading.Thread(target=lambda: shown.append(_selected(path)), name="reveal", daemon=True)
-    thread.start()
-    thread.join(OPENING)
-    if not any(shown):
-        _start(_system("explorer.exe", folder=""), f'/select,"{path}"')
+    try:
+        if _apart(lambda: _selected(path)):
+            return
+    except TimeoutError:
+        pass
+    _open(path, _system("explorer.exe", folder=""), f'/select,"{path}"')
 
 
 def open_path(path: Path) -> None:
@@ -47,37 +54,87 @@ def open_path(path: Path) -> None:
     Raises:
         Unsupported: Nothing opens it.
     """
+    try:
+        _open(path, path)
+    except Unsupported as error:
+        if getattr(error.__cause__, "winerror", 0) != user32.ERROR_NO_ASSOCIATION:
+            raise
+        _open(path, _system("notepad.exe"), f'"{path}"')
+
+
+def _open(path: Path, program: Path | str, arguments: str = "") -> None:
+    """Have the shell open a file, or start a program that is none of ours afterwards.
+
+    Raises:
+        Unsupported: It does not, or waits for another program all the while.
+    """
     if sys.platform != "win32":
         return
     try:
-        os.startfile(path)  # noqa: S606  # a file of the user's
+        _apart(lambda: os.startfile(program, arguments=arguments))  # noqa: S606  # a file of the user's, or Windows' own
+    except TimeoutError as error:
+        raise Unsupported(
+            f"Windows has not opened {path.name} within {OPENING:.0f} seconds; Explorer may hang.",
+            hint=f"It is {path}.",
+        ) from error
     except OSError as error:
-        if error.winerror != user32.ERROR_NO_ASSOCIATION:
-            raise Unsupported(f"Windows does not open {path}: {error.strerror}.") from error
-        _start(_system("notepad.exe"), f'"{path}"')
+        raise Unsupported(f"Windows does not open {path}: {error.strerror}.") from error
 
 
-def _start(program: str, arguments: str) -> None:
-    """Start a program that is none of ours afterwards."""
-    if sys.platform == "win32":
-        os.startfile(program, arguments=arguments)  # noqa: S606  # Windows' own
+def _apart(act: Callable[[], Result]) -> Result:
+    """What an act of the shell gives or raises, on a thread of its own.
 
+    It wants an apartment, keeps what it loads there, and may wait for a program that hangs:
+    Explorer, whoever owns the clipboard, and with DDE every program that has a window.
 
-def copy(text: str, window: int) -> bool:
-    """Put text on the clipboard, where it stays when we end; False if another program keeps it from us.
-
-    Args:
-        text: What to copy.
-        window: Of ours, on this thread: what has no owner cannot be filled.
+    Raises:
+        TimeoutError: It is still at it.
     """
+    done: queue.SimpleQueue[tuple[Result | None, OSError | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        began = call("CoInitializeEx", None, user32.COINIT_APARTMENTTHREADED)
+        try:
+            done.put((act(), None))
+        except OSError as error:
+            done.put((None, error))
+        finally:
+            if began >= 0:
+                call("CoUninitialize")
+
+    threading.Thread(target=work, name="shell", daemon=True).start()
     try:
-        with _clipboard(window):
-            call("EmptyClipboard")
-            _give(text)
+        result, failure = done.get(timeout=OPENING)
+    except queue.Empty:
+        raise TimeoutError(f"The shell took longer than {OPENING:.0f} s") from None
+    if failure is not None:
+        raise failure
+    return result  # type: ignore[return-value]  # no failure: it is the act's own
+
+
+def copy(text: str) -> bool:
+    """Put text on the clipboard, where it stays when we end; False if another program keeps it from us."""
+    try:
+        _apart(lambda: _copy(text))
     except OSError as error:
         log.info("Nothing was copied: %s", error)
         return False
     return True
+
+
+def _copy(text: str) -> None:
+    """Put it there. To empty the clipboard, Windows asks the window of whoever filled it, which may hang.
+
+    What has no owner cannot be filled. A window that only takes messages gets none of those to all windows,
+    whose senders would wait for us.
+    """
+    window = call("CreateWindowExW", 0, "STATIC", "", 0, 0, 0, 0, 0, user32.HWND_MESSAGE, None, None, None)
+    try:
+        with _clipboard(window):
+            call("EmptyClipboard")
+            _give(text)
+    finally:
+        call("DestroyWindow", window)
 
 
 def _give(text: str) -> None:
@@ -111,8 +168,7 @@ def _clipboard(window: int) -> Iterator[None]:
 
 
 def _selected(path: Path) -> bool:
-    """Whether Explorer has been told to show and select a file."""
-    began = call("CoInitializeEx", None, user32.COINIT_APARTMENTTHREADED)
+    """Whether Explorer has been told to show and select a file; in an apartment."""
     try:
         item = call("ILCreateFromPathW", str(path))
         try:
@@ -122,9 +178,6 @@ def _selected(path: Path) -> bool:
     except OSError as error:
         log.info("The shell does not select %s: %s", path.name, error)
         return False
-    finally:
-        if began >= 0:
-            call("CoUninitialize")
 
 
 def _system(program: str, folder: str = "System32") -> str:
