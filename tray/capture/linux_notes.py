@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby, islice, repeat
+from itertools import groupby, repeat
 
 from tray.formats import core_write
 from tray.formats.core_write import PAGE
@@ -40,8 +40,8 @@ class FileMappings(FileList):
             yield Region(start, end, "", offset, path)
 
     def made(self, index: int) -> Region:
-        """One of them; see `Made`."""
-        return next(islice(self, range(len(self))[index], None))
+        """One of them; see `Made`. Makes them all: who writes a dump asks for `spans` and `names`."""
+        return [*self][index]
 
     def spans(self) -> Iterator[tuple[int, int, int]]:
         """See `FileList`; without an object for each."""
