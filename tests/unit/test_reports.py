@@ -12,8 +12,9 @@ import synth
 
 from tray import reports
 from tray.errors import BadDump, NoDump
-from tray.model import Gap, Memory, Report, Snapshot, Target, Thread, Window
-from tray.reports import render
+from tray.formats.pieces import Pieces
+from tray.model import Frame, Gap, Memory, Report, Snapshot, Stack, Target, Thread, Window
+from tray.reports import render, stacks
 
 GOLDEN = """\
 Nothing wrong seen: worker-70 was running (likely, not proven)
@@ -198,6 +199,17 @@ def test_memory_by_kind(tmp_path: Path):
     assert ["mapped", "file", "4.1", "kB", "0", "B", "1"] in [row.split() for row in rows]
     assert ["shared", "memory", "4.1", "kB", "0", "B", "1"] in [row.split() for row in rows]
     assert rows[-1].split() == ["reserved", "69", "GB", "0", "B", "1"]
+
+
+def test_memory_is_counted_without_an_object_for_each(path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A process may have a million stretches, and somebody waits for the report."""
+    report = reports.make(path, None)
+    before, told = render.text(report), stacks.Told((Stack(70, (Frame(0x401234),)),))
+    read = stacks.read(told, report.snapshot, report.modules)
+    assert isinstance(report.snapshot.memory, Pieces)
+    monkeypatch.delattr(Pieces, "made")
+    assert render.text(report) == before
+    assert stacks.read(told, report.snapshot, report.modules) == read
 
 
 def test_json(path: Path):

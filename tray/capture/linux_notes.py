@@ -41,7 +41,8 @@ class FileMappings(FileList):
 
     def made(self, index: int) -> Region:
         """One of them; see `Made`. Makes them all: who writes a dump asks for `spans` and `names`."""
-        return [*self][index]
+        found: list[Region] = [*self]
+        return found[index]
 
     def spans(self) -> Iterator[tuple[int, int, int]]:
         """See `FileList`; without an object for each."""

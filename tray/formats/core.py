@@ -28,7 +28,7 @@ from tray.formats.pieces import Pieces
 from tray.formats.spool import Spool
 from tray.formats.stretches import Stretches
 from tray.lean import TYPE_CHECKING
-from tray.model import Memory, Module, Snapshot, Thread
+from tray.model import Module, Snapshot, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _SMALL = frozenset({NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV})
 """Notes that tell who waits for what; the others are most of the bytes."""
 _ALL = _SMALL | {NT_FILE, NT_FPREGSET, NT_X86_XSTATE}
+_ACCESS = ("---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx")
+"""By PF_X, PF_W and PF_R."""
 
 
 class Core:
@@ -87,7 +89,7 @@ class Core:
             if kind != elf.PT_LOAD or not size:
                 continue
             if pieces is not None:
-                pieces.append(Memory(start, size, min(stored, size), _access(flags)))
+                pieces.add(start, size, min(stored, size), _ACCESS[flags & 7])
             if offset + stored > self._size:
                 self.missing += min(stored, offset + stored - self._size)
             if pieces is not None and flags & elf.PF_X:
@@ -280,8 +282,3 @@ def _process(note: bytes, pid: int, parent: int) -> dict[str, Any]:
 
 def _text(field: bytes) -> str:
     return field.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
-
-
-def _access(flags: int) -> str:
-    letters = zip("rwx", (elf.PF_R, elf.PF_W, elf.PF_X), strict=True)
-    return "".join(letter if flags & bit else "-" for letter, bit in letters)

@@ -102,6 +102,13 @@ class Pieces(Made[Memory]):
         return f"Pieces({list(self)!r})"
 
 
+def rows(memory: Sequence[Memory]) -> Iterator[Row]:
+    """The fields of each, without an object for each where none are kept."""
+    if isinstance(memory, Pieces):
+        return memory.rows()
+    return ((one.start, one.size, one.stored, one.access) for one in memory)
+
+
 def _of(rows: Iterable[Row], spool: Spool | None) -> Pieces:
     """A list of these."""
     found = Pieces(spool=spool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from operator import le
 
+from tray.errors import BadDump
 from tray.formats.numbers import BLOCK, Numbers
 from tray.lean import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     Place = tuple[int, int, int]
 
+_MOST_UNSORTED = 1 << 18
+"""So many are put in order; every known writer lists them by address, and a hostile file's would take minutes."""
+
 
 class Stretches:
     """Reads addresses of the dumped process from its dump.
@@ -23,6 +27,9 @@ class Stretches:
         places: (address, size, offset in the file), in any order.
         at: Gives up to so many bytes of the file from an offset.
         spool: See `Numbers`.
+
+    Raises:
+        BadDump: They are more than any process has that does not list them in order.
     """
 
     def __init__(
@@ -39,6 +46,8 @@ class Stretches:
                 for column in columns:
                     column.settle()
         if not all(map(le, self._starts, islice(self._starts, 1, None))):
+            if len(self._starts) > _MOST_UNSORTED:
+                raise BadDump("The memory that it lists is in no order: the file is damaged.")
             ordered = sorted(zip(self._starts, self._sizes, self._offsets, strict=True))
             self._starts, self._sizes, self._offsets = (
                 Numbers("Q", spool, column) for column in zip(*ordered, strict=True)

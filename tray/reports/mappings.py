@@ -7,12 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray.formats.pieces import rows
 from tray.reports.registers import sp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray.model import Memory, Report
+    from tray.formats.pieces import Row
+    from tray.model import Report
 
 HEAP, STACK, CODE, DATA = "heap and other private", "stack", "code", "module data"
 CONSTANTS, SHARED, MAPPED, RESERVED = "module constants", "shared memory", "mapped file", "reserved"
@@ -41,37 +43,38 @@ def by_kind(report: Report) -> list[Kind]:
     size: Counter[str] = Counter()
     stored: Counter[str] = Counter()
     count: Counter[str] = Counter()
-    for memory, kind in each(report):
-        size[kind] += memory.size
-        stored[kind] += memory.stored
+    for (_, whole, held, _), kind in each(report):
+        size[kind] += whole
+        stored[kind] += held
         count[kind] += 1
     found = [Kind(kind, count[kind], total, stored[kind]) for kind, total in size.most_common()]
     return sorted(found, key=lambda kind: kind.name == RESERVED)
 
 
-def each(report: Report) -> Iterator[tuple[Memory, str]]:
-    """Each stretch of memory with what kind it is."""
+def each(report: Report) -> Iterator[tuple[Row, str]]:
+    """Each stretch of memory with what kind it is; there may be a million, and so they are no objects."""
     starts = sorted((region.start, region.end) for region in report.snapshot.mappings)
     modules = {module.path for module in report.modules}
     paths = {region.start: region.path for region in report.snapshot.mappings}
     stacks = sorted(sp(thread) for thread in report.snapshot.threads)
-    for memory in report.snapshot.memory:
-        index = bisect.bisect_right(starts, (memory.start, 1 << 64)) - 1
-        if index >= 0 and memory.start < starts[index][1]:
+    for row in rows(report.snapshot.memory):
+        start, size, stored, access = row
+        index = bisect.bisect_right(starts, (start, 1 << 64)) - 1
+        if index >= 0 and start < starts[index][1]:
             path = paths[starts[index][0]]
-            yield memory, _of_module(memory) if path in modules else _of_file(path)
+            yield row, _of_module(access) if path in modules else _of_file(path)
             continue
-        place = bisect.bisect_left(stacks, memory.start)
-        if place < len(stacks) and stacks[place] < memory.start + memory.size:
-            yield memory, STACK
+        place = bisect.bisect_left(stacks, start)
+        if place < len(stacks) and stacks[place] < start + size:
+            yield row, STACK
         else:
-            yield memory, RESERVED if memory.access == "---" and not memory.stored else HEAP
+            yield row, RESERVED if access == "---" and not stored else HEAP
 
 
-def _of_module(memory: Memory) -> str:
-    if "x" in memory.access:
+def _of_module(access: str) -> str:
+    if "x" in access:
         return CODE
-    return DATA if "w" in memory.access else CONSTANTS
+    return DATA if "w" in access else CONSTANTS
 
 
 def _of_file(path: str) -> str:

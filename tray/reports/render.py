@@ -47,8 +47,8 @@ def as_json(report: Report) -> dict[str, Any]:
             {"path": m.path, "start": m.start, "end": m.end, "build_id": m.build_id} for m in report.modules
         ],
         "mappings": [
-            {"start": m.start, "size": m.size, "stored": m.stored, "access": m.access,
-             "kind": kind} for m, kind in mappings.each(report)
+            {"start": start, "size": size, "stored": stored, "access": access, "kind": kind}
+            for (start, size, stored, access), kind in mappings.each(report)
         ],
         "gaps": [{"what": g.what, "why": g.why, "size": g.size} for g in report.dump.gaps]
         if report.dump else [],

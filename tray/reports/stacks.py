@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 
+from tray.formats.pieces import rows
 from tray.lean import TYPE_CHECKING, dataclass, replace
 from tray.model import Frame, Stack, Trust
 from tray.reports.alike import calls, once
@@ -137,7 +138,7 @@ class _Places:
         self._modules = sorted(known)
         self._starts = [start for start, _, _ in self._modules]
         self._fileless = {one.module for one in symbols if not one.file}
-        code = [(one.start, one.start + one.size) for one in memory if "x" in one.access]
+        code = [(start, start + size) for start, size, _, access in rows(memory) if "x" in access]
         # Of a module whose code the dump does not list, all that is known is where it lies.
         code += [
             (start, end)
