@@ -5,8 +5,9 @@ import threading
 
 import pytest
 from screen import Screen, until
+from Xlib.display import Display
 
-from tray.desktop import x11
+from tray.desktop import x11, x11_loop
 from tray.errors import Unsupported
 from tray.model import Window
 
@@ -69,6 +70,23 @@ def test_no_display(monkeypatch):
     for name in ("", "nonsense", ":54321", "unix:54321", "127.0.0.1:54"):
         monkeypatch.setenv("DISPLAY", name)
         assert x11.connect() is None
+
+
+def test_a_server_that_a_program_keeps_for_itself(screen, monkeypatch):
+    """No start, hotkey or end waits for ever for one that answers nobody, as when the program hangs then."""
+    monkeypatch.setenv("DISPLAY", screen.name)
+    monkeypatch.setattr(x11, "PATIENCE", 0.2)
+    monkeypatch.setattr(x11_loop, "PATIENCE", 0.2)
+    desktop = x11.X11(screen.name)
+    desktop.watch(lambda _: None)
+    with contextlib.closing(Display(screen.name)) as other:
+        other.grab_server()
+        other.sync()
+        assert x11.connect() is None
+        with pytest.raises(Unsupported, match="does not answer"):
+            desktop.bind("ctrl+alt+shift+f9", lambda: None)
+        desktop.close()
+    until(lambda: not {x11.STARTING, "x11"} & {one.name for one in threading.enumerate()})
 
 
 def test_one_question_needs_no_thread(desktop):

@@ -241,4 +241,8 @@ class NoDisplay:
 
     def _reason(self) -> str:
         display = os.environ.get("DISPLAY")
-        return f"The display {display} does not let us in" if display else "This session has no screen"
+        return (
+            f"The display {display} does not let us in, or does not answer"
+            if display
+            else "This session has no screen"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -25,15 +26,38 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+PATIENCE = 10.0
+"""Seconds that the server has to let us in; it may be far away, or busy at login."""
+STARTING = "x11-start"
+"""Name of the thread that enters."""
 _TRIES = 3
 """How often the window in front may close under our hands."""
 
 
 def connect() -> X11 | None:
-    """The display that ``$DISPLAY`` names, None if there is none or it does not let us in."""
+    """The display that ``$DISPLAY`` names, None if there is none, or it does not let us in or answer."""
     name = os.environ.get("DISPLAY", "")
     if sys.platform == "win32" or not name:
         return None
+    found: queue.SimpleQueue[X11 | None] = queue.SimpleQueue()
+    late = threading.Event()
+
+    def enter() -> None:
+        found.put(made := _connected(name))
+        if made and late.is_set():
+            made.close()
+
+    # A server that hangs, or that a program that hangs has grabbed, lets nobody in and turns nobody away.
+    threading.Thread(target=enter, name=STARTING, daemon=True).start()
+    try:
+        return found.get(timeout=PATIENCE)
+    except queue.Empty:
+        late.set()
+        _log.info("The X display %s does not answer", name)
+        return None
+
+
+def _connected(name: str) -> X11 | None:
     try:
         return X11(name)
     except (error.DisplayError, *LOST) as why:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooLate
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING or sys.platform != "win32":
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
+
+PATIENCE = 5.0
+"""Seconds that a caller waits for the server, which a program that hangs may have grabbed."""
 
 
 class Loop:
@@ -52,7 +56,7 @@ class Loop:
         """What ``act`` gives or raises, done on the thread; also from within a callback.
 
         Raises:
-            Unsupported: The connection is lost or closed.
+            Unsupported: The connection is lost or closed, or the server does not answer.
         """
         if threading.current_thread() is self._thread:
             return act()
@@ -62,7 +66,10 @@ class Loop:
                 raise _no_connection()
             self._wanted.append((act, result))
         self._nudge()
-        return result.result()
+        try:
+            return result.result(PATIENCE)
+        except TooLate:
+            raise Unsupported("The X display does not answer.", hint="Try again when it does.") from None
 
     def close(self) -> None:
         """End the thread and the connection, and with it all grabs; callable twice."""
@@ -70,7 +77,7 @@ class Loop:
             self._closing = True
         self._nudge()
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(PATIENCE)
 
     def _nudge(self) -> None:
         with contextlib.suppress(OSError):  # the thread has ended already

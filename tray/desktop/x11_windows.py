@@ -28,6 +28,8 @@ LOST = () if sys.platform == "win32" and not TYPE_CHECKING else (error.Connectio
 
 _TITLE = 256
 """Longest title, in 4-byte units."""
+_PATIENCE = 1.0
+"""Seconds that `Windows.close` waits for a question."""
 _SHELL = ("_NET_WM_WINDOW_TYPE_DESKTOP", "_NET_WM_WINDOW_TYPE_DOCK")
 _TUNNELS = {"ssh", "dbclient", "x2goagent"}
 """Programs that show other computers' windows here, so that the server takes them for the client."""
@@ -120,11 +122,17 @@ class Windows:
             return self._title(manager) or "a window manager without a name" if manager else None
 
     def close(self) -> None:
-        """Close the connection; callable twice."""
-        with self._lock, contextlib.suppress(*LOST):
+        """Close the connection, unless somebody waits there for a server that hangs; callable twice."""
+        if not self._lock.acquire(timeout=_PATIENCE):
+            return
+        try:
             if not self._closed:
                 self._closed = True
                 self._display.close()
+        except LOST:
+            pass
+        finally:
+            self._lock.release()
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
