@@ -8,8 +8,8 @@ import threading
 import time
 from itertools import islice
 
-from tray.capture import linux_facts, linux_maps, linux_names, linux_target, nothing
-from tray.capture.apart import Apart
+from tray.capture import linux_facts, linux_maps, linux_names, linux_stuck, linux_target, nothing
+from tray.capture.apart import Apart, within
 from tray.capture.linux_ahead import Ahead, pays
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 STALL = 60.0
 """Seconds without a byte written after which the target is let go whatever happens."""
-_LAST_RESORT = 5.0
+SILENCE = 30.0
+"""Seconds without an answer of the kernel, before anything was written, after which it is let go."""
+_ANSWER = 5.0
+"""Seconds for small files of /proc. Each waits as long as anybody holds the target's memory map, and no
+signal ends that, as when a page of a mapped file comes from a server that hangs."""
+_GRACE, _LAST_RESORT = 5.0, 10.0
+"""Seconds that a capture has to end in once it is not wanted any more; and then we ourselves."""
+_LOOK = 1.0
 _MINI_BASE, _MINI_THREAD, _MINI_MODULE = 160 << 10, 12 << 10, 8 << 10
 _CODE = b" r-xp "
 """Stands in a line of ``maps`` for most modules, and rarely in any other."""
@@ -70,7 +77,9 @@ class LinuxCapture:
         """
         try:
             status = self._kernel.text(f"/proc/{target.pid}/status")
-            mappings, modules = self._counted(target)
+            mappings, modules = within(_ANSWER, lambda: self._counted(target))
+        except TimeoutError as error:
+            raise linux_stuck.unread(target.name, _ANSWER) from error
         except OSError as error:
             raise TargetGone(f"{target.name} ({target.pid}) ended.") from error
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
@@ -122,7 +131,7 @@ class LinuxCapture:
             _join(work, run)
         except BaseException:
             run.cancelled = True
-            work.ended(STALL)
+            work.ended(_GRACE)
             raise
         if run.error:
             raise run.error
@@ -132,17 +141,24 @@ class LinuxCapture:
 
 
 def _join(work: Apart, run: Run) -> None:
-    """Wait for the work; give up when nothing moves, as on a disk that hangs."""
-    seen, since = -1, time.monotonic()
-    while not work.ended(1.0):
-        if run.moved != seen or not run.frozen:
-            seen, since = run.moved, time.monotonic()
-        elif time.monotonic() - since > STALL:
+    """Wait for the work; give up when nothing moves while anybody waits for us, as on a disk that hangs."""
+    seen, since = (-1, -1), time.monotonic()
+    while not work.ended(_LOOK):
+        if (now := (run.moved, run.looked)) != seen or run.freeze.seconds:
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > (STALL if run.plan.size else SILENCE):
             threading.Thread(target=_end_ourselves, daemon=True).start()
-            raise CaptureFailed(
-                f"Nothing could be written for {STALL:.0f} seconds, so the app was let go.",
-                hint="Does the disk with the dump folder answer? Set another folder in the settings.",
-            )
+            raise _stalled(run)
+
+
+def _stalled(run: Run) -> CaptureFailed:
+    """What to tell of a capture in which nothing moves."""
+    if not run.plan.size:
+        return linux_stuck.unread(run.target.name, SILENCE)
+    return CaptureFailed(
+        f"Nothing could be written for {STALL:.0f} seconds, so the app was let go.",
+        hint="Do the disks answer that the dump folder and the app's files are on? --output takes another folder.",
+    )
 
 
 def _end_ourselves() -> None:

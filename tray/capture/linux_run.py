@@ -67,6 +67,7 @@ class Run:
         cancelled: Set from outside to have it stop.
         frozen: Whether the target may be standing still.
         moved: Bytes copied so far.
+        looked: Blocks of the target's memory map that were read before it was stopped.
         error: What went wrong, after `main`.
         sample: CPU times from some time before, to tell who is busy.
         how: Whether to copy the memory or to clone it.
@@ -87,7 +88,7 @@ class Run:
         self.written: Callable[[], object] = nothing
         self.smaps: Iterator[bytes] | None = None
         self.cancelled = self.frozen = False
-        self.moved = 0
+        self.moved = self.looked = 0
         self.error: BaseException | None = None
         self.sample: linux_facts.Sample | None = None
         self.freeze = Freeze(kernel, target.pid, Vectors(file.fileno()))
@@ -242,6 +243,7 @@ class Run:
         due = linux_facts.SAMPLE + (self.sample.at if self.sample else time.monotonic())
         undecided = self.how is not How.SNAPSHOT
         for block in blocks:
+            self.looked += bool(block)
             yield block
             if undecided and time.monotonic() > due:
                 undecided = False
@@ -289,11 +291,10 @@ class Run:
         """Everything about the stopped target, but its memory, that may be another once it runs."""
         pid = self.target.pid
         self.freeze.read()
-        read = linux_shared.reading(self.kernel, memory)
-        self._ends = linux_shared.ends(self.kernel, self.freeze.seen(), read, pid)
+        read, seen = linux_shared.reading(self.kernel, memory), self.freeze.seen()
+        self._ends = linux_shared.ends(self.kernel, seen, read, pid)
         self._mapped = self._mappings()
-        for name in _TOLD:
-            self._told_of[name] = self.kernel.bytes(f"/proc/{pid}/{name}")
+        self._told_of = {name: self.kernel.bytes(f"/proc/{pid}/{name}") for name in _TOLD}
 
     def _mappings(self) -> linux_maps.Mappings:
         """The memory map of the stopped target; it is read anew only if it has changed since."""
@@ -389,8 +390,7 @@ class Run:
 
     def _name(self, start: int, end: int) -> str:
         """A stretch of memory, for a gap, with its file."""
-        mapping = self._mapped.at(start)
-        path = mapping.path if mapping else ""
+        path = mapping.path if (mapping := self._mapped.at(start)) else ""
         return f"{start:x}-{end:x} {path}".rstrip()
 
 

@@ -63,6 +63,15 @@ def _registers(number: int, values: Sequence[int]) -> bytes:
     return struct.pack("<27Q", *registers)
 
 
+def unread(who: str, seconds: float) -> CaptureFailed:
+    """What to tell where the kernel does not answer when it is asked about a process."""
+    return CaptureFailed(
+        f"The system has not let Hangshot look into {who} for {seconds:.0f} seconds, so it was left alone.",
+        hint="It waits for the kernel, as for a dead disk or network share, and locks its memory or itself "
+        "meanwhile. Try again when that answers.",
+    )
+
+
 def failure(pid: int, stuck: Sequence[Thread]) -> CaptureFailed:
     """What to tell where all threads are such, and nothing is seen of them."""
     places = ", ".join(dict.fromkeys(thread.waits_in for thread in stuck if thread.waits_in))

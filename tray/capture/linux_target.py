@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from tray.capture.apart import within
 from tray.errors import AccessDenied, NoTarget, Refused, TargetGone, Unsupported
 from tray.lean import TYPE_CHECKING
 from tray.model import Target, Window
@@ -67,6 +68,8 @@ _CAP_SYS_PTRACE = 19
 _ELF_32 = 1
 """The fifth byte of a 32-bit program's file. Source: elf(5), EI_CLASS."""
 _KTHREADD = "2"
+_LOCKED = 1.0
+"""Seconds to wait for a command line, which may be locked."""
 _FAREWELL = 0.2
 """Seconds that a process with much memory may need to end."""
 
@@ -142,8 +145,8 @@ def _known_as(kernel: Kernel, pid: int, comm: str) -> str:
     if len(os.fsencode(comm)) < 15:  # noqa: PLR2004 - TASK_COMM_LEN less its NUL
         return comm
     try:
-        first = kernel.text(f"/proc/{pid}/cmdline").split("\0", 1)[0]
-    except OSError:
+        first = within(_LOCKED, lambda: kernel.text(f"/proc/{pid}/cmdline")).split("\0", 1)[0]
+    except OSError:  # also after a while: see `linux_stuck.unread`
         return comm
     base = first.rpartition("/")[2]
     return base if base.startswith(comm) else comm
