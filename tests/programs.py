@@ -222,10 +222,17 @@ def launch(command: list[str], patience: float = PATIENCE, **settings) -> Progra
         process.kill()
         process.wait()
         raise
-    executable = str(Path(f"/proc/{pid}/exe").readlink())
-    program = Program(process, int(pid), int(marker, 16), words, executable)
+    program = Program(process, int(pid), int(marker, 16), words, _executable(int(pid)))
     program.remember(masks=False)
     return program
+
+
+def _executable(pid: int) -> str:
+    """What a process runs; its main thread may have ended before the others, and then only these tell."""
+    for place in (Path(f"/proc/{pid}"), *Path(f"/proc/{pid}/task").iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            return str((place / "exe").readlink())
+    raise FileNotFoundError(f"process {pid} has ended")
 
 
 def found(*programs: str) -> str:
