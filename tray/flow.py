@@ -133,27 +133,7 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
                 found = _seen(file, captured)
                 if packing:
                     packed.pack(file, partial.file)
-        dump = Dump(
-            id=partial.id,
-            path=partial.path,
-            format=captured.format,
-            mode=mode.name,
-            trigger=trigger,
-            target=target,
-            taken=taken,
-            seconds=0.0,
-            frozen=captured.frozen,
-            method=captured.method,
-            size=0,
-            allocated=0,
-            threads=captured.threads,
-            gaps=captured.gaps,
-            stuck=captured.stuck,
-            verdict=found.verdict if found else None,
-            waits=found.waits if found else (),
-            version=__version__,
-            system=_system(),
-        )
+        dump = _described(partial, target, mode, trigger, taken, captured, found)
         partial.tell(dump)
         with held.interruptible():
             partial.sync()
@@ -163,6 +143,39 @@ def dump(  # noqa: PLR0913, PLR0917 - all that makes a dump meets here
                 dump, target=target, seconds=time.monotonic() - began, size=size, allocated=allocated
             )
         )
+
+
+def _described(  # noqa: PLR0913, PLR0917 - as above
+    partial: Unfinished,
+    target: Target,
+    mode: Mode,
+    trigger: Trigger,
+    taken: datetime,
+    captured: Captured,
+    found: why.Why | None,
+) -> Dump:
+    """All that is known of a dump before it has its name; how large it is, and how long it took, comes last."""
+    return Dump(
+        id=partial.id,
+        path=partial.path,
+        format=captured.format,
+        mode=mode.name,
+        trigger=trigger,
+        target=target,
+        taken=taken,
+        seconds=0.0,
+        frozen=captured.frozen,
+        method=captured.method,
+        size=0,
+        allocated=0,
+        threads=captured.threads,
+        gaps=captured.gaps,
+        stuck=captured.stuck,
+        verdict=found.verdict if found else None,
+        waits=found.waits if found else (),
+        version=__version__,
+        system=_system(),
+    )
 
 
 def explain(path: Path) -> tuple[Report, Path]:

@@ -30,7 +30,9 @@ ENTRY_MAY = {("__main__", "cli"), ("cli", "app"), ("cli", "commands")}
 CHILDREN = {"demo": "commands"}
 """Packages that belong to another one."""
 
-LONGEST_FILE, LONGEST_FUNCTION, LONGEST_MEDIAN = 400, 45, 10
+LONGEST_FILE, LONGEST_FUNCTION, LONGEST_MEDIAN = 400, 40, 10
+LONGER = {"tray.commands.command", "tray.desktop.toasts._notifier"}
+"""A table of one line for each command; and a class that can only be made where its base exists."""
 FORBIDDEN = {"manager", "handler", "helper", "util", "utils", "common", "misc", "data", "info"}
 FITTING = {"desktop": {"manager"}}
 """Part → a word that is the very thing there: X11 has a window manager."""
@@ -154,7 +156,7 @@ def functions(path: Path) -> list[tuple[str, int]]:
 def test_functions_are_short() -> None:
     """No function is longer than a screen, and most have a few lines."""
     found = [(f"{dotted(path)}.{name}", length) for path in modules() for name, length in functions(path)]
-    assert [row for row in found if row[1] > LONGEST_FUNCTION] == []
+    assert {name for name, length in found if length > LONGEST_FUNCTION} == LONGER
     assert statistics.median(length for _, length in found) < LONGEST_MEDIAN
 
 

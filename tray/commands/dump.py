@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from _thread import interrupt_main
+from contextlib import contextmanager
 
 from tray.commands import UNTOLD
 from tray.errors import BadSettings, BadUsage, Cancelled, Stalled
@@ -16,7 +17,7 @@ from tray.paths import Path
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from tray.capture import Capture
@@ -149,8 +150,6 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
     _prepare()
     import json
 
-    from tray.settings import Settings
-
     line = orders.line()
     if not line:
         return 0
@@ -160,13 +159,7 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
         request = json.loads(line)
         trigger = Trigger(request["trigger"])
         whom = int(request["pid"]), int(request["started"])
-        wanted = Settings(
-            folder=Path(request["folder"]),
-            retention=Retention(**request["retention"]),
-            capture=How(request.get("capture") or How.AUTO),
-            low_impact=bool(request.get("low_impact")),
-            compress=_packing(request.get("compress") or KINDS[0]),
-        )
+        wanted = _chosen_by(request)
     except (ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"The request makes no sense: {error!r}.") from error
     if lender and only != [*whom]:
@@ -180,14 +173,27 @@ def _worker(pipes: str | None, only: list[int] | None) -> int:
     return _take(request, trigger, wanted, as_json=True, orders=orders)
 
 
+def _chosen_by(request: dict[str, Any]) -> Settings:
+    """What the tray's settings say, as its request has them."""
+    from tray.settings import Settings
+
+    return Settings(
+        folder=Path(request["folder"]),
+        retention=Retention(**request["retention"]),
+        capture=How(request.get("capture") or How.AUTO),
+        low_impact=bool(request.get("low_impact")),
+        compress=_packing(request.get("compress") or KINDS[0]),
+    )
+
+
 def _prepare() -> None:
     """Import all that any dump takes, and open what the system's back end needs, before anybody waits for it."""
     with loading():
-        from tray import interrupts
+        from tray import interrupts, settings
         from tray.capture import capture
         from tray.store import expiry
 
-        parts = [interrupts, expiry]
+        parts = [interrupts, settings, expiry]
         if sys.platform == "linux":
             from tray.capture import linux_mini, linux_triage
 
@@ -245,22 +251,33 @@ def _take(
         from tray.commands.progress import Reporter
         from tray.store import Store
 
-        try:
-            with Reporter(target.name, as_json=as_json) as reporter:
-                dump = flow.dump(
-                    here, store, target, mode, trigger, taken,
-                    need=need, held=held, progress=reporter, output=output, compress=packing,
-                    settled=ping.settled if ping else None,
-                )  # fmt: skip
-        except Stalled:
-            if request.get("handles", True):
-                from tray.commands import handover
-
-                handover.again(request, target, orders, as_json=as_json)
-            raise
+        with (
+            _tried_again(request, target, orders, as_json=as_json),
+            Reporter(target.name, as_json=as_json) as reporter,
+        ):
+            dump = flow.dump(
+                here, store, target, mode, trigger, taken,
+                need=need, held=held, progress=reporter, output=output, compress=packing,
+                settled=ping.settled if ping else None,
+            )  # fmt: skip
         if isinstance(store, Store):  # else who lent the files does it
             _done(dump, store, request, held, as_json=as_json)
     return 0
+
+
+@contextmanager
+def _tried_again(
+    request: dict[str, Any], target: Target, orders: Orders | None, *, as_json: bool
+) -> Iterator[None]:
+    """If the system's own dumper hangs over a handle, have it try once more without them."""
+    try:
+        yield
+    except Stalled:
+        if request.get("handles", True):
+            from tray.commands import handover
+
+            handover.again(request, target, orders, as_json=as_json)
+        raise
 
 
 def _ping(orders: Orders) -> Ping:
