@@ -11,7 +11,7 @@ import dumping
 import pytest
 
 from tray import reports
-from tray.reports import python_calls, reader
+from tray.reports import python_calls, reader, why
 from tray.store import described
 
 if TYPE_CHECKING:
@@ -69,8 +69,18 @@ def test_python_of_a_mini_dump(target, tmp_path: Path) -> None:
     assert "inner at python_calls.py:13" in core.with_suffix(".txt").read_text()
 
 
+def test_a_lock_of_python(target, tmp_path: Path) -> None:
+    """A semaphore with an owner that it does not name: nobody is accused, but it is called what it is."""
+    core = dumping.dump(target("waits_python").pid, "heap", tmp_path).core
+    told = dumping.outcome(dumping.start(dumping.command("explain", core, "--json"), tmp_path)).last
+    sentence = told["verdict"]["sentence"]
+    assert sentence.endswith("in waits_python.py waits for a Python lock whose holder is not known"), sentence
+    waits = why.as_json(read(core))["waits"]
+    assert [wait["does"] for wait in waits] == ["waits for a Python lock whose holder is not known"] * 3
+
+
 @pytest.mark.parametrize(
-    ("reader_does", "why"),
+    ("reader_does", "cause"),
     [
         ("time.sleep(86400)", "pystack was ended after 1 s"),
         ("os.abort()", "pystack did not find the interpreter's state"),
@@ -78,7 +88,7 @@ def test_python_of_a_mini_dump(target, tmp_path: Path) -> None:
     ],
 )
 def test_a_reader_of_python_that_fails(
-    target, tmp_path: Path, monkeypatch, reader_does: str, why: str
+    target, tmp_path: Path, monkeypatch, reader_does: str, cause: str
 ) -> None:
     """The dump is read all the same, and why its Python is missing is said."""
     core = dumping.dump(target("python_calls").pid, "heap", tmp_path).core
@@ -86,7 +96,7 @@ def test_a_reader_of_python_that_fails(
     monkeypatch.setattr(python_calls, "our_own", lambda *_: words)
     monkeypatch.setattr(python_calls, "LIMIT", 1.0)
     report = read(core)
-    assert f"Its Python calls are not shown: {why}." in report.lacks
+    assert f"Its Python calls are not shown: {cause}." in report.lacks
     assert any("_PyEval" in frame.function for frame in report.stacks[0].frames)
 
 

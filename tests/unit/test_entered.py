@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tray.model import Frame, Stack
+from tray.model import Frame, Stack, Trust
 from tray.reports import entered
 from tray.verdicts import Wait, WaitKind
 
@@ -78,3 +80,56 @@ def test_nothing_is_made_up() -> None:
     assert told("pthread_barrier_wait", "save", kind=WaitKind.SEMAPHORE) == UNKNOWN.removeprefix("waits for ")
     wait = Wait(8, "b", WaitKind.FUTEX, UNKNOWN)
     assert entered.named([wait], []) == (wait,)
+
+
+PYTHON = "/usr/lib/python3.11/threading.py"
+ACQUIRE = Frame(1, "PyThread_acquire_lock_timed", "/usr/bin/python3.11")
+SAVE = Frame(2, "save", file="/home/me/app.py", trust=Trust.INTERPRETER)
+
+
+@pytest.mark.parametrize("kind", [WaitKind.SEMAPHORE, WaitKind.CONDITION, WaitKind.FUTEX])
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        ([ACQUIRE], "a Python lock whose holder is not known"),
+        (
+            [Frame(1, "_PyMutex_LockTimed", "/lib/libpython3.14.so.1.0")],
+            "a Python lock whose holder is not known",
+        ),
+        ([ACQUIRE, Frame(1, "wait", file=PYTHON, trust=Trust.INTERPRETER)], "a Python condition or event"),
+        (
+            [ACQUIRE, Frame(1, "_wait_for_tstate_lock", file=PYTHON, trust=Trust.INTERPRETER)],
+            "the end of a Python thread",
+        ),
+        (
+            [
+                Frame(1, "PyEvent_WaitTimed", "/x/libpython3.13.so"),
+                Frame(1, "join", file=PYTHON, trust=Trust.INTERPRETER),
+            ],
+            "the end of a Python thread",
+        ),
+        (
+            [ACQUIRE, Frame(1, "", "/usr/lib/python3.11/lib-dynload/_queue.cpython-311.so")],
+            "an item in a Python queue",
+        ),
+    ],
+)
+def test_python(frames: list[Frame], words: str, kind: WaitKind) -> None:
+    """Its waits come to semaphores, or what looks like another lock; the calls of its interpreter tell more."""
+    wait, stack = (
+        Wait(7, "a", kind, UNKNOWN),
+        Stack(7, (Frame(0, "do_futex_wait", "/lib/libc.so.6"), *frames, SAVE)),
+    )
+    [found] = entered.named([wait], [stack])
+    assert found == replace(wait, does=f"waits for {words}")
+
+
+def test_what_only_looks_like_python() -> None:
+    """The program's own wait() in its own threading.py, one behind the program's calls, and an unknown event."""
+    own = replace(SAVE, function="wait", file="/home/me/threading.py")
+    event = Frame(1, "PyEvent_Wait", "/lib/libpython3.13.so")
+    wait = Wait(7, "a", WaitKind.SEMAPHORE, "waits for a semaphore")
+    [found] = entered.named([wait], [Stack(7, (ACQUIRE, own))])
+    assert found.does == "waits for a Python lock whose holder is not known"
+    for frames in ((SAVE, ACQUIRE), (event, SAVE), ()):
+        assert entered.named([wait], [Stack(7, frames)]) == (wait,)

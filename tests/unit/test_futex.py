@@ -155,9 +155,16 @@ def test_a_condition(group: int) -> None:
     """Counts those who wait, in all and in its group; it has no owner."""
     base = -40 - 4 * group
     words = {base: 2, base + 16 + 4 * group: 2, base + 36: 8}
-    lock = told(words, BITSET, 0)
-    assert (lock.kind, lock.address, lock.owner) == (WaitKind.CONDITION, AT + base, None)
-    assert told({**words, base + 36: 0}, BITSET, 0).kind is not WaitKind.CONDITION
+    at = AT + 4 * group
+    lock = told(words, BITSET, 0, at=at)
+    assert (lock.kind, lock.address, lock.owner) == (WaitKind.CONDITION, at + base, None)
+    assert told({**words, base + 36: 0}, BITSET, 0, at=at).kind is not WaitKind.CONDITION
+    assert told(words, BITSET, 0, at=at + 4).kind is not WaitKind.CONDITION, "it would begin where none can"
+
+
+def test_a_semaphore_behind_the_size_of_its_memory() -> None:
+    """What malloc writes before it, and whatever lies before that, is no condition variable."""
+    assert told({4: 1, -8: 0x21, -24: 2, -44: 2}, BITSET, 0).kind is WaitKind.SEMAPHORE
 
 
 def test_a_semaphore() -> None:

@@ -253,11 +253,17 @@ def _rwlock(call: Call, threads: Threads, around: _Around) -> Lock | None:
 
 
 def _condition(call: Call, _threads: Threads, around: _Around) -> Lock | None:
-    """A condition variable: it counts those who wait, in all and in this one of its two groups."""
+    """A condition variable: it counts those who wait, in all and in this one of its two groups.
+
+    It holds 64-bit numbers, so it begins at a multiple of 8. What stands there before a semaphore,
+    as ``malloc`` writes it, would pass for its counts else.
+    """
     if call.operation not in (WAIT_BITSET, WAIT_REQUEUE_PI):
         return None
     for group in (0, 1):
         base = -40 - 4 * group
+        if (call.address + base) % 8:
+            continue
         waiters, references = around.word(base + 36), around.word(base + 16 + 4 * group)
         sequence = around.address(base)
         if waiters is None or references is None or sequence is None:
