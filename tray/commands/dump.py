@@ -37,9 +37,16 @@ SCHEMA = 1
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    parser.add_argument("process", nargs="?", metavar="PID|NAME", help="the process to dump")
+    parser.add_argument(
+        "process", nargs="?", metavar="PID|NAME", help="the process to dump; a name, if only one has it"
+    )
     parser.add_argument("--foreground", action="store_true", help="dump the app in front, as the hotkey does")
-    parser.add_argument("--mode", choices=MODES, help="what to keep (default: as in the settings)")
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        help="what to keep: mini the stacks, heap also the app's own memory, full everything, "
+        "triage calls alone, for sharing (default: as in the settings)",
+    )
     parser.add_argument(
         "--output", metavar="DIR-or-FILE", help="where to put the dump (default: the folder in the settings)"
     )

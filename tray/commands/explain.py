@@ -21,7 +21,11 @@ SCHEMA = 1
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument(
-        "dump", nargs="?", default="last", metavar="last|ID|FILE", help="the dump (default: the last one)"
+        "dump",
+        nargs="?",
+        default="last",
+        metavar="last|ID|FILE",
+        help="the dump; the start of an id will do (default: the last one)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 SCHEMA = 1
 BESIDE = ""
 """Stands for ``--html`` without a file."""
-HELP = "tell what a dump holds: target, threads and their calls, modules, mappings, gaps"
+HELP = "tell why a dump's app hangs, and what the dump holds: every thread's calls, modules, memory, gaps"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument(
-        "dump", nargs="?", default="last", metavar="last|ID|FILE", help="the dump (default: the last one)"
+        "dump",
+        nargs="?",
+        default="last",
+        metavar="last|ID|FILE",
+        help="the dump; the start of an id will do (default: the last one)",
     )
     parser.add_argument("--text", action="store_true", help="shorter, to paste in an issue tracker")
     parser.add_argument(
