@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,7 +27,20 @@ _THINGS = {
     WaitKind.KERNEL: "the kernel",
 }
 """What is drawn for a wait that leads out of the process."""
-_SHORTER = {"slim reader-writer lock": "slim lock (SRW)", "value in its memory to change": "value in memory"}
+_MORE = re.compile(r",? (that|which|whose) .*")
+"""What the words for a lock add to its kind."""
+_SHORTER = {
+    "slim reader-writer lock": "slim lock (SRW)",
+    "value in its memory to change": "value in memory",
+    "reader-writer lock of Rust's": "RwLock of Rust's",
+    "message from another thread": "message",
+    "another thread to unpark it": "another thread",
+    "another thread's call of a Once": "another's Once",
+    "an atomic variable to change": "atomic variable",
+    "Python condition or event": "Python condition",
+    "the end of a Python thread": "Python thread",
+    "an item in a Python queue": "Python queue",
+}
 """What would not fit into a box."""
 
 
@@ -256,7 +270,7 @@ class _Web:
             wait = next(self.by_thread[tid] for tid in self.before[key])
             if not wait.address:
                 return Box(_THINGS[wait.kind], wait.does.replace(" a file or pipe", " it"), "thing")
-            what = wait.does.removeprefix("waits for ").removeprefix("a ").partition(" that ")[0]
+            what = _MORE.sub("", wait.does.removeprefix("waits for ").removeprefix("a "))
             return Box(_SHORTER.get(what, what), f"at 0x{wait.address:x}", "thing")
         wait_of = self.by_thread.get(key)
         end = wait_of.does if wait_of and key not in self.after else ""
