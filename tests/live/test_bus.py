@@ -14,6 +14,7 @@ import pytest
 from peers import connected
 from screen import until
 
+from tray.desktop import instance
 from tray.desktop.bus import Bus, BusError, Peer
 from tray.desktop.errands import Errands
 from tray.desktop.instance import TRAY, Instance
@@ -307,8 +308,9 @@ def test_tray_fails(trays, expected_warnings):
         trays().ask("a")
 
 
-def test_tray_goes_away(bus, trays):
-    """A tray that ends before it answered is told apart from none at all."""
+@pytest.fixture
+def other_tray(bus):
+    """A tray of another process, which ends when it is asked."""
     script = (
         "import os, sys; sys.path[:0] = sys.argv[1:]\n"
         "from tray.desktop.bus import Bus; from tray.desktop.errands import Errands\n"
@@ -321,9 +323,23 @@ def test_tray_goes_away(bus, trays):
         [sys.executable, "-c", script, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout.readline() == b"ready\n"
-        with pytest.raises(CaptureFailed):
-            trays().ask("a")
-        other.wait(10)
+        yield other
+        other.kill()
+
+
+def test_tray_goes_away(trays, other_tray):
+    """A tray that ends before it answered is told apart from none at all."""
+    with pytest.raises(CaptureFailed):
+        trays().ask("a")
+    other_tray.wait(10)
+
+
+def test_tray_that_is_stopped(trays, other_tray, monkeypatch, expected_warnings):
+    """Nobody waits for it: the command line does the work alone."""
+    monkeypatch.setattr(instance, "PATIENCE", 0.2)
+    other_tray.send_signal(signal.SIGSTOP)
+    assert trays().ask("a") is None
+    assert "does not answer" in expected_warnings.messages[0]
 
 
 def test_one_tray_without_a_bus(homes):

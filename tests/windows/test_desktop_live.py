@@ -15,7 +15,7 @@ import pytest
 import windows_keys
 from windows_keys import ALT, CTRL, ESCAPE, F9, F10, SHIFT, hold, release, until
 
-from tray.desktop import Toast, windows_icon, windows_pump, windows_registry, windows_shell
+from tray.desktop import Toast, windows_icon, windows_instance, windows_pump, windows_registry, windows_shell
 from tray.desktop.menu import Menu, MenuItem
 from tray.desktop.windows import WindowsDesktop
 from tray.desktop.windows_instance import Instance
@@ -405,6 +405,19 @@ def test_tray_that_goes_away(desktop):
         with pytest.raises(CaptureFailed, match="went away"):
             other.ask("what?")
         thread.join()
+
+
+def test_tray_that_is_stopped(desktop, monkeypatch, expected_warnings):
+    """Nobody waits for it: the command line does the work alone, and a second start ends."""
+    from multiprocessing.connection import Listener
+
+    monkeypatch.setattr(windows_instance, "PATIENCE", 0.2)
+    assert desktop.claim(lambda: None, str)
+    other = Instance(desktop._errands, pipe=r"\\.\pipe\hangshot-test")
+    for act, outcome in ((lambda: other.ask("what?"), None), (lambda: other.claim(print, str), False)):
+        with Listener(r"\\.\pipe\hangshot-test", family="AF_PIPE"):
+            assert act() is outcome
+    assert "does not answer" in expected_warnings.messages[0]
 
 
 def explorers() -> set[int]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TRAY = Peer("io.github.hangshot.Hangshot", "/io/github/hangshot/Hangshot", "io.github.hangshot.Hangshot")
+ALIVE = Peer(TRAY.name, TRAY.path, "org.freedesktop.DBus.Peer")
+PATIENCE = 2.0
+"""Seconds that a tray has to show that it is alive."""
 
 
 class Instance:
@@ -63,12 +66,12 @@ class Instance:
         return False
 
     def ask(self, request: str) -> str | None:
-        """The running tray's answer, or None when none runs. Waits as long as it takes.
+        """The running tray's answer, or None when none runs, or one that is stopped. Waits as long as it takes.
 
         Raises:
             CaptureFailed: The tray went away, or failed, before it answered.
         """
-        if not self._bus.reachable:
+        if not self._bus.reachable or not self._lives():
             return None
         try:
             return str(self._bus.call(TRAY, "Ask", ("s", [request]), patience=None, start=False)[0])
@@ -79,6 +82,16 @@ class Instance:
                 f"The running Hangshot did not finish: {error.strerror}",
                 hint="'hangshot list' shows whether the dump was saved; 'hangshot' starts the tray again.",
             ) from error
+
+    def _lives(self) -> bool:
+        """Whether a tray runs and answers: a dump may take minutes, but to say so takes no time."""
+        try:
+            self._bus.call(ALIVE, "Ping", patience=PATIENCE, start=False)
+        except BusError as error:
+            if not error.nobody:
+                log.warning("The running tray does not answer (%s), so it is done without.", error.strerror)
+            return False
+        return True
 
     def close(self) -> None:
         """Give the name or the lock back. Callable twice."""

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 MUTEX = r"Local\io.github.hangshot.Hangshot"
 """Of this session: two users of one machine have a tray each."""
+PATIENCE = 5.0
+"""Seconds that a tray has to show that it is alive."""
 GREET, ASK, ANSWER, FAILED = b"greet", b"ask:", b"ok:", b"failed:"
 
 
@@ -54,14 +56,18 @@ class Instance:
         return False
 
     def ask(self, request: str) -> str | None:
-        """The running tray's answer, or None when none runs. Waits as long as it takes.
+        """The running tray's answer, or None when none runs, or one that is stopped. Waits as long as it takes.
 
         Raises:
             CaptureFailed: The tray went away, or failed, before it answered.
         """
         try:
-            answer = self._exchange(ASK + request.encode())
+            self._exchange(b"")  # a dump may take minutes, but to say that it is there takes a tray no time
+            answer = self._exchange(ASK + request.encode(), at_length=True)
         except FileNotFoundError:
+            return None
+        except TimeoutError as error:
+            log.warning("The running tray does not answer (%s), so it is done without.", error)
             return None
         except (OSError, EOFError) as error:
             raise _unfinished("it went away") from error
@@ -106,12 +112,20 @@ class Instance:
         self._held = held
         return True
 
-    def _exchange(self, message: bytes) -> bytes:
-        """Tell the running tray, and wait for its answer."""
+    def _exchange(self, message: bytes, *, at_length: bool = False) -> bytes:
+        """Tell the running tray, and wait for its answer, ``at_length`` for as long as it takes.
+
+        Raises:
+            TimeoutError: There is none.
+            FileNotFoundError: No tray runs.
+            OSError, EOFError: It went away.
+        """
         from multiprocessing.connection import Client
 
         with Client(self._pipe, family="AF_PIPE") as connection:
             connection.send_bytes(message)
+            if not connection.poll(None if at_length else PATIENCE):
+                raise TimeoutError(f"nothing in {PATIENCE:g} s")
             return connection.recv_bytes()
 
     def _serve(self, greeted: Callable[[], None], asked: Callable[[str], str]) -> None:
