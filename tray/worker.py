@@ -44,7 +44,9 @@ SILENCE = 60.0
 SYNCING = 600.0
 """The same once all is read: the target runs again, and a slow disk may need minutes to sync."""
 GRACE = 5.0
-"""Seconds between asking a worker to stop and ending it."""
+"""Seconds between asking a worker to stop and ending it, and that it may take to end then."""
+_ENDLESS = 1 << 32
+"""Stands for the exit code of one that has not ended."""
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -107,7 +109,7 @@ class Worker:
         self._news = threading.Condition()
         self._deadline: float | None = None
         self._let_go: Callable[[], int] = lambda: 0
-        self._ended = False
+        self._ended = self._told_last = False
         for act in (self._listen, self._guard):
             threading.Thread(target=act, name=f"worker{act.__name__}", daemon=True).start()
 
@@ -200,12 +202,19 @@ class Worker:
         with self._news:
             self._ended = True
             self._news.notify()
+        self._finish(code)
+        self._close()
+
+    def _finish(self, code: int) -> None:
+        """Tell the last event, once, and take back what a dead worker may leave."""
+        with self._news:
+            first, self._told_last = not self._told_last, True
+        if not first:
+            return
         if not self._last and (count := self._let_go()):
             log.warning("the worker left %d threads of the target suspended; they run again", count)
-        last = None if self._dismissed else self._last or self._lost(code).event()
-        self._close()
-        if last:
-            self._tell(last)
+        if not self._dismissed:
+            self._tell(self._last or self._lost(code).event())
 
     def _tell(self, event: Event) -> None:
         """Tell an event; the last one is kept while nobody listens."""
@@ -218,6 +227,8 @@ class Worker:
 
     def _hear(self, line: str) -> None:
         event = parsed(line)
+        if self._told_last:
+            return
         if event is None:
             log.warning("the worker said something else than an event: %.200r", line)
             return
@@ -230,15 +241,24 @@ class Worker:
         self._tell(event)
 
     def _guard(self) -> None:
-        """End a worker that is silent for too long; sleeps until there is something to decide."""
+        """End a worker that is silent for too long; sleeps until there is something to decide.
+
+        One that hangs in the system, as on a disk that does not answer, only ends when that
+        answers; nobody waits for it.
+        """
         with self._news:
             while not self._ended:
                 left = None if self._deadline is None else self._deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    self._stuck = True
-                    self._process.kill()
-                    return
+                    break
                 self._news.wait(left)
+            if self._ended:
+                return
+            self._stuck = True
+            self._process.kill()
+            if self._news.wait_for(lambda: self._ended, GRACE):
+                return
+        self._finish(_ENDLESS)
 
     def _lost(self, code: int) -> TrayError:
         """Why there was no last word."""
@@ -246,6 +266,9 @@ class Worker:
         log.warning("the worker ended with %s and without a last word: %s", code, tail)
         if self._cancelled:
             return Cancelled("The dump was cancelled.")
+        if code == _ENDLESS:
+            words = f"The worker said nothing for {self._silence:.0f} seconds, and the system cannot end it."
+            return CaptureFailed(words, hint="Does the disk with the dump folder answer?")
         if self._stuck:
             return CaptureFailed(f"The worker said nothing for {self._silence:.0f} seconds and was ended.")
         if code < 0:

@@ -164,6 +164,23 @@ def test_stuck_worker(expected_warnings) -> None:
     assert heard.last()["message"] == "The worker said nothing for 1 seconds and was ended."
 
 
+def test_worker_that_does_not_end(expected_warnings, monkeypatch) -> None:
+    """Nobody waits for one that even its death does not end; here, another program keeps its output open."""
+    monkeypatch.setattr(worker, "GRACE", 0.2)
+    lasting = "import subprocess; subprocess.Popen([sys.executable, '-c', 'input(); input()'])"
+    for cancelled in (False, True):
+        one, heard = start(f"{lasting}; say('started'); import time; time.sleep(600)", silence=0.5)
+        heard.wait_for("started")
+        one.ask({"pinged": True})
+        if cancelled:
+            one.cancel()
+        said = heard.last()["message"]
+        expected = "The dump was cancelled." if cancelled else "the system cannot end it."
+        assert said.endswith(expected)
+        one.answered(hung=False)  # the one that it waits for
+        wait_until(lambda one=one: one._stderr.closed, "the end of it all")
+
+
 def test_unasked_worker_may_wait() -> None:
     """Before it is asked, a worker's silence means nothing."""
     one, heard = start("say('dumped', got=json.loads(sys.stdin.readline()))", silence=0.5)
