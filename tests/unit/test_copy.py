@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import array
 import errno
 import threading
@@ -9,6 +10,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import wait_until
 
 from tray.capture import copy
 from tray.capture.copy import CACHED, CHUNK, PAGE, Copy, jobs
@@ -287,20 +289,38 @@ def test_short_runs_are_copied_by_one_thread(length: int, copiers: int):
     """However many they are: two threads would wait for each other at each of them."""
     count = 8 * CHUNK // length
     runs = Runs(spans=((BASE + 2 * n * length, BASE + (2 * n + 1) * length) for n in range(count)))
-    seen = set()
+    seen, there = set(), threading.Event()
 
     def read(view: memoryview, _address: int) -> int:
-        seen.add(threading.active_count())
+        seen.add(threading.get_ident())
+        if len(seen) == copiers:
+            there.set()
+        assert there.wait(20)
         return len(view)
 
-    before = threading.active_count()
     Copy(read, Output(0), patient, 8 * CHUNK).run(runs, iter([(BASE, BASE + 16 * CHUNK, 0)]))
-    assert max(seen) == before + copiers - 1
+    assert len(seen) == copiers
+    assert threading.get_ident() not in seen, "it may hold the target still"
+
+
+def test_a_write_that_hangs(monkeypatch: pytest.MonkeyPatch):
+    """Whoever holds the target still comes back all the same, as soon as nobody wants the copy any more."""
+    monkeypatch.setattr(copy, "_LOOK", 0.01)
+    hangs, answers = threading.Event(), threading.Event()
+
+    def write(view: memoryview, _place: int) -> int:
+        hangs.set()
+        assert answers.wait(20)
+        return len(view)
+
+    with pytest.raises(Cancelled):
+        copied(Source(b"x" * (8 * CHUNK)), write, 8 * CHUNK, lambda *_: hangs.is_set())
+    answers.set()
 
 
 def test_threads_end_with_the_copy():
     """None is left behind, after a failure either."""
-    before = threading.active_count()
+    before = _thread._count()
     for fails in (False, True):
         output = Output(8 * CHUNK)
         output.error = OSError(errno.EIO, "broken") if fails else None
@@ -308,4 +328,4 @@ def test_threads_end_with_the_copy():
             copied(Source(b"x" * (8 * CHUNK)), output, 8 * CHUNK)
         except OSError:
             assert fails
-        assert threading.active_count() == before
+        wait_until(lambda: _thread._count() == before, "the end of the threads")

@@ -81,7 +81,7 @@ class Unnumbered(io.BytesIO):
         return -1
 
 
-def test_a_disk_that_hangs(kernel: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_hangs(kernel: Locked, monkeypatch: pytest.MonkeyPatch, expected_warnings) -> None:
     """What was to be written tells it from a kernel that does; an app that runs again is nobody's hurry."""
     monkeypatch.setattr(linux, "STALL", 0.0)
     run = SimpleNamespace(
@@ -89,6 +89,7 @@ def test_a_disk_that_hangs(kernel: Locked, monkeypatch: pytest.MonkeyPatch) -> N
     )
     with pytest.raises(CaptureFailed, match="Nothing could be written"):
         linux._join(Apart(lambda: kernel.answers.wait(30), "stuck"), run)
+    assert "app is let go" in expected_warnings.messages[0]
     run.freeze.seconds, left = 0.1, iter([False] * 5 + [True])
     linux._join(SimpleNamespace(ended=lambda _: next(left)), run)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import threading
+from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Callable
 
 from tray.errors import Cancelled, TargetGone
@@ -16,7 +17,7 @@ from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tray.capture import Progress
     from tray.formats.numbers import Runs
@@ -33,6 +34,8 @@ _ALONE = 4 << 20
 """So little is sooner copied by one thread than shared between two."""
 _SHORT = 64 << 10
 """So are runs that are no longer than this on average: two threads would mostly wait for each other's Python."""
+_LOOK = 0.2
+"""Seconds between two looks at whether the copy is still wanted."""
 _MOST_LOST = 4096
 """Stretches that cannot be read and are told by name."""
 _MOST = 256
@@ -100,7 +103,10 @@ class Copy:
     _lost_more: int = 0
 
     def run(self, runs: Runs, places: Iterator[tuple[int, int, int]]) -> None:
-        """Do the `jobs` of these runs with up to `COPIERS` threads, this one among them.
+        """Do the `jobs` of these runs, much with up to `COPIERS` threads, while this one waits.
+
+        This one may hold the target still, and in the write to a disk that hangs not even its death
+        would let the target go.
 
         Raises:
             Cancelled: ``progress`` asked to stop.
@@ -110,13 +116,11 @@ class Copy:
         size = runs.size
         self._most = CACHED if size <= _LITTLE else CHUNK
         work, room = jobs(runs.pairs(), places, self._most), min(self._most, size + -size % PAGE)
-        count = COPIERS - 1 if size > max(_ALONE, len(runs) // 2 * _SHORT) else 0
-        others = [threading.Thread(target=self._work, args=(work, room), daemon=True) for _ in range(count)]
-        for other in others:
-            other.start()
-        self._work(work, room)
-        for other in others:
-            other.join()
+        if size > _ALONE:
+            count = COPIERS if size > len(runs) // 2 * _SHORT else 1
+            self._await([self._begun(work, room) for _ in range(count)])
+        else:
+            self._work(work, room)
         self.gaps += [
             Gap(self.name(start, end), "could not be read", end - start) for start, end in self._joined()
         ]
@@ -124,6 +128,30 @@ class Copy:
             self.gaps.append(Gap("more of it", "could not be read", self._lost_more))
         if self._error:
             raise self._error
+
+    def _begun(self, work: Iterator[Job], room: int) -> LockType:
+        """A lock that is free once a thread that works has ended; it is there sooner than a `threading.Thread`."""
+        done = allocate_lock()
+        done.acquire()
+
+        def act() -> None:
+            self._work(work, room)
+            done.release()
+
+        try:
+            start_new_thread(act, ())
+        except RuntimeError:  # there may be no more threads, as in a container
+            act()
+        return done
+
+    def _await(self, copiers: Sequence[LockType]) -> None:
+        """Wait for the threads, but for none that hangs once nobody wants the copy any more."""
+        for done in copiers:
+            while not done.acquire(timeout=_LOOK):
+                with self._lock:
+                    if self.progress(self.done, self.total):
+                        self._error = Cancelled("The dump was stopped.")
+                        raise self._error
 
     def _work(self, work: Iterator[Job], room: int) -> None:
         buffer = Buffer(room)

@@ -14,7 +14,7 @@ from tray.capture.linux_ahead import Ahead, pays
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
 from tray.ffi.linux import Kernel
-from tray.lean import TYPE_CHECKING
+from tray.lean import TYPE_CHECKING, logger
 from tray.model import Include
 from tray.modes import How
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tray.capture import Progress
     from tray.model import Captured, Mode, Target, Trigger, Window
+
+log = logger(__name__)
 
 STALL = 60.0
 """Seconds without a byte written after which the target is let go whatever happens."""
@@ -155,6 +157,8 @@ def _stalled(run: Run) -> CaptureFailed:
     """What to tell of a capture in which nothing moves."""
     if not run.plan.size:
         return linux_stuck.unread(run.target.name, SILENCE)
+    # Said now: what was written is to be removed first, and that may wait for the very disk.
+    log.warning("the disk does not answer; %s is let go", run.target.name)
     return CaptureFailed(
         f"Nothing could be written for {STALL:.0f} seconds, so the app was let go.",
         hint="Do the disks answer that the dump folder and the app's files are on? --output takes another folder.",
