@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import psutil
 import pytest
 
 from tray import capture
@@ -18,15 +19,23 @@ class Process:
         self, pid: int, name: str, exe: str = "", line: list[str] | None = None, since: float = 0
     ) -> None:
         self.pid = pid
-        fields = {"name": name, "exe": exe, "cmdline": line, "username": "me", "create_time": since}
-        self.info = fields
+        self.info = {
+            "pid": pid, "name": name, "exe": exe, "cmdline": line, "username": "me", "create_time": since
+        }  # fmt: skip
+        self.failure: Exception | None = None
+
+    def as_dict(self, attrs: list[str]) -> dict[str, object]:
+        """As the real one, which gives what was asked for and nothing else."""
+        if self.failure:
+            raise self.failure
+        return {name: self.info[name] for name in attrs}
 
 
 @pytest.fixture
 def processes(monkeypatch):
     """Puts processes in place of the system's own."""
     running: list[Process] = []
-    monkeypatch.setattr("psutil.process_iter", lambda _fields: iter(running))
+    monkeypatch.setattr("psutil.process_iter", lambda: iter(running))
     monkeypatch.setattr(capture, "started", lambda pid: pid * 10)
     return running
 
@@ -56,6 +65,14 @@ def test_hidden_processes(processes):
     processes.append(Process(70, "daemon"))
     processes[0].info.update(exe=None, cmdline=None)
     assert named.process("daemon") == (70, 700)
+
+
+@pytest.mark.parametrize("failure", [psutil.NoSuchProcess(1), OSError(22, "Invalid handle")])
+def test_processes_that_end_meanwhile(processes, failure: Exception):
+    """They are passed over; psutil has no error of its own for all that comes of it."""
+    processes += [Process(1, "editor"), Process(70, "editor")]
+    processes[0].failure = failure
+    assert named.process("editor") == (70, 700)
 
 
 def test_ourselves(processes):

@@ -82,7 +82,7 @@ def program_of(process: psutil.Process) -> str:
     """Its program; empty if it has ended."""
     try:
         return process.exe().casefold()
-    except psutil.Error:
+    except (psutil.Error, OSError):  # as it ends, Wine has an invalid handle for it
         return ""
 
 
