@@ -437,6 +437,25 @@ def test_a_partial_swept_while_it_was_made_is_made_again(store, monkeypatch):
 
 
 @posix
+def test_a_partial_whose_lock_somebody_keeps_is_left_to_him(store, monkeypatch):
+    """As a sweep that is stopped in the midst, or a backup: the dump takes another name, and nobody waits for ever."""
+    monkeypatch.setattr(folder, "PATIENCE", 0.02)
+    real, kept = partials._create, []
+
+    def create(path):
+        file = real(path)
+        if not kept:
+            kept.append(path.open("rb"))
+            assert folder.lock(kept[0].fileno())
+        return file
+
+    monkeypatch.setattr(partials, "_create", create)
+    assert take(store).path.stem == names.stem(TARGET, "mini", TAKEN, 2)
+    kept[0].close()
+    assert len(store.sweep()) == 1
+
+
+@posix
 def test_a_sweep_that_came_late_leaves_the_next_writers_file(store, monkeypatch):
     """The writer that it saw has finished, and another one has its unfinished name, before it has the lock."""
     store.make()

@@ -150,7 +150,7 @@ class Wayland:
             with contextlib.suppress(OSError):  # it has ended already
                 connection.shutdown(socket.SHUT_RDWR)
             if thread is not threading.current_thread():
-                thread.join()
+                thread.join(PATIENCE)
         if self._x11:
             self._x11.close()
 

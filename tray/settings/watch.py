@@ -19,6 +19,8 @@ QUIET = 0.05
 
 Some truncate and write, some write beside and rename twice.
 """
+PATIENCE = 5.0
+"""Seconds that `Watch.close` waits: the thread may look at a file whose disk does not answer."""
 _LONGEST = 20
 """Events after which we look all the same: a link may lead to a folder where something always changes."""
 
@@ -66,7 +68,7 @@ class Watch:
         if self._events is not None:
             self._events.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(PATIENCE)
 
     def _run(self, events: Events) -> None:
         """Wait for events until we are closed."""

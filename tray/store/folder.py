@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from contextlib import contextmanager
 
 from tray import sizes
@@ -22,6 +23,9 @@ log = logger(__name__)
 
 RESERVE, _LEAST_RESERVE = 64 << 20, 1 << 20
 """Bytes that a dump must leave free, for other programs write too; a small one no more than it takes itself."""
+
+PATIENCE, _PAUSE = 2.0, 0.005
+"""Seconds to wait for a lock: a sweep has it for a moment, but one that is stopped then, or a backup, for long."""
 
 OTHERS = 0o077
 OTHERS_WRITE = 0o022
@@ -317,7 +321,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def lock(descriptor: int, *, wait: bool = False) -> bool:
-    """Take the writer's lock, held until the file is closed; False where another has it, unless we ``wait`` for it.
+    """Take the writer's lock, held until the file is closed; False where another has it, and keeps it if we ``wait``.
 
     Raises:
         OSError: This file system has no locks.
@@ -326,11 +330,17 @@ def lock(descriptor: int, *, wait: bool = False) -> bool:
         return True
     import fcntl
 
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
+    until: float | None = None
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            until = until or time.monotonic() + (PATIENCE if wait else 0)
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_PAUSE)
+        else:
+            return True
 
 
 def sync(folder: Path) -> None:

@@ -282,10 +282,9 @@ def _claimed(path: Path, chosen: Path | None) -> Partial | None:
 
 
 def create_locked(path: Path) -> BinaryIO | None:
-    """A new file that no sweep will remove while it is open; None if one was faster."""
+    """A new file that no sweep will remove while it is open; None if one was faster, or somebody keeps its lock."""
     file = _create(path)
-    _hold(file)
-    if os.fstat(file.fileno()).st_nlink > 0:
+    if _hold(file) and os.fstat(file.fileno()).st_nlink > 0:
         return file
     file.close()
     return None
@@ -306,15 +305,15 @@ def _create(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "w+b", buffering=0)
 
 
-def _hold(file: BinaryIO) -> None:
-    """Lock an unfinished file for as long as it is open; a sweep that looks at it just now is waited for.
+def _hold(file: BinaryIO) -> bool:
+    """Lock an unfinished file for as long as it is open; a sweep that looks at it just now is waited for a little.
 
     Where the file system has no locks, its files are not swept either.
     """
     try:
-        lock(file.fileno(), wait=True)
+        return lock(file.fileno(), wait=True)
     except OSError:
-        pass
+        return True
 
 
 def _identity(file: BinaryIO) -> Identity:
