@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -265,3 +266,12 @@ def test_a_reader_leaves_memory_to_others(tmp_path: Path, text: str, most: int) 
     spare.write_text(text)
     assert drgn_reader.allowance(spare) == most
     assert drgn_reader.allowance(tmp_path / "none") == drgn_reader.MOST_MEMORY
+
+
+def test_a_program_on_a_disk_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is not waited for: it may hang for that very reason."""
+    answers = threading.Event()
+    monkeypatch.setattr(runtimes, "_ANSWER", 0.05)
+    monkeypatch.setattr(runtimes, "_has_mark", lambda _: answers.wait(30))
+    assert not runtimes._is_built_by_go("/mnt/share/app")
+    answers.set()

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tray.capture import linux, linux_target
-from tray.capture.apart import Apart, within
+from tray.capture.apart import Apart
 from tray.capture.linux import LinuxCapture
 from tray.errors import CaptureFailed
 from tray.ffi.linux import Kernel
 from tray.model import Target
 from tray.modes import MODES
+from tray.patience import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ class Locked(Kernel):
         yield path.encode()
 
     def open(self, path: str) -> int:
-        """Nor is ``mem``."""
+        """Nor are ``mem`` and ``exe``."""
         self.answers.wait(30)
         raise FileNotFoundError(path)
 
@@ -71,6 +72,12 @@ def test_a_memory_map_that_is_locked(kernel: Locked) -> None:
     with pytest.raises(CaptureFailed, match="not let Hangshot look into app for"):
         capture.write(TARGET, MODES["mini"], Unnumbered(), lambda *_: False)
     assert linux_target._known_as(kernel, 7, "fifteen-letters") == "fifteen-letters"
+
+
+def test_a_program_on_a_share_that_is_dead(kernel: Locked) -> None:
+    """It may hang for that very reason: its file is not waited for."""
+    linux_target._check_width(kernel, TARGET)
+    assert not kernel.answers.is_set()
 
 
 class Unnumbered(io.BytesIO):

@@ -9,7 +9,7 @@ import time
 from itertools import islice
 
 from tray.capture import linux_facts, linux_maps, linux_names, linux_stuck, linux_target, nothing
-from tray.capture.apart import Apart, within
+from tray.capture.apart import Apart
 from tray.capture.linux_ahead import Ahead, pays
 from tray.capture.linux_run import Run
 from tray.errors import CaptureFailed, TargetGone, Unsupported
@@ -17,6 +17,7 @@ from tray.ffi.linux import Kernel
 from tray.lean import TYPE_CHECKING, logger
 from tray.model import Include
 from tray.modes import How
+from tray.patience import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

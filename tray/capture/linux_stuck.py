@@ -68,7 +68,7 @@ def unread(who: str, seconds: float) -> CaptureFailed:
     return CaptureFailed(
         f"The system has not let Hangshot look into {who} for {seconds:.0f} seconds, so it was left alone.",
         hint="It waits for the kernel, as for a dead disk or network share, and locks its memory or itself "
-        "meanwhile. Try again when that answers.",
+        "meanwhile. Try the mode 'mini', which asks for least, or again when that answers.",
     )
 
 

@@ -11,11 +11,11 @@ import os
 import sys
 import time
 
-from tray.capture.apart import within
 from tray.errors import AccessDenied, NoTarget, Refused, TargetGone, Unsupported
 from tray.lean import TYPE_CHECKING
 from tray.model import Target, Window
 from tray.paths import Path
+from tray.patience import within
 
 if TYPE_CHECKING:
     from tray.ffi.linux import Kernel
@@ -69,7 +69,7 @@ _ELF_32 = 1
 """The fifth byte of a 32-bit program's file. Source: elf(5), EI_CLASS."""
 _KTHREADD = "2"
 _LOCKED = 1.0
-"""Seconds to wait for a command line, which may be locked."""
+"""Seconds to wait for a command line, which may be locked, and for the program's file."""
 _FAREWELL = 0.2
 """Seconds that a process with much memory may need to end."""
 
@@ -242,20 +242,26 @@ def _check_access(found: Target, status: dict[str, str]) -> None:
 
 
 def _check_width(kernel: Kernel, found: Target) -> None:
-    """A 32-bit program is not even stopped; where its file does not tell, its registers will."""
-    start = bytearray(5)
+    """A 32-bit program is not even stopped; where its file does not tell, its registers will.
+
+    The file may lie on the very network share that the program hangs on.
+    """
     try:
-        descriptor = kernel.open(f"/proc/{found.pid}/exe")
+        start = within(_LOCKED, lambda: _beginning(kernel, f"/proc/{found.pid}/exe"))
     except OSError:
         return
-    try:
-        kernel.read_file(descriptor, memoryview(start), 0)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)
     if start[4] == _ELF_32:
         raise narrow(f"{found.name} ({found.pid})")
+
+
+def _beginning(kernel: Kernel, path: str) -> bytes:
+    """The first five bytes of a file."""
+    start, descriptor = bytearray(5), kernel.open(path)
+    try:
+        kernel.read_file(descriptor, memoryview(start), 0)
+    finally:
+        os.close(descriptor)
+    return bytes(start)
 
 
 def narrow(who: str) -> Unsupported:

@@ -8,6 +8,7 @@ import re
 from tray.lean import TYPE_CHECKING, dataclass, replace
 from tray.packed import SUFFIX, base, plain
 from tray.paths import Path
+from tray.patience import within
 from tray.reports import python_calls
 from tray.reports.alike import calls
 from tray.reports.names import last, pasted
@@ -118,6 +119,8 @@ _GO_FUNCTION = re.compile(
 _GO_MARK = b"\xff Go buildinf:"
 """In each program that Go built. Source: Go, ``debug/buildinfo``."""
 _ALIGNED = 16
+_ANSWER = 2.0
+"""Seconds that the disk may take."""
 _MOST_SEARCHED = 256 << 20
 """Bytes of a program in which the mark is looked for."""
 
@@ -177,12 +180,19 @@ def _is_built_by_go(path: str) -> bool:
     if path.startswith(("//", "\\\\")):  # another machine's
         return False
     try:
-        if not Path(path).is_file():  # a dump may name a pipe, whose opening waits for ever
-            return False
-        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            place = content.find(_GO_MARK, 0, _MOST_SEARCHED)
-    except (OSError, ValueError):  # it is not there, or empty, or no file
+        return within(_ANSWER, lambda: _has_mark(Path(path)))
+    except (
+        OSError,
+        ValueError,
+    ):  # it is not there, empty, or on a disk that does not answer, for which it may hang
         return False
+
+
+def _has_mark(path: Path) -> bool:
+    if not path.is_file():  # a dump may name a pipe, whose opening waits for ever
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = content.find(_GO_MARK, 0, _MOST_SEARCHED)
     return place >= 0 and place % _ALIGNED == 0
 
 
