@@ -6,6 +6,7 @@ import _thread
 import array
 import errno
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -306,16 +307,36 @@ def test_short_runs_are_copied_by_one_thread(length: int, copiers: int):
 def test_a_write_that_hangs(monkeypatch: pytest.MonkeyPatch):
     """Whoever holds the target still comes back all the same, as soon as nobody wants the copy any more."""
     monkeypatch.setattr(copy, "_LOOK", 0.01)
-    hangs, answers = threading.Event(), threading.Event()
+    monkeypatch.setattr(copy, "_GRACE", 0.02)
+    hangs, answers, before = threading.Event(), threading.Event(), _thread._count()
+    written = []
 
-    def write(view: memoryview, _place: int) -> int:
+    def write(view: memoryview, place: int) -> int:
+        written.append(place)
         hangs.set()
         assert answers.wait(20)
-        return len(view)
+        return len(view) // 2
 
     with pytest.raises(Cancelled):
         copied(Source(b"x" * (8 * CHUNK)), write, 8 * CHUNK, lambda *_: hangs.is_set())
     answers.set()
+    wait_until(lambda: _thread._count() == before, "the end of the threads")
+    assert len(written) <= copy.COPIERS, "written after its file may have been closed"
+
+
+def test_threads_that_are_stopped_are_waited_for():
+    """They write no more when the file is closed."""
+    begun, ended = [], []
+
+    def write(view: memoryview, place: int) -> int:
+        begun.append(place)
+        time.sleep(0.05)
+        ended.append(place)
+        return len(view)
+
+    with pytest.raises(Cancelled):
+        copied(Source(b"x" * (8 * CHUNK)), write, 8 * CHUNK, lambda *_: bool(begun))
+    assert sorted(begun) == sorted(ended)
 
 
 def test_threads_end_with_the_copy():

@@ -34,8 +34,8 @@ _ALONE = 4 << 20
 """So little is sooner copied by one thread than shared between two."""
 _SHORT = 64 << 10
 """So are runs that are no longer than this on average: two threads would mostly wait for each other's Python."""
-_LOOK = 0.2
-"""Seconds between two looks at whether the copy is still wanted."""
+_LOOK, _GRACE = 0.2, 1.0
+"""Seconds between two looks at whether the copy is still wanted; and for its end, once it is not."""
 _MOST_LOST = 4096
 """Stretches that cannot be read and are told by name."""
 _MOST = 256
@@ -135,8 +135,10 @@ class Copy:
         done.acquire()
 
         def act() -> None:
-            self._work(work, room)
-            done.release()
+            try:
+                self._work(work, room)
+            finally:
+                done.release()
 
         try:
             start_new_thread(act, ())
@@ -145,17 +147,23 @@ class Copy:
         return done
 
     def _await(self, copiers: Sequence[LockType]) -> None:
-        """Wait for the threads, but for none that hangs once nobody wants the copy any more."""
+        """Wait for the threads, but not for long once nobody wants the copy any more: one may hang."""
+        patience = _GRACE
         for done in copiers:
-            while not done.acquire(timeout=_LOOK):
-                with self._lock:
-                    if self.progress(self.done, self.total):
-                        self._error = Cancelled("The dump was stopped.")
-                        raise self._error
+            while patience > 0 and not done.acquire(timeout=_LOOK):
+                if self._unwanted():
+                    patience -= _LOOK
+
+    def _unwanted(self) -> bool:
+        """Whether it is to be stopped, or has failed."""
+        with self._lock:
+            if not self._error and self.progress(self.done, self.total):
+                self._error = Cancelled("The dump was stopped.")
+            return self._error is not None
 
     def _work(self, work: Iterator[Job], room: int) -> None:
-        buffer = Buffer(room)
         try:
+            buffer = Buffer(room)
             while some := self._next(work):
                 self._copy(buffer, some)
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that called
@@ -184,7 +192,7 @@ class Copy:
         place = filled = 0
         for address, length, goes_to in some:
             if goes_to != place + filled:
-                _store(buffer, filled, self.write, place)
+                _store(buffer, filled, self._put, place)
                 place, filled = goes_to, 0
             position = 0
             while position < length:
@@ -193,15 +201,19 @@ class Copy:
                     position += count
                     filled += count
                     continue
-                _store(buffer, filled, self.write, place)
+                _store(buffer, filled, self._put, place)
                 rest = -(address + position) % PAGE
                 if not rest:  # else a file ends within its last page, whose rest is zeros in memory too
                     self._lose(address + position, PAGE)
                 position += rest or PAGE
                 place, filled = goes_to + position, 0
-        _store(buffer, filled, self.write, place)
+        _store(buffer, filled, self._put, place)
         with self._lock:
             self.done += sum(length for _, length, _ in some)
+
+    def _put(self, view: memoryview, place: int) -> int:
+        """Write it, if it is still wanted: whoever has not waited for us may have closed the file."""
+        return len(view) if self._error else self.write(view, place)
 
     def _filled(self, view: memoryview, address: int) -> int:
         """How many bytes could be read; 0 where the first page cannot."""
