@@ -9,6 +9,7 @@ from _thread import allocate_lock, start_new_thread
 from tray.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
     from typing import TypeVar
 
@@ -41,21 +42,36 @@ def patiently(act: Callable[[], T]) -> T:
 def within(seconds: float, act: Callable[[], T]) -> T:
     """What an act gives or raises, if it is done in time; what no signal interrupts is left behind.
 
-    Without a `threading.Thread`, whose start takes ten times as long.
-
     Raises:
         TimeoutError: It is still at it.
     """
     found: list[T] = []
     failures: list[BaseException] = []
-    done = allocate_lock()
-    done.acquire()
 
     def work() -> None:
         try:
             found.append(act())
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
             failures.append(error)
+
+    if not begun(work).acquire(timeout=seconds):
+        raise TimeoutError
+    if failures:
+        raise failures[0]
+    return found[0]
+
+
+def begun(act: Callable[[], object]) -> LockType:
+    """Have an act done on another thread; a lock that is free when it is over.
+
+    Without a `threading.Thread`, whose start takes ten times as long.
+    """
+    done = allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        try:
+            act()
         finally:
             done.release()
 
@@ -63,8 +79,4 @@ def within(seconds: float, act: Callable[[], T]) -> T:
         start_new_thread(work, ())
     except RuntimeError:  # there may be no more threads, as in a container
         work()
-    if not done.acquire(timeout=seconds):
-        raise TimeoutError
-    if failures:
-        raise failures[0]
-    return found[0]
+    return done

@@ -9,14 +9,15 @@ from __future__ import annotations
 import ctypes
 import errno
 import threading
-from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Callable
 
 from tray.errors import Cancelled, TargetGone
 from tray.lean import TYPE_CHECKING, dataclass, field
 from tray.model import Gap
+from tray.patience import begun
 
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Iterable, Iterator, Sequence
 
     from tray.capture import Progress
@@ -118,7 +119,7 @@ class Copy:
         work, room = jobs(runs.pairs(), places, self._most), min(self._most, size + -size % PAGE)
         if size > _ALONE:
             count = COPIERS if size > len(runs) // 2 * _SHORT else 1
-            self._await([self._begun(work, room) for _ in range(count)])
+            self._await([begun(lambda: self._work(work, room)) for _ in range(count)])
         else:
             self._work(work, room)
         self.gaps += [
@@ -128,23 +129,6 @@ class Copy:
             self.gaps.append(Gap("more of it", "could not be read", self._lost_more))
         if self._error:
             raise self._error
-
-    def _begun(self, work: Iterator[Job], room: int) -> LockType:
-        """A lock that is free once a thread that works has ended; it is there sooner than a `threading.Thread`."""
-        done = allocate_lock()
-        done.acquire()
-
-        def act() -> None:
-            try:
-                self._work(work, room)
-            finally:
-                done.release()
-
-        try:
-            start_new_thread(act, ())
-        except RuntimeError:  # there may be no more threads, as in a container
-            act()
-        return done
 
     def _await(self, copiers: Sequence[LockType]) -> None:
         """Wait for the threads, but not for long once nobody wants the copy any more: one may hang."""
