@@ -55,7 +55,7 @@ def within(seconds: float, act: Callable[[], T]) -> T:
             failures.append(error)
 
     if not begun(work).acquire(timeout=seconds):
-        raise TimeoutError
+        raise TimeoutError(f"no answer within {seconds:g} s")
     if failures:
         raise failures[0]
     return found[0]

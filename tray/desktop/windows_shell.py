@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import queue
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tray.errors import Unsupported
 from tray.ffi import user32
 from tray.ffi.user32 import call
+from tray.patience import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,26 +89,16 @@ def _apart(act: Callable[[], Result]) -> Result:
     Raises:
         TimeoutError: It is still at it.
     """
-    done: queue.SimpleQueue[tuple[Result | None, OSError | None]] = queue.SimpleQueue()
 
-    def work() -> None:
+    def work() -> Result:
         began = call("CoInitializeEx", None, user32.COINIT_APARTMENTTHREADED)
         try:
-            done.put((act(), None))
-        except OSError as error:
-            done.put((None, error))
+            return act()
         finally:
             if began >= 0:
                 call("CoUninitialize")
 
-    threading.Thread(target=work, name="shell", daemon=True).start()
-    try:
-        result, failure = done.get(timeout=OPENING)
-    except queue.Empty:
-        raise TimeoutError(f"The shell took longer than {OPENING:.0f} s") from None
-    if failure is not None:
-        raise failure
-    return result  # type: ignore[return-value]  # no failure: it is the act's own
+    return within(OPENING, work)
 
 
 def copy(text: str) -> bool:
