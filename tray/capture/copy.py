@@ -155,12 +155,10 @@ class Copy:
                 self._error = self._error or error
 
     def _next(self, work: Iterator[Job]) -> list[Job]:
-        """The next jobs, which fit into a buffer together; none when there is none, or another thread has failed."""
+        """The next jobs, which fit into a buffer together; none when there is none, or they are not wanted any more."""
+        if self._unwanted():
+            return []
         with self._lock:
-            if self._error:
-                return []
-            if self.progress(self.done, self.total):
-                raise Cancelled("The dump was stopped.")
             some: list[Job] = []
             room = self._most
             job = self._first or next(work, None)
